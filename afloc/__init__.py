@@ -1,0 +1,41 @@
+"""AFLoc: type a description of a pathology, see where a vision-language model finds it in a medical image.
+
+    import afloc
+    model = afloc.load_model()
+    view = model.encode(afloc.read_image("film.png"))
+    view.locate("small left pleural effusion").heatmap
+
+The names below are imported on first use, so that `import afloc` costs nothing.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_model": "afloc.locate",
+    "Model": "afloc.locate",
+    "View": "afloc.locate",
+    "Finding": "afloc.locate",
+    "read_image": "afloc.images",
+    "image_from_array": "afloc.images",
+    "Image": "afloc.images",
+    "AFLocError": "afloc.errors",
+    "DataError": "afloc.errors",
+    "DescriptionError": "afloc.errors",
+    "ImageError": "afloc.errors",
+    "ModelError": "afloc.errors",
+    "SettingsError": "afloc.errors",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'afloc' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

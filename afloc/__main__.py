@@ -1,0 +1,232 @@
+"""The command line: `python -m afloc COMMAND …`; every command has --help.
+
+A command is a function that adds its subparser, with `run` set to the function that does the work.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from afloc.errors import AFLocError, SettingsError
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` should not
+    from afloc.locate import Finding, Model, View
+
+USAGE_ERROR = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.\n")
+
+
+def add_locate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("locate", help="where a description is seen in an image, and how surely")
+    _add_image(parser)
+    parser.add_argument("texts", metavar="TEXT", nargs="+", help="what to look for, in your own words")
+    parser.add_argument(
+        "--protocol",
+        choices=("native", "paper"),
+        default="native",
+        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
+    )
+    parser.add_argument(
+        "--threshold", type=_number, default=0.5, metavar="T", help="of the map, for regions (default: 0.5)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write result.json, the maps (.npy) and overlays (.png) there"
+    )
+    _add_model(parser)
+    parser.set_defaults(run=run_locate)
+
+
+def run_locate(arguments: argparse.Namespace) -> None:
+    model, view = _open(arguments, arguments.protocol)
+    findings = view.locate_all(arguments.texts)
+    if arguments.out is None:
+        print_table([(finding.text, finding) for finding in findings], view)
+    else:
+        write_result(arguments.out, model, view, findings, arguments.threshold)
+
+
+def add_classify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("classify", help="which findings of a list an image shows")
+    _add_image(parser)
+    parser.add_argument(
+        "--findings",
+        metavar="LIST",
+        help="findings or descriptions, separated by commas (default: every pathology of the modality)",
+    )
+    _add_model(parser)
+    parser.set_defaults(run=run_classify)
+
+
+def run_classify(arguments: argparse.Namespace) -> None:
+    from afloc.findings import load_findings
+
+    _, view = _open(arguments, "native")
+    if arguments.findings is None:
+        names = [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
+        findings = view.classify()
+    else:
+        names = [name.strip() for name in arguments.findings.split(",") if name.strip()]
+        if not names:
+            raise SettingsError("--findings names no finding: give names separated by commas.")
+        findings = view.classify(names)
+    print_table(list(zip(names, findings, strict=True)), view)
+
+
+def add_convert(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("convert", help="write a released checkpoint as a model folder")
+    parser.add_argument(
+        "checkpoint", metavar="CKPT", type=Path, help="a checkpoint of the released AFLoc code"
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the model folder to write")
+    _add_model(parser)
+    parser.set_defaults(run=run_convert)
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.model.checkpoint import convert
+
+    convert(arguments.checkpoint, arguments.folder)
+    print(f"Wrote {arguments.folder}.")
+
+
+COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (add_locate, add_classify, add_convert)
+
+
+def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
+    """One line a finding: its name, score, probability and verdict."""
+    width = min(60, max(len(name) for name, _ in named))
+    print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
+    print(f"{'':{width}}  score  probability  verdict")
+    verdicts = {True: "evidence for it", False: "no evidence for it", None: "not calibrated"}
+    for name, finding in named:
+        name = " ".join(name.split())
+        name = name if len(name) <= width else name[: width - 1] + "…"
+        probability = "" if finding.probability is None else f"{finding.probability:.2f}"
+        print(f"{name:{width}}  {finding.score:5.2f}  {probability:>11}  {verdicts[finding.present]}")
+        if finding.warning:
+            print(f"{'':{width}}  {finding.warning}")
+
+
+def write_result(
+    folder: Path, model: "Model", view: "View", findings: list["Finding"], threshold: float
+) -> None:
+    """Write result.json and, for each finding, its map as N.npy and its overlay as N.png."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    from afloc.heatmap import render_overlay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, finding in enumerate(findings):
+        files = {"heatmap": f"{number}.npy", "overlay": f"{number}.png"}
+        np.save(folder / files["heatmap"], finding.heatmap)
+        overlay = render_overlay(view.image, finding.evidence())
+        Pillow.fromarray(overlay).save(folder / files["overlay"])
+        entry = {
+            "text": finding.text,
+            "score": finding.score if math.isfinite(finding.score) else None,
+            "probability": finding.probability,
+            "present": finding.present,
+            **files,
+            "regions": [vars(region) for region in finding.regions(threshold)],
+        }
+        entries.append(entry | ({"warning": finding.warning} if finding.warning else {}))
+    result = {
+        "image": {"width": view.image.width, "height": view.image.height, "modality": view.modality},
+        "model": {"name": model.name, "fingerprint": model.fingerprint},
+        "protocol": view.protocol,
+        "findings": entries,
+    }
+    (folder / "result.json").write_text(
+        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one sentence on stderr."""
+    parser = Parser(
+        prog="python -m afloc", description="Describe a finding, see where it is in a medical image."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in COMMANDS:
+        add(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except AFLocError as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:
+        print(f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}.", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _add_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE", help="a DICOM, PNG, JPEG, TIFF or WebP file")
+    parser.add_argument(
+        "--modality",
+        choices=("chest_xray", "fundus", "histopathology"),
+        help="what the image is (default: recognised)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the model runs (default: auto)",
+    )
+
+
+def _open(arguments: argparse.Namespace, protocol: str) -> tuple["Model", "View"]:
+    from afloc.images import read_image
+
+    image = read_image(arguments.image)  # before torch is imported: a wrong file name is answered at once
+    _quiet()
+    from afloc.locate import load_model
+
+    model = load_model(arguments.model, arguments.device)
+    return model, model.encode(image, arguments.modality, protocol)
+
+
+def _quiet() -> None:
+    """Keep the libraries' own messages off stderr, which belongs to our one sentence."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for name in ("transformers", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

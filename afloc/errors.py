@@ -1,0 +1,25 @@
+"""Errors a user can act on. Each message is one sentence that says what is wrong and what to do about it."""
+
+
+class AFLocError(Exception):
+    """Base of every error AFLoc raises on purpose; anything else that escapes is a bug."""
+
+
+class ImageError(AFLocError):
+    """The image cannot be read, or is not an image AFLoc accepts."""
+
+
+class ModelError(AFLocError):
+    """The model or checkpoint cannot be loaded as asked."""
+
+
+class DescriptionError(AFLocError):
+    """The description holds nothing that can be looked for."""
+
+
+class DataError(AFLocError):
+    """A data set, its table or its ground truth is not in the layout asked for."""
+
+
+class SettingsError(AFLocError):
+    """A setting or a configuration file holds a value that is not accepted."""

@@ -1,0 +1,55 @@
+"""Images to try AFLoc on that need no download: from scikit-image, and a chest phantom of our own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from skimage import data
+
+from afloc import phantom
+from afloc.images import Image, image_from_array
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with a description to begin with.
+
+    ``modality``: chest_xray, fundus or histopathology. ``pixels``: makes them, in about a second. ``boxes``:
+    ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
+    """
+
+    name: str
+    title: str
+    modality: str
+    description: str
+    pixels: Callable[[], np.ndarray]
+    boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+
+    def load(self) -> Image:
+        return image_from_array(self.pixels())
+
+
+EXAMPLES = (
+    Example(
+        name="chest_film",
+        title="Chest film (synthetic)",
+        modality="chest_xray",
+        description="left pleural effusion",
+        pixels=phantom.draw_chest_film,
+        boxes=(("Effusion", *phantom.EFFUSION_BOX),),
+    ),
+    Example(
+        name="retina",
+        title="Fundus photograph (scikit-image)",
+        modality="fundus",
+        description="optic disc",
+        pixels=data.retina,
+    ),
+    Example(
+        name="immunohistochemistry",
+        title="Colon tissue (scikit-image)",
+        modality="histopathology",
+        description="glands with stained nuclei",
+        pixels=data.immunohistochemistry,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The model as published: two encoders, three projections, three losses, and the files it is kept in."""

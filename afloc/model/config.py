@@ -1,0 +1,159 @@
+"""What a model is made of, as written in its config.json."""
+
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+
+from afloc.errors import ModelError
+from afloc.findings import MODALITIES
+
+BACKBONES = ("resnet50", "efficientnet_lite0")
+NORMALISATIONS = ("half", "lite")
+
+_BERT_LIMITS = {
+    "vocab_size": 1_000_000,
+    "hidden_size": 8192,
+    "num_hidden_layers": 96,
+    "num_attention_heads": 128,
+    "intermediate_size": 65_536,
+    "max_position_embeddings": 65_536,
+}
+_BERT_OPTIONAL = (
+    "type_vocab_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "pad_token_id",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """`config.json` of a model folder, and the `[model]` table of a recipe.
+
+    `backbone` is one of BACKBONES; `backbone_options` are overrides of its shape (`hidden_sizes`, `depths`
+    and `embedding_size` of a ResNet). An image is letterboxed to `image_size` pixels a side, normalised
+    ("half": (x / 255 - 0.5) / 0.5, "lite": (x - 127) / 128), and inside the encoder enlarged to
+    `encoder_size` if that is given. `text_encoder` is a plain BERT config; text embeddings sum its
+    `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1` sharpens the attention over
+    regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses. `released` marks weights
+    of the authors' released code: protocol `paper` then prepares images and texts as that code does.
+    `calibration` is read by `afloc.native`.
+    """
+
+    name: str
+    version: str
+    backbone: str
+    image_size: int
+    normalisation: str
+    text_encoder: dict
+    last_n_layers: int
+    embedding_dim: int
+    max_tokens: int
+    modalities: tuple[str, ...]
+    backbone_options: dict = field(default_factory=dict)
+    encoder_size: int | None = None
+    temp1: float = 4.0
+    temp2: float = 5.0
+    temp3: float = 10.0
+    released: bool = False
+    calibration: dict | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modalities", tuple(self.modalities))
+        object.__setattr__(self, "text_encoder", plain_bert_config(self.text_encoder))
+        bert = self.text_encoder
+        _one_of("backbone", self.backbone, BACKBONES)
+        _one_of("normalisation", self.normalisation, NORMALISATIONS)
+        for modality in self.modalities:
+            _one_of("modality", modality, MODALITIES)
+        _within("image_size", self.image_size, 32, 4096)
+        if self.encoder_size is not None:
+            _within("encoder_size", self.encoder_size, 32, 4096)
+        _within("embedding_dim", self.embedding_dim, 1, 8192)
+        _within("last_n_layers", self.last_n_layers, 1, bert["num_hidden_layers"] + 1)
+        _within("max_tokens", self.max_tokens, 3, bert["max_position_embeddings"])
+        if bert["hidden_size"] != self.embedding_dim:
+            raise ModelError(
+                f"embedding_dim ({self.embedding_dim}) must equal the text encoder's hidden_size "
+                f"({bert['hidden_size']}): text embeddings are not projected."
+            )
+
+    @classmethod
+    def from_dict(cls, values: dict, source: str = "The model's config") -> "ModelConfig":
+        """Check names and types of `values`; ModelError names every key that is unknown, missing or
+        mistyped."""
+        if not isinstance(values, dict):
+            raise ModelError(f"{source} must be an object of names and values.")
+        known = {f.name: f for f in fields(cls)}
+        if unknown := sorted(values.keys() - known.keys()):
+            raise ModelError(
+                f"{source} has unknown keys ({', '.join(unknown)}); known are {', '.join(known)}."
+            )
+        required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+        if missing := sorted(required - values.keys()):
+            raise ModelError(f"{source} lacks {', '.join(missing)}.")
+        for name, value in values.items():
+            if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name != "released"):
+                raise ModelError(
+                    f"{source} has {name} = {json.dumps(value, default=str)[:80]}, of the wrong type."
+                )
+        return cls(**values)
+
+    @classmethod
+    def read(cls, path: Path) -> "ModelConfig":
+        """Read config.json; ModelError where it is absent, broken or incomplete."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"The model folder {path.parent} has no {path.name}.") from None
+        except (ValueError, RecursionError, OSError) as error:
+            raise ModelError(f"{path} cannot be read as JSON ({type(error).__name__}).") from None
+        return cls.from_dict(values, str(path))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+_NUMBER = (int, float)
+_TYPES = {
+    "name": str,
+    "version": str,
+    "backbone": str,
+    "image_size": int,
+    "normalisation": str,
+    "text_encoder": dict,
+    "last_n_layers": int,
+    "embedding_dim": int,
+    "max_tokens": int,
+    "modalities": (list, tuple),
+    "backbone_options": dict,
+    "encoder_size": (int, type(None)),
+    "temp1": _NUMBER,
+    "temp2": _NUMBER,
+    "temp3": _NUMBER,
+    "released": bool,
+    "calibration": (dict, type(None)),
+}
+
+
+def plain_bert_config(values: dict) -> dict:
+    """Keep of a BERT config what shapes the network; ModelError where a size is missing or absurd."""
+    for key, limit in _BERT_LIMITS.items():
+        if key not in values:
+            raise ModelError(f"The text encoder's config lacks {key}.")
+        _within(f"the text encoder's {key}", values[key], 1, limit)
+    if values["hidden_size"] % values["num_attention_heads"]:
+        raise ModelError("The text encoder's hidden_size must be a multiple of num_attention_heads.")
+    return {key: values[key] for key in (*_BERT_LIMITS, *_BERT_OPTIONAL) if key in values}
+
+
+def _within(name: str, value, low: int, high: int) -> None:
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ModelError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def _one_of(name: str, value, names: tuple[str, ...]) -> None:
+    if value not in names:
+        raise ModelError(f"{name} must be one of {', '.join(names)}, not {value!r}.")

@@ -1,0 +1,80 @@
+"""Image encoder: a convolutional backbone and three projections into the space of the text embeddings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from afloc.errors import ModelError
+from afloc.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Embeddings of B images: `shallow` (B, D, h, w) at stride 8, `deep` (B, D, h/2, w/2), `global_` (B,
+    D)."""
+
+    shallow: Tensor
+    deep: Tensor
+    global_: Tensor
+
+
+class ResNet50(nn.Module):
+    """ResNet-50 v1.5 (stride in the 3 x 3 convolution, as torchvision's). Input (B, 3, H, W)."""
+
+    def __init__(self, **options):
+        from transformers import ResNetConfig, ResNetModel
+
+        super().__init__()
+        config = ResNetConfig(layer_type="bottleneck", **options)
+        self.network = ResNetModel(config)
+        _, self.shallow_channels, self.deep_channels, self.global_channels = config.hidden_sizes
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps of stride 8 and 16, and the pooled vector of stride 32."""
+        output = self.network(x, output_hidden_states=True)
+        _, _, shallow, deep, _ = output.hidden_states
+        return shallow, deep, output.pooler_output.flatten(1)
+
+
+def build_backbone(name: str, options: dict) -> nn.Module:
+    """A module from (B, 3, H, W) to (shallow map, deep map, global vector), its widths in `*_channels`."""
+    if name == "resnet50":
+        if unknown := sorted(options.keys() - {"hidden_sizes", "depths", "embedding_size"}):
+            raise ModelError(f"The backbone resnet50 has no option {unknown[0]!r}.")
+        return ResNet50(**options)
+    if options:
+        raise ModelError(f"The backbone {name} takes no options.")
+    from afloc.model.efficientnet import EfficientNetLite0
+
+    return EfficientNetLite0()
+
+
+def normalise(pixels: np.ndarray, how: str) -> Tensor:
+    """uint8 (B, H, W) or (B, H, W, 3) to float32 (B, 3, H, W), scaled as `ModelConfig.normalisation` says."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).float()
+    x = x[:, None].expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
+    return (x / 255 - 0.5) / 0.5 if how == "half" else (x - 127) / 128
+
+
+class ImageEncoder(nn.Module):
+    """Normalised pixels (B, 3, H, W) to ImageFeatures."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.encoder_size = config.encoder_size
+        self.backbone = build_backbone(config.backbone, config.backbone_options)
+        dim = config.embedding_dim
+        self.global_projection = nn.Linear(self.backbone.global_channels, dim)
+        self.deep_projection = nn.Conv2d(self.backbone.deep_channels, dim, 1, bias=False)
+        self.shallow_projection = nn.Conv2d(self.backbone.shallow_channels, dim, 1, bias=False)
+
+    def forward(self, x: Tensor) -> ImageFeatures:
+        if self.encoder_size is not None:
+            x = functional.interpolate(x, [self.encoder_size] * 2, mode="bilinear", align_corners=True)
+        shallow, deep, pooled = self.backbone(x)
+        return ImageFeatures(
+            self.shallow_projection(shallow), self.deep_projection(deep), self.global_projection(pooled)
+        )

@@ -1,0 +1,57 @@
+"""How alike image and text are at the three levels, as cosines: the common ground of training and of the maps."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.text_encoder import TextFeatures
+
+LEVELS = ("word", "sentence", "report")
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """One vector a level for each of T texts: `word`, `sentence` and `report`, each (T, D).
+
+    `word` is the mean of the unit vectors of a text's words (so that a map of it is the mean of its words' maps);
+    `sentence` and `report` are unit vectors.
+    """
+
+    word: Tensor
+    sentence: Tensor
+    report: Tensor
+
+
+def text_vectors(texts: TextFeatures) -> TextVectors:
+    """Pool the features of T texts, [CLS] and [SEP] left out of words and sentences."""
+    words = functional.normalize(texts.words, dim=1)
+    return TextVectors(
+        _inner_mean(words, texts.word_mask),
+        functional.normalize(_inner_mean(texts.sentences, texts.sentence_mask), dim=1),
+        functional.normalize(texts.report, dim=1),
+    )
+
+
+def _inner_mean(units: Tensor, mask: Tensor) -> Tensor:
+    """(T, D, n) to (T, D): the mean over all units but the first and the last of each text."""
+    position = torch.arange(mask.shape[1], device=mask.device)
+    inner = mask & (position > 0) & (position < mask.sum(1, keepdim=True) - 1)
+    return (units * inner[:, None]).sum(2) / inner.sum(1, keepdim=True).clamp(min=1)
+
+
+def word_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
+    """Shallow map against words: (B, T, h, w)."""
+    return torch.einsum("bdhw,td->bthw", functional.normalize(images.shallow, dim=1), vectors.word)
+
+
+def sentence_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
+    """Deep map against sentences: (B, T, h, w)."""
+    return torch.einsum("bdhw,td->bthw", functional.normalize(images.deep, dim=1), vectors.sentence)
+
+
+def report_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
+    """Global vector against reports: (B, T)."""
+    return functional.normalize(images.global_, dim=1) @ vectors.report.T

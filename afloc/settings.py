@@ -1,0 +1,89 @@
+"""Settings of the page, one row each, read from the environment."""
+
+import os
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from afloc.errors import SettingsError
+
+
+def _text_or_none(text: str) -> str | None:
+    return text or None
+
+
+def _device(text: str) -> str:
+    if text not in ("auto", "cpu", "cuda"):
+        raise ValueError("auto, cpu or cuda")
+    return text
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _port(text: str) -> int | None:
+    return _number(1, 65535)(text) if text else None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row: the environment variable, its default as written there, what it does, how it is read.
+
+    `parse` raises ValueError with what it would have accepted ("auto, cpu or cuda").
+    """
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+
+    @property
+    def field(self) -> str:
+        return self.name.removeprefix("AFLOC_").lower()
+
+
+SETTINGS = (
+    Setting(
+        "AFLOC_MODEL",
+        "",
+        "Model to use: a model folder, a released .ckpt or hf:owner/name; empty for the embedded one.",
+        _text_or_none,
+    ),
+    Setting("AFLOC_DEVICE", "auto", "Where the model runs: auto, cpu or cuda.", _device),
+    Setting(
+        "AFLOC_HOST",
+        "",
+        "Address the page listens on, 0.0.0.0 for every one; empty for this computer only "
+        "(or for GRADIO_SERVER_NAME, which Hugging Face Spaces sets).",
+        _text_or_none,
+    ),
+    Setting("AFLOC_PORT", "", "Port the page listens on; empty for the first free one from 7860.", _port),
+    Setting("AFLOC_MAX_UPLOAD_MB", "128", "Largest image file the page accepts, in MB.", _number(1, 4096)),
+    Setting(
+        "AFLOC_IMAGE_MEMORY_MB",
+        "1024",
+        "Memory for the images of open pages, in MB; the longest unused is dropped first.",
+        _number(16, 1_000_000),
+    ),
+)
+
+Settings = namedtuple("Settings", [setting.field for setting in SETTINGS])
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Every setting's value; SettingsError names the first one that is not accepted."""
+    values = {}
+    for setting in SETTINGS:
+        text = environment.get(setting.name, setting.default).strip()
+        try:
+            values[setting.field] = setting.parse(text)
+        except ValueError as error:
+            raise SettingsError(f"{setting.name} is {text!r}; it takes {error}.") from None
+    return Settings(**values)

@@ -1,0 +1,103 @@
+"""The sigmoid objective of the compact recipe: does this description hold for this image, at each of three levels?
+
+Instead of a softmax over a batch (in which two reports of a normal film would be each other's negatives), each
+image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343), answered three
+times: by the shallow map with the words, by the deep map with the sentences, by the global vector with the report.
+A map answers through its log-mean-exp, a smooth maximum over the places that count: the whole image, or the half or
+third that the report names.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.similarity import TextVectors, report_cosines, sentence_cosines, word_cosines
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description) pairs."""
+
+    image: Tensor
+    description: Tensor
+    inside: Tensor
+    outside: Tensor
+
+
+class SigmoidObjective(nn.Module):
+    """Learned scale and bias of each level's cosine, and the losses."""
+
+    def __init__(self, sharpness: float):
+        super().__init__()
+        self.sharpness = sharpness
+        self.log_scale = nn.Parameter(torch.full((3,), 2.3))
+        self.bias = nn.Parameter(torch.full((3,), -2.0))
+        self.text_log_scale = nn.Parameter(torch.tensor(2.3))
+        self.text_bias = nn.Parameter(torch.tensor(-5.0))
+
+    def logits(self, images: ImageFeatures, vectors: TextVectors) -> tuple[Tensor, Tensor, Tensor]:
+        """Word maps (B, T, h, w), sentence maps (B, T, h/2, w/2) and report logits (B, T)."""
+        cosines = (
+            word_cosines(images, vectors),
+            sentence_cosines(images, vectors),
+            report_cosines(images, vectors),
+        )
+        return tuple(s.exp() * c + b for s, c, b in zip(self.log_scale, cosines, self.bias, strict=True))
+
+    def pool(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
+        """log mean exp(sharpness * map) / sharpness over the last two axes, where `inside` is True."""
+        maps = maps.flatten(-2)
+        if inside is None:
+            count = torch.tensor(float(maps.shape[-1]))
+        else:
+            inside = inside.flatten(-2)
+            maps, count = maps.masked_fill(~inside, -1e4), inside.sum(-1).clamp(min=1).float()
+        return ((self.sharpness * maps).logsumexp(-1) - count.log()) / self.sharpness
+
+    def forward(
+        self,
+        images: ImageFeatures,
+        vectors: TextVectors,
+        targets: Tensor,
+        weights: Tensor,
+        localizable: Tensor,
+        places: Places | None,
+    ) -> dict[str, Tensor]:
+        """Losses by name. `targets` (B, T) in {0, 1, NaN}, `weights` (B, T), `localizable` (T,) bool."""
+        word, sentence, report = self.logits(images, vectors)
+        losses = {"report": balanced_loss(report, targets, weights)}
+        here = targets[:, localizable], weights[:, localizable]
+        losses["sentence"] = balanced_loss(self.pool(sentence[:, localizable]), *here)
+        losses["word"] = balanced_loss(self.pool(word[:, localizable]), *here)
+        if places is not None:
+            losses["place"] = self._place_loss(sentence, places) + self._place_loss(word, places)
+        return losses
+
+    def _place_loss(self, maps: Tensor, places: Places) -> Tensor:
+        maps = maps[places.image, places.description]
+        inside, outside = (
+            functional.interpolate(m[:, None].float(), maps.shape[-2:])[:, 0] > 0
+            for m in (places.inside, places.outside)
+        )
+        found = functional.softplus(-self.pool(maps, inside))
+        elsewhere = functional.softplus(self.pool(maps, outside)) * outside.flatten(1).any(1)
+        return (found + elsewhere).mean()
+
+    def language_loss(self, vectors: TextVectors, same: Tensor) -> Tensor:
+        """Descriptions of one meaning together, others apart. `same` (T, T) in {0, 1, NaN}; the diagonal is ignored."""
+        same = same.masked_fill(torch.eye(len(same), dtype=torch.bool), torch.nan)
+        total = 0.0
+        for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):
+            logits = self.text_log_scale.exp() * (vector @ vector.T) + self.text_bias
+            total = total + balanced_loss(logits, same, torch.ones_like(same))
+        return total / 3
+
+
+def balanced_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted binary cross-entropy over the pairs whose target is known."""
+    weights = weights * ~targets.isnan()
+    losses = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+    return (losses * weights).sum() / weights.sum().clamp(min=1)

@@ -1,0 +1,315 @@
+"""Statements: which finding a sentence affirms, denies or hedges, where, and back from a statement to words.
+
+Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that negate or hedge, and how far they reach.
+"""
+
+import random
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+from afloc.findings import FindingEntry, load_findings
+from afloc.training.vocabulary import (
+    HEDGE_AFTER,
+    HEDGE_BEFORE,
+    IGNORED,
+    NEGATION_AFTER,
+    NEGATION_BEFORE,
+    NORMAL,
+    NORMAL_SUBJECTS,
+    NORMAL_WORDS,
+    NORMALITY_START,
+    NOT_QUITE_NORMAL,
+    SCOPE_END,
+    SPELLINGS,
+    ZONED,
+)
+
+AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
+
+Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is said of one finding."""
+
+    finding_id: str
+    status: str  # "affirmed", "denied" or "hedged"
+    side: str | None = None  # "left", "right" or "bilateral"
+    zone: str | None = None  # "upper", "middle" or "lower"
+
+
+def read_statements(sentence: str, modality: str) -> list[Statement]:
+    """The findings of `modality` that `sentence` affirms, denies or hedges, in reading order."""
+    text = _plain(sentence)
+    text = re.sub(IGNORED, lambda match: "~" * len(match[0]), text)
+    mentions = _find_mentions(text, modality)
+    statuses = _statuses(text, mentions)
+    statements = [
+        Statement(entry.id, statuses[index], *_place(text, index, mentions))
+        for index, (_, _, entry) in enumerate(mentions)
+    ]
+    if modality == "chest_xray":
+        named = {statement.finding_id for statement in statements}
+        statements += [said for said in _read_normality(text) if said.finding_id not in named]
+    return list(dict.fromkeys(statements))
+
+
+def _plain(text: str) -> str:
+    """Lower case, hyphens and slashes as spaces, one spelling."""
+    text = re.sub(r"[\s\-–_]+", " ", text.lower().replace("/", " / ")).strip()
+    for pattern, words in SPELLINGS:
+        text = re.sub(pattern, words, text)
+    return text
+
+
+@cache
+def _matcher(
+    modality: str,
+) -> tuple[re.Pattern, dict[str, FindingEntry], tuple[tuple[re.Pattern, FindingEntry], ...]]:
+    terms: dict[str, FindingEntry] = {}
+    patterns = []
+    for entry in load_findings(modality).values():
+        if entry.normal:
+            continue
+        for term in (entry.name, *entry.synonyms):
+            terms.setdefault(_singular(_plain(term)), entry)
+        patterns += [(re.compile(pattern), entry) for pattern in entry.patterns]
+    longest_first = sorted(terms, key=len, reverse=True)
+    alternatives = "|".join(re.escape(term[:-1]) + "(?:y|ies)" if term.endswith("y") else re.escape(term) + "(?:s|es|e)?"
+                            for term in longest_first)  # fmt: skip
+    return re.compile(rf"\b(?:{alternatives})\b"), terms, tuple(patterns)
+
+
+def _singular(term: str) -> str:
+    if term.endswith("ies"):
+        return term[:-3] + "y"
+    return (
+        term[:-1] if len(term) > 4 and term.endswith("s") and not term.endswith(("ss", "is", "us")) else term
+    )
+
+
+def _find_mentions(text: str, modality: str) -> list[Mention]:
+    """(start, end, finding) of every mention. A longer mention outdoes one it overlaps; two patterns may overlap
+    ("the aorta is tortuous and calcified")."""
+    term, terms, patterns = _matcher(modality)
+    nouns, clauses = [], []
+    for match in term.finditer(text):
+        word = match[0]
+        forms = (word, word[:-1], word[:-2], _singular(word))
+        nouns.append((*match.span(), next(terms[form] for form in forms if form in terms)))
+    for pattern, entry in patterns:
+        clauses += [
+            (*match.span(), entry)
+            for match in pattern.finditer(text)
+            if not re.search(r"\b(?:normal|unremarkable)\b|, | (?:and|or) .* (?:is|are) ", match[0])
+        ]
+
+    def outdone(mention: Mention, others: list[Mention]) -> bool:
+        start, end, _ = mention
+        return any(
+            start < other[1] and other[0] < end and other[1] - other[0] > end - start for other in others
+        )
+
+    kept = [noun for noun in nouns if not outdone(noun, clauses)]
+    kept += [clause for clause in clauses if not outdone(clause, nouns)]
+    return sorted(kept, key=lambda mention: mention[:2])
+
+
+def _statuses(text: str, mentions: list[Mention]) -> list[str]:
+    statuses = [_status(text, start, end) for start, end, _ in mentions]
+    for first, (one, two) in enumerate(zip(mentions, mentions[1:], strict=False)):
+        either = re.fullmatch(r" ?(?:and )?(?:/|or) (?:\w+ ){0,2}", text[one[1] : two[0]])
+        if either and statuses[first] == statuses[first + 1] == AFFIRMED and one[2] != two[2]:
+            statuses[first : first + 2] = HEDGED, HEDGED  # "atelectasis or infiltrate" leaves open which
+    return statuses
+
+
+def _status(text: str, start: int, end: int) -> str:
+    after = re.split(r"[;.]|\b(?:but|however|although|though)\b", text[end:])[0]
+    clause = SCOPE_END.split(text[:start])[-1]
+    if _governed(clause, HEDGE_BEFORE) or HEDGE_AFTER.match(after):
+        return HEDGED
+    inside = re.search(r"\b(?:not|no|without)\b", text[start:end])
+    return DENIED if inside or _governed(clause, NEGATION_BEFORE) or NEGATION_AFTER.match(after) else AFFIRMED
+
+
+def _governed(clause: str, trigger: re.Pattern) -> bool:
+    """Whether the last trigger in `clause` reaches its end.
+
+    "No A, B, or C" is a list; in "no A, small left B" and "no A and mild B" something new begins.
+    """
+    triggers = list(trigger.finditer(clause))
+    if not triggers:
+        return False
+    pieces = re.split(
+        r",|\band(?= (?:stable|mild|moderate|small|minimal|there)\b)", clause[triggers[-1].end() :]
+    )
+    new = r"\s*(?:and |with )?(?:there|stable|mild|moderate|small|minimal|persistent|unchanged|prominent|the|an?)\b"
+    verb = r"\b(?:is|are|was|were|has|have|appears?|remains?)\b"
+    return not any(re.match(new, piece) or re.search(verb, piece) for piece in pieces[1:])
+
+
+def _place(
+    text: str, index: int, mentions: list[Mention]
+) -> tuple[str | None, str | None]:
+    """Side and zone said of a mention: before it in its own phrase, else after it up to the next phrase."""
+    start, end, entry = mentions[index]
+    if not entry.sided:
+        return None, None
+    cut = r"[,;:]|\b(?:and|or|with|but|no|without|than)\b"
+    if index:
+        before = re.split(cut, text[mentions[index - 1][1] : start])[-1]
+    else:
+        before = re.split(
+            r"[;:]|\b(?:is|are|was|were|there|but|with|normal|clear|unremarkable)\b", text[:start]
+        )[-1]
+    last = index + 1 == len(mentions)
+    after = text[end:] if last else text[end : mentions[index + 1][0]]
+    if not last:
+        phrases = list(re.finditer(cut, after))
+        after = after[: phrases[-1].start()] if phrases else ""
+    after = re.split(
+        r"[;:]|, (?!right|left|greater)|\b(?:but|no|without|which|with|compatible|consistent)\b", after
+    )[0]
+    before += text[start:end]
+    side, zone = find_side(before) or find_side(after), find_zone(before) or find_zone(after)
+    if side is None and re.search(r"\blingula", before + after):
+        side = "left"
+    if side is None and re.search(r"\bmiddle lobe", before + after):
+        side = "right"
+    return side, zone if entry.family in ZONED else None
+
+
+def find_side(text: str) -> str | None:
+    text = re.sub(r"\b(?:left|right) (?:ventric\w+|atri\w+|heart|main|cardiac|paratracheal)", " ", text)
+    if re.search(
+        r"\b(?:bilateral\w*|both|bibasilar|bibasal|biapical|bases|apices)\b", text
+    ) and not re.search(
+        r"\b(?:left|right)\b(?! greater| more| worse)", re.sub(r"(?:greater|more|worse) \w+ \w+.*", "", text)
+    ):
+        return "bilateral"
+    sides = set(re.findall(r"\b(left|right)\b", text))
+    return "bilateral" if len(sides) == 2 else next(iter(sides), None)
+
+
+def find_zone(text: str) -> str | None:
+    zones = {
+        "upper": r"\b(?:upper|apex|apical|apices|biapical|suprahilar)\b",
+        "middle": r"\b(?:mid|middle|midlung|mid ?zone|lingula\w*|perihilar|hilum|hilar)\b",
+        "lower": r"\b(?:lower|bas(?:e|es|al|ilar)|bibasilar|bibasal|retrocardiac|infrahilar|costophrenic)\b",
+    }
+    found = [zone for zone, pattern in zones.items() if re.search(pattern, text)]
+    return found[0] if len(found) == 1 else None
+
+
+def _read_normality(text: str) -> list[Statement]:
+    """What "heart and mediastinum are normal", "lungs are clear", "no acute disease" say."""
+    statements = [Statement("normal_chest", AFFIRMED)] if NORMAL.search(text) else []
+    for match in NORMAL_WORDS.finditer(text):
+        before = NORMAL_WORDS.split(NORMALITY_START.split(text[: match.start()])[-1])[-1]
+        following = text[match.end() :]
+        if NOT_QUITE_NORMAL.search(before) or re.match(r"\W*(?:except|aside|apart|other than)\b", following):
+            continue
+        after = re.match(r"(?: (?!with\b|no\b|for\b|without\b)\w+){0,4}", following)[0]
+        predicate = re.search(r"\b(?:is|are|appears?|remains?|within|both) *(?:\w+ ){0,2}$", before)
+        noun_after = any(re.match(rf"(?: \w+){{0,2}}? {subject}", after) for subject, _, _ in NORMAL_SUBJECTS)
+        said = after if noun_after and not predicate else before
+        statements += [
+            Statement(finding_id, DENIED)
+            for subject, words, ids in NORMAL_SUBJECTS
+            if re.search(subject, said) and re.search(words, match[0])
+            for finding_id in ids
+        ]
+    if re.search(r"(?:upper limits?|top) (?:of )?normal|borderline", text) and re.search(
+        r"\b(?:heart|cardiac)", text
+    ):
+        statements = [said for said in statements if said.finding_id != "cardiomegaly"]
+        statements.append(Statement("cardiomegaly", HEDGED))
+    return statements
+
+
+def sentence_for(statement: Statement, modality: str, rng: random.Random) -> str:
+    """One natural sentence that says `statement`, drawn with `rng` from many phrasings."""
+    entry = load_findings(modality)[statement.finding_id]
+    term = str(rng.choice(entry.terms))
+    place = _place_words(statement, entry, rng)
+    if statement.status == HEDGED:
+        forms = ["Possible {}.", "Questionable {}.", "{} cannot be excluded.", "Suspected {}.", "Findings may represent {}.",
+                 "Equivocal for {}.", "{} is possible."]  # fmt: skip
+        return _sentence(rng.choice(forms).format(_placed(term, place, rng)))
+    if place is None:
+        if statement.status == DENIED:
+            forms = [*entry.denied, f"No {term}.", f"No evidence of {term}.", f"Without {term}."]
+            return _sentence(rng.choice(list(entry.denied) if entry.normal else forms))
+        if rng.random() < 0.1:
+            return entry.precise
+        return _sentence(
+            rng.choice([*entry.affirmed, entry.simple, term, f"Findings suggesting {term}", *entry.affirmed])
+        )
+    phrase = _placed(term, place, rng)
+    if statement.status == DENIED:
+        forms = ["No {}.", "No evidence of {}.", "There is no {}.", "Negative for {}.", "Without {}."]
+    else:
+        forms = [
+            "{}.",
+            "{}.",
+            "There is {}.",
+            "Evidence of {}.",
+            "Findings suggesting {}.",
+            "{} noted.",
+            "Stable {}.",
+        ]
+    return _sentence(rng.choice(forms).format(phrase))
+
+
+def opposite(statement: Statement) -> Statement:
+    """The contrary: what is affirmed or hedged, denied; what is denied, affirmed."""
+    return replace(statement, status=AFFIRMED if statement.status == DENIED else DENIED)
+
+
+def other_side(statement: Statement) -> Statement | None:
+    """The same of the other side; None where the statement names no single side."""
+    swapped = {"left": "right", "right": "left"}.get(statement.side or "")
+    return replace(statement, side=swapped) if swapped else None
+
+
+def _place_words(statement: Statement, entry: FindingEntry, rng: random.Random) -> tuple[str, str] | None:
+    """Place as words before ("left basal") and after ("in the left lower zone") a term, or None."""
+    side, zone = (statement.side, statement.zone) if entry.sided else (None, None)
+    if side is None and zone is None:
+        return None
+    if zone is None:
+        if side == "bilateral":
+            return "bilateral", rng.choice(["on both sides", "bilaterally", "on the left and on the right"])
+        where = ["on the {}", "on the {} side"]
+        if entry.family in ("airspace", "nodule", "interstitial"):
+            where += ["in the {} lung", "in the {} lung field"]
+        return rng.choice([side, side, f"{side}-sided"]), rng.choice(where).format(side)
+    lobe = {"upper": "upper lobe", "middle": "mid zone", "lower": "lower lobe"}[zone]
+    if zone == "middle" and side == "right":
+        lobe = "middle lobe"
+    word = {"upper": "apex", "middle": "midlung", "lower": "base"}[zone]
+    if entry.family == "pleura":
+        lobe = {"upper": "upper hemithorax", "middle": "mid hemithorax", "lower": "lower hemithorax"}[zone]
+    area = rng.choice([lobe, f"{'mid' if zone == 'middle' else zone} zone", word])
+    several = {"apex": "apices", "base": "bases"}.get(area, f"{area}s")
+    adjective = {"upper": rng.choice(["upper zone", "apical"]), "middle": "mid zone",
+                 "lower": rng.choice(["lower zone", "basilar", "basal"])}[zone]  # fmt: skip
+    if side == "bilateral":
+        return f"bilateral {adjective}", f"in both {several}"
+    if side is None:
+        return adjective, f"in the {area}"
+    return f"{side} {adjective}", f"{'at' if area in ('apex', 'base') else 'in'} the {side} {area}"
+
+
+def _placed(term: str, place: tuple[str, str] | None, rng: random.Random) -> str:
+    if place is None:
+        return term
+    before, after = place
+    return f"{before} {term}" if rng.random() < 0.5 else f"{term} {after}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:].rstrip(".") + "."

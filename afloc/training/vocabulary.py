@@ -1,0 +1,266 @@
+"""The words that decide what a report says: negations, hedges, normal statements, codes, and what defines a grade.
+
+Tables only; `afloc.training.reports` reads them. Regular expressions run on lower-case text without hyphens.
+"""
+
+import re
+
+# Written out before sentences are split (case kept).
+ABBREVIATIONS = (
+    (r"\b[Ww]/o\b", "without"),
+    (r"\b[Ww]/(?=\s|\w)", "with "),
+    (r"\b[Bb]/[Ll]\b", "bilateral"),
+    (r"\b[Rr]/[Oo]\b", "rule out"),
+    (r"\b[Rr]\.(?=\s?(?:upper|middle|lower|lung))", "right "),
+    (r"\b[Ll]\.(?=\s?(?:upper|middle|lower|lung))", "left "),
+    (r"\(S\d[\d+\-]*\)", ""),
+    (r"\bRUL\b", "right upper lobe"),
+    (r"\bRML\b", "right middle lobe"),
+    (r"\bRLL\b", "right lower lobe"),
+    (r"\bLUL\b", "left upper lobe"),
+    (r"\bLLL\b", "left lower lobe"),
+    (r"\bR(?= (?:lung|upper|mid|lower|base|basilar|apical|pleural|hil|hemi|effusion|side|chest|rib|IJ|PICC|sub))", "right"),
+    (r"\bL(?= (?:lung|upper|mid|lower|base|basilar|apical|pleural|hil|hemi|effusion|side|chest|rib|IJ|PICC|sub))", "left"),
+    (r"\b[Cc][Pp] (?=angle|sulc)", "costophrenic "),
+    (r"\bCXR\b", "chest radiograph"),
+    (r"\bSVC\b", "superior vena cava"),
+    (r"\bGGOs?\b", "ground glass opacity"),
+    (r"\bPTX\b", "pneumothorax"),
+)  # fmt: skip
+
+SPELLINGS = (
+    (r"haemorrhag", "hemorrhag"),
+    (r"oedema", "edema"),
+    (r"fibres?\b", "fiber"),
+    (r"neovascularis", "neovasculariz"),
+    (r"tumour", "tumor"),
+    (r"\bair space", "airspace"),
+    (r"\bcardio mediastin", "cardiomediastin"),
+    (r"\bbi basilar", "bibasilar"),
+    (r"\bsub segmental", "subsegmental"),
+    (r"\bplate like", "platelike"),
+    (r"\bmid lung", "midlung"),
+    (r"\b(?:left and right|right and left)\b", "bilateral"),
+    (r"\blobes? (?=atelecta|collapse)", "lobe "),
+    (r"\bpleural fusion", "pleural effusion"),
+    (r"\bperi hilar", "perihilar"),
+    (r"\bmasslike", "mass like"),
+    (r"\bnon (?=proliferative)", "non"),
+)
+
+# Sentences about the examination, its quality or its handling.
+NO_FINDING_SENTENCE = re.compile(
+    r"(?i)^(?:(?:(?:single|two|semi-?upright|upright|portable|frontal|ap|pa|lateral|chest|radiographs?|views?|and|of|the|in|x-?rays?"
+    r"|films?|\d+|projections?|images?|were|was|are|is|obtained|submitted|provided|available|exam(?:ination)?|consists|,)\s*)+\.$"
+    r"|(?:no (?:prior|previous|comparison)|comparison\b|none\.$|thanks|please|consider|recommend|if (?:one|clinical|none|desired))"
+    r"|.*\b(?:discussed with|communicated (?:with|to)|telephoned|notified|notification|acknowledged receipt|critical result)"
+    r"|.*\b(?:may|might|would|could) (?:also )?be (?:helpful|useful|obtained)|.*\bif clinically|.*\bclinical(?:ly)? correlat)"
+)
+
+# Phrases that hold a finding's word but not the finding, or a negation that negates nothing.
+IGNORED = (
+    r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable|definite|other|gross|real|much))*"
+    r" (?:change[sd]?|increase|interval change|worsening|progression)\b(?: (?:in|of|from))?"
+    r"|\bnot only\b|\bno doubt\b|\bwithout interval change\b|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)"
+    r"|\bmass effect\b|\bbody mass\b|\bfree of charge\b|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)"
+    r"|\bedematous\b|\bno priors?\b|\bfracture fixation\b|\b(?:pericardial|joint) effusions?\b|\bopacities of the vitreous\b"
+)  # fmt: skip
+
+# How far a negation or a hedge reaches back from a finding.
+SCOPE_END = re.compile(
+    r"[;:]|\b(?:but|however|although|though|except|aside from|apart from|other than|which|whereas|yet|secondary to|due to"
+    r"|there (?:is|are|has)|is noted|are noted|is seen|are seen|otherwise)\b|(?<=normal),? and\b(?= (?:mild|there|stable|small))"
+)
+
+NEGATION_BEFORE = re.compile(
+    r"\b(?:no|without|negative for|free of|free from|clear of|absence of|absent|not|denies|neither|nor|never|resolution of|^resolved|interval resolved"
+    r"|clearing of|removal of|rather than|exclude[sd]?|lack of|devoid of)\b"
+)  # fmt: skip
+NEGATION_AFTER = re.compile(
+    r"[^,;]{0,60}?\b(?:(?:is|are|was|were) (?:now |currently )?(?:absent|not (?:seen|identified|visualized|present|evident|"
+    r"appreciated|demonstrated|visible|noted|detected|enlarged)|excluded|ruled out|unlikely|removed|resolved|gone|not recogni[sz]able)"
+    r"|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
+    r"|no longer (?:seen|visualized|present|identified|evident|visible)|not (?:seen|identified|visualized|present|detected|visible|recogni[sz]able))\b"
+)  # fmt: skip
+HEDGE_BEFORE = re.compile(
+    r"\b(?:may (?:represent|reflect|be|indicate|suggest|relate)|might|could (?:represent|reflect|be|indicate|relate)|possibly|possible"
+    r"|(?:can ?not|can't|could not|difficult to|not) (?:\w+ly )?(?:exclude|rule out|excluded)"
+    r"|questionable|question of|\?|suspected|suspicious for|suspicion of|concerning for|worrisome for|differential|versus|vs|evaluate for"
+    r"|evaluation of|evaluation for|rule out|equivocal|conceivably|vague suggestion|raises?|if)\b"
+)  # fmt: skip
+HEDGE_AFTER = re.compile(
+    r"[^,;]{0,40}?\b(?:(?:can ?not|can't|could not|not) (?:be )?(?:\w+ )?(?:excluded|ruled out)"
+    r"|(?:is|are) (?:possible|suspected|questioned|not excluded)|versus|vs|is a consideration|should be considered|may be present)\b"
+)  # fmt: skip
+
+# The whole chest is called normal.
+NORMAL = re.compile(
+    r"\b(?:no (?:signs? of |findings? of |evidence of |radiographic evidence of |definite |visible |plain film evidence of )?(?:any )?"
+    r"(?:acute|active)(?:,? (?:or active|active|or acute|or|and|cardiac|cardiopulmonary|pulmonary|intrathoracic|thoracic|chest|lung"
+    r"|cardiovascular|disease|radiographic|preoperative))*"
+    r" ?(?:abnormalit(?:y|ies)|disease|process(?:es)?|findings?|pathology|infiltrates?)|normal (?:chest|exam|study|examination)"
+    r"|(?:chest|exam|study|examination|radiograph)(?: is| appears)? (?:normal|unremarkable)|negative chest|unremarkable chest)\b"
+)  # fmt: skip
+
+NORMAL_WORDS = re.compile(
+    r"\b(?:normal(?:ly)?|unremarkable|within normal limits|in normal limits|intact|clear|midline|sharp|well (?:expanded|aerated|inflated)"
+    r"|fully expanded|normally (?:inflated|expanded)|not enlarged|grossly clear|not widened)\b"
+)  # fmt: skip
+
+# Where the subject of a normal word may begin, and words that take the normality back.
+NORMALITY_START = re.compile(r"[;.]|\b(?:but|with|without|no|except|although|however)\b")
+NOT_QUITE_NORMAL = re.compile(
+    r"\b(?:not|otherwise|limits? of|top|abnormal|borderline|near|remain(?:der|ing)|rest)\s*\w*\s*$"
+)
+
+# (subject, normal words that count for it, findings then denied)
+NORMAL_SUBJECTS = (
+    (r"\b(?:heart|cardiac|cardiomediastinal|cardio)", r"normal|unremarkable|not enlarged", ("cardiomegaly",)),
+    (
+        r"\b(?:cardio)?mediastin",
+        r"normal|unremarkable|not (?:enlarged|widened)",
+        ("enlarged_cardiomediastinum",),
+    ),
+    (r"\bhil(?:um|a|ar)\b", r"normal|unremarkable", ("hilar_enlargement",)),
+    (r"\b(?:vascul|vessels)", r"normal|unremarkable", ("vascular_congestion",)),
+    (r"\blungs?\b(?! vol)", r"clear|unremarkable", ("lung_opacity", "airspace_disease")),
+    (r"\bpleura", r"clear|normal|unremarkable", ("pleural_effusion",)),
+    (
+        r"\b(?:costophrenic|sulci)",
+        r"clear|sharp|normal|intact",
+        ("pleural_effusion", "blunted_costophrenic_angle"),
+    ),
+    (r"\baort", r"normal|unremarkable", ("tortuous_aorta",)),
+    (r"\btrachea", r"midline", ("mediastinal_shift",)),
+    (r"\b(?:bones?|bony|osseous|ribs?|skelet)", r"intact|unremarkable|normal", ("fracture",)),
+    (r"\b(?:spine|vertebra)", r"unremarkable|normal", ("spinal_degeneration",)),
+    (r"\bdiaphragm", r"unremarkable|normal", ("elevated_hemidiaphragm",)),
+    (r"\blungs\b", r"expanded|inflated|aerated", ("low_lung_volumes",)),
+    (r"\blung volumes\b", r"normal", ("low_lung_volumes",)),
+)
+
+# Families of findings for which a zone of the lung is kept.
+ZONED = frozenset({"airspace", "nodule", "interstitial", "calcification", "pleura", "volume"})
+
+# MeSH heads and words after them -> finding; "" means none. The first that fits counts.
+MESH = (
+    (r"lung", r"hypoinflation", "low_lung_volumes"),
+    (r"lung", r"hyperdistention", "hyperinflation"),
+    (r"lung", r"hilum.*(?:prominent|enlarged)", "hilar_enlargement"),
+    (r"lung", r"interstitial", "increased_markings"),
+    (r"diaphragm", r"flattened", "hyperinflation"),
+    (r"diaphragm", r"elevated", "elevated_hemidiaphragm"),
+    (r"aorta(?:, thoracic)?", r"tortuous", "tortuous_aorta"),
+    (r"aorta(?:, thoracic)?", r"enlarged|prominent|dilat", "aortic_enlargement"),
+    (r"(?:thoracic vertebrae|spine|lumbar vertebrae)", r"degenerative", "spinal_degeneration"),
+    (r"mediastinum", r"prominent|enlarged", "enlarged_cardiomediastinum"),
+    (r"(?:cardiac shadow|heart)", r"enlarged|prominent", "cardiomegaly"),
+    (r"costophrenic angle|sulcus", r"blunted", "blunted_costophrenic_angle"),
+    (r"thickening", r"pleura", "pleural_thickening"),
+    (r"thickening", r"bronch", "bronchial_thickening"),
+    (r"calcinosis", r"aort", "aortic_calcification"),
+    (r"calcinosis", r"(?:heart|coronary|abdomen|breast|vessel|neck|shoulder|trachea)", ""),
+    (
+        r"(?:opacity|density)",
+        r"(?:heart|breast|abdomen|mediastinum|humerus|neck|clavicle|diaphragm|soft tissue)",
+        "",
+    ),
+    (r"(?:opacity|density)", r"round", "nodule"),
+    (r"(?:opacity|density)", r"", "lung_opacity"),
+    (r"nodule", r"prominent", ""),
+    (r"cicatrix", r"pleura", "pleural_thickening"),
+    (r"pulmonary artery", r"enlarged|prominent|dilat", "pulmonary_artery_enlargement"),
+    (r"pulmonary artery", r"", ""),
+    (r"shift", r"mediastin|trachea|heart", "mediastinal_shift"),
+    (r"consolidation", r"", "consolidation"),
+    (r"emphysema", r"subcutaneous", "subcutaneous_emphysema"),
+)
+
+# What a grade or diagnosis says of lesions by its definition. Retinopathy: the International Clinical Diabetic Retinopathy
+# severity scale (Wilkinson et al., Ophthalmology 2003); macular edema risk: hard exudates and their distance from the fovea.
+DEFINED_BY = {
+    "mild_npdr": (
+        ("diabetic_retinopathy", "affirmed"),
+        ("microaneurysm", "affirmed"),
+        ("haemorrhage", "denied"),
+        ("soft_exudate", "denied"),
+        ("neovascularisation", "denied"),
+    ),
+    "moderate_npdr": (
+        ("diabetic_retinopathy", "affirmed"),
+        ("microaneurysm", "affirmed"),
+        ("haemorrhage", "affirmed"),
+        ("hard_exudate", "hedged"),
+        ("soft_exudate", "hedged"),
+        ("neovascularisation", "denied"),
+    ),
+    "severe_npdr": (
+        ("diabetic_retinopathy", "affirmed"),
+        ("microaneurysm", "affirmed"),
+        ("haemorrhage", "affirmed"),
+        ("venous_beading", "hedged"),
+        ("irma", "hedged"),
+        ("soft_exudate", "hedged"),
+        ("neovascularisation", "denied"),
+    ),
+    "proliferative_dr": (
+        ("diabetic_retinopathy", "affirmed"),
+        ("neovascularisation", "affirmed"),
+        ("vitreous_haemorrhage", "hedged"),
+    ),
+    "macular_edema_risk_1": (("hard_exudate", "affirmed"),),
+    "macular_edema_risk_2": (("hard_exudate", "affirmed"), ("macular_edema", "affirmed")),
+    "dry_amd": (("amd", "affirmed"), ("wet_amd", "denied")),
+    "wet_amd": (("amd", "affirmed"),),
+    "gleason_3": (("prostate_tumor", "affirmed"),),
+    "gleason_4": (("prostate_tumor", "affirmed"),),
+    "gleason_5": (("prostate_tumor", "affirmed"),),
+    "benign_breast_tumor": (("malignant_breast_tumor", "denied"),),
+    "necrotic_osteosarcoma": (("necrosis", "affirmed"), ("viable_osteosarcoma", "denied")),
+    "normal_oral_epithelium": (("oral_squamous_cell_carcinoma", "denied"),),
+    "normal_lymph_node": (("lymph_node_metastasis", "denied"), ("lymphocytes", "affirmed")),
+    "normal_colon": (
+        ("colorectal_adenocarcinoma", "denied"),
+        ("colorectal_polyp", "denied"),
+        ("colon_gland", "affirmed"),
+    ),
+    "colorectal_polyp": (("colon_gland", "affirmed"),),
+    "benign_prostate": (("prostate_tumor", "denied"),),
+    "normal_lung": (("lung_adenocarcinoma", "denied"), ("lung_squamous_cell_carcinoma", "denied")),
+    "normal_bone": (("viable_osteosarcoma", "denied"),),
+}
+
+NEGATIVE_LABELS = {
+    "no diabetic retinopathy": ("diabetic_retinopathy", "microaneurysm", "haemorrhage", "neovascularisation"),
+    "no macular edema risk (no visible hard exudate)": ("hard_exudate", "macular_edema"),
+    "no glaucomatous optic neuropathy": ("glaucoma",),
+}
+
+# The common findings a picture called normal does not have.
+NORMAL_DENIES = {
+    "normal_chest": (
+        "atelectasis",
+        "cardiomegaly",
+        "pleural_effusion",
+        "infiltration",
+        "mass",
+        "nodule",
+        "pneumonia",
+        "pneumothorax",
+        "consolidation",
+        "edema",
+        "lung_opacity",
+    ),
+    "normal_fundus": (
+        "diabetic_retinopathy",
+        "microaneurysm",
+        "haemorrhage",
+        "hard_exudate",
+        "soft_exudate",
+        "drusen",
+        "glaucoma",
+        "cataract",
+        "epiretinal_membrane",
+        "pathological_myopia",
+    ),
+}

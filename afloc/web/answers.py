@@ -1,0 +1,51 @@
+"""What the server says: a finding as JSON, an error as one sentence."""
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from afloc.errors import AFLocError
+from afloc.locate import Finding
+
+UNEXPECTED = "Something went wrong on the server; please try again."
+log = logging.getLogger(__name__)
+
+
+def describe(finding: Finding) -> dict:
+    """A finding with its map as `grid`: rows of numbers 0 … 1 that cover exactly the image."""
+    entry = {
+        "text": finding.text,
+        "score": finding.score,
+        "probability": finding.probability,
+        "present": finding.present,
+        "grid": [[round(value, 4) for value in row] for row in finding.grid.tolist()],
+    }
+    return entry | {"warning": finding.warning} if finding.warning else entry
+
+
+def explain(error: Exception) -> str:
+    """One sentence for the user.
+
+    An unexpected error is logged by its kind and place alone: its message may hold what someone typed or what
+    a file contained.
+    """
+    if isinstance(error, AFLocError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("%s in %s, line %s", type(error).__name__, Path(place.filename).name, place.lineno)
+    return UNEXPECTED
+
+
+def answering(function: Callable[..., dict]) -> Callable[..., dict]:
+    """The function with every error turned into {"error": sentence}."""
+
+    @functools.wraps(function)
+    def answer(*arguments):
+        try:
+            return function(*arguments)
+        except Exception as error:
+            return {"error": explain(error)}
+
+    return answer

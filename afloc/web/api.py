@@ -1,0 +1,43 @@
+"""Named endpoints for `gradio_client`: the same answers as the command line's."""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder, is_in_or_equal
+
+from afloc.errors import ImageError
+from afloc.images import Image, read_image
+from afloc.locate import Model
+from afloc.web.answers import describe, explain
+
+
+def read_upload(image: dict) -> Image:
+    """The image of an uploaded file. Only what was uploaded is opened, whatever path a client names."""
+    path = image.get("path") if isinstance(image, dict) else None
+    if not (isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file()):
+        raise ImageError("Please send the image as a file, with gradio_client's handle_file.")
+    return read_image(Path(path).read_bytes())
+
+
+def add_endpoints(model: Model) -> None:
+    """Add /locate and /classify to the current `gr.Blocks`."""
+
+    def locate(image: gr.FileData, description: str) -> dict:
+        """Where the model sees the described finding: its score, its regions and the map as `grid`."""
+        try:
+            finding = model.encode(read_upload(image)).locate(description)
+            return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+
+    def classify(image: gr.FileData) -> list:
+        """Every finding of the image's modality, with score, probability and verdict."""
+        try:
+            found = model.encode(read_upload(image)).classify()
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+        verdict = ("text", "score", "probability", "present")
+        return [{key: getattr(each, key) for key in verdict} for each in found]
+
+    gr.api(locate, api_name="locate", concurrency_id="model")
+    gr.api(classify, api_name="classify", concurrency_id="model")

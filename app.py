@@ -1,0 +1,13 @@
+"""Start the page: `python app.py`. Settings are environment variables, listed in afloc/settings.py."""
+
+import sys
+
+from afloc.errors import AFLocError
+from afloc.settings import read_settings
+from afloc.web.page import launch
+
+if __name__ == "__main__":
+    try:
+        launch(read_settings())
+    except AFLocError as error:
+        sys.exit(f"afloc: {error}")

@@ -1,0 +1,18 @@
+"use strict";
+
+const themeButton = element.querySelector(".theme");
+
+function showTheme(name) {
+  document.documentElement.dataset.theme = name;
+  document.body.classList.toggle("dark", name === "dark");
+  themeButton.textContent = name === "dark" ? "Light" : "Dark";
+  themeButton.title = name === "dark" ? "Light surroundings" : "Dark surroundings";
+}
+
+themeButton.addEventListener("click", () => {
+  const name = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  try { localStorage.setItem("afloc-theme", name); } catch { /* storage is off: the choice lasts for this page */ }
+  showTheme(name);
+});
+element.querySelector(".help").addEventListener("click", () => document.dispatchEvent(new CustomEvent("afloc:keys")));
+showTheme(document.documentElement.dataset.theme);

@@ -1,0 +1,81 @@
+"""The real page on a free port, and a real browser to drive it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from afloc.settings import read_settings
+from afloc.web.page import launch
+
+EMBEDDED = Path(__file__).parents[2] / "assets" / "models" / "afloc-mini"
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """The embedded model, or where it is not built yet a tiny random one."""
+    if (EMBEDDED / "model.safetensors").is_file():
+        return EMBEDDED
+    from tests.web.tiny import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def model(model_folder):
+    from afloc import load_model
+
+    return load_model(model_folder)
+
+
+@pytest.fixture(scope="session")
+def url(model_folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = read_settings(
+        {"AFLOC_MODEL": str(model_folder), "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": str(port)}
+    )
+    page = launch(settings, prevent_thread_lock=True, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        own = str(CHROMIUM) if CHROMIUM.is_file() else None
+        browser = playwright.chromium.launch(executable_path=own, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, url):
+    """Open the page in a fresh browser session; an error in its scripts fails the test."""
+    contexts, errors = [], []
+
+    def open_page(width=1440, height=900):
+        context = chromium.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
