@@ -100,7 +100,30 @@ def run_convert(arguments: argparse.Namespace) -> None:
     print(f"Wrote {arguments.folder}.")
 
 
-COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (add_locate, add_classify, add_convert)
+def add_train(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train", help="pre-train a model from image-report pairs, as a recipe says")
+    parser.add_argument("recipe", metavar="CONFIG", type=Path, help="a recipe, such as assets/configs/mini.toml")
+    parser.add_argument("--data", type=Path, required=True, help="the folder that the recipe's table lies in")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the run's folder; a run found there goes on"
+    )
+    parser.set_defaults(run=run_train)
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.training.loop import train
+    from afloc.training.recipe import read_recipe
+
+    print(f"Wrote {train(read_recipe(arguments.recipe), arguments.data, arguments.out)}.")
+
+
+COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
+    add_locate,
+    add_classify,
+    add_convert,
+    add_train,
+)
 
 
 def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:

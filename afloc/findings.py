@@ -54,9 +54,7 @@ def load_findings(modality: str) -> dict[str, FindingEntry]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(
-            f"The findings of {modality} are missing: put back {path.name}."
-        ) from error
+        raise DataError(f"The findings of {modality} are missing: put back {path.name}.") from error
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path.name} is not valid TOML: {error}.") from error
     entries = {name: _entry(name, modality, table) for name, table in tables.items()}

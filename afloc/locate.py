@@ -122,7 +122,7 @@ class View:
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.config.image_size)
         square = native_map(self._features, features, calibration).cpu().numpy()
-        score = native_score(self._features, features)
+        score = native_score(self._features, features, calibration)
         probability, present = judge_presence(score, calibration)
         return Finding(text, score, probability, present, letterbox.crop(square), height, width)
 

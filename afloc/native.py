@@ -1,7 +1,8 @@
 """The native map, score and verdict: fixed scales, so that a number means the same on every image.
 
 `calibration` is the model's, from its config, or None:
-`{"map": {"scale", "bias"}, "presence": {"slope", "intercept", "threshold"}}`.
+`{"levels": {"word": {"scale", "bias"}, "sentence": …, "report": …}, "presence": {"slope", "intercept", "threshold"}}`.
+Each level's scale and bias turn its cosine into a logit; they were learned with the weights.
 """
 
 import math
@@ -10,40 +11,43 @@ from torch import Tensor
 from torch.nn import functional
 
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import report_cosines, sentence_cosines, text_vectors, word_cosines
+from afloc.model.similarity import LEVELS, report_cosines, sentence_cosines, text_vectors, word_cosines
 from afloc.model.text_encoder import TextFeatures
 
-_UNCALIBRATED_MAP = {"scale": 10.0, "bias": 0.0}
+_UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
 
 
 def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> Tensor:
-    """Where one image shows what one text says: (h, w) of the shallow map, 0 … 1, over the image encoder's
-    square.
+    """Where one text's finding is seen in the square the image encoder saw: (h, w) of the shallow map, 0 … 1.
 
-    The cosines of words with the shallow map and of sentences with the deep map, averaged, through a sigmoid.
+    The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a sigmoid.
     """
     vectors = text_vectors(text)
-    words = word_cosines(image, vectors)
-    sentences = sentence_cosines(image, vectors)
-    sentences = functional.interpolate(sentences, words.shape[-2:], mode="bilinear", align_corners=False)
-    line = (calibration or {}).get("map", _UNCALIBRATED_MAP)
-    return ((words + sentences) / 2 * line["scale"] + line["bias"]).sigmoid()[0, 0]
+    word = _logit(word_cosines(image, vectors), "word", calibration)
+    sentence = _logit(sentence_cosines(image, vectors), "sentence", calibration)
+    sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
+    return ((word + sentence) / 2).sigmoid()[0, 0]
 
 
-def native_score(image: ImageFeatures, text: TextFeatures) -> float:
-    """How well the whole description fits the whole image, 0 … 1: (1 + cosine) / 2 of their embeddings."""
-    return float((1 + report_cosines(image, text_vectors(text))[0, 0]) / 2)
+def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> float:
+    """How well the whole of one description fits the whole image, 0 … 1: the report level's logit through a sigmoid."""
+    return float(_logit(report_cosines(image, text_vectors(text)), "report", calibration).sigmoid())
 
 
 def judge_presence(score: float, calibration: dict | None) -> tuple[float, bool] | tuple[None, None]:
-    """Probability that the finding is there, and the verdict at the operating point; None without
-    calibration.
+    """Probability that the finding is there, and the verdict at the operating point; None without calibration.
 
-    Platt scaling: 1 / (1 + exp(-(slope * score + intercept))); present from `threshold` up.
+    Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold` up.
     """
     presence = (calibration or {}).get("presence")
     if presence is None:
         return None, None
-    logit = presence["slope"] * score + presence["intercept"]
+    score = min(max(score, 1e-9), 1 - 1e-9)
+    logit = presence["slope"] * math.log(score / (1 - score)) + presence["intercept"]
     probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
     return probability, probability >= presence["threshold"]
+
+
+def _logit(cosine: Tensor, level: str, calibration: dict | None) -> Tensor:
+    learned = (calibration or {}).get("levels", _UNCALIBRATED)[level]
+    return learned["scale"] * cosine + learned["bias"]

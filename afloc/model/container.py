@@ -46,7 +46,7 @@ class Storage(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """A tensor as the file describes it; nothing about it has been checked."""
+    """A tensor as the file describes it; that its data bears it out has not been checked."""
 
     storage: Storage
     offset: int
@@ -79,6 +79,13 @@ class Record:
         pass
 
 
+def _describe_tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
+    numbers = (offset, *shape, *stride)
+    if not isinstance(storage, Storage) or not all(isinstance(n, int) and 0 <= n < 2**48 for n in numbers):
+        raise pickle.UnpicklingError("not a tensor")
+    return StoredTensor(storage, offset, tuple(shape), tuple(stride))
+
+
 class _Unpickler(pickle._Unpickler):
     # The unpickler written in Python: the one in C reserves memory for whatever index a pickle names.
 
@@ -88,16 +95,15 @@ class _Unpickler(pickle._Unpickler):
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
-            return lambda *arguments: StoredTensor(*arguments[:4])
+            return lambda *arguments: _describe_tensor(*arguments[:4])
         if module == "torch._utils" and name == "_rebuild_parameter":
             return lambda data, *rest: data
-        return type(
-            "Record", (Record,), {}
-        )  # a new class each time: whatever the file does to it ends with it
+        # A new class each time: whatever the file does to it ends with it.
+        return type("Record", (Record,), {})
 
     def persistent_load(self, pid: Any) -> Storage:
         kind, dtype, key, _, count = pid[:5]
-        if kind != "storage":
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int):
             raise pickle.UnpicklingError("unknown persistent id")
         return Storage(key, dtype, count)
 
@@ -132,17 +138,15 @@ class Container:
 
     def tensor(self, stored: Any) -> torch.Tensor:
         """Read one tensor; ModelError where the file's description of it does not hold."""
-        if not (isinstance(stored, StoredTensor) and isinstance(stored.storage, Storage)):
+        if not isinstance(stored, StoredTensor):
             raise ModelError(f"{self.name} holds something else than a tensor where a tensor is due.")
         (key, dtype, count), offset, shape, stride = stored
-        sizes = (count, offset, *shape, *stride)
-        whole = all(isinstance(n, int) and 0 <= n < 2**48 for n in sizes)
-        if not (whole and isinstance(dtype, torch.dtype) and len(shape) == len(stride)):
+        if len(shape) != len(stride):
             raise ModelError(f"{self.name} describes a tensor in a way that makes no sense.")
         last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
         if math.prod(shape) == 0:
             return torch.empty(shape, dtype=dtype)
-        if last >= count:
+        if not last < count < 2**48:
             raise ModelError(f"{self.name} describes a tensor that reaches beyond its data.")
         data = self._read(str(key))
         if len(data) != count * dtype.itemsize:

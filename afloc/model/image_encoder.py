@@ -74,7 +74,10 @@ class ImageEncoder(nn.Module):
     def forward(self, x: Tensor) -> ImageFeatures:
         if self.encoder_size is not None:
             x = functional.interpolate(x, [self.encoder_size] * 2, mode="bilinear", align_corners=True)
-        shallow, deep, pooled = self.backbone(x)
+        return self.project(*self.backbone(x))
+
+    def project(self, shallow: Tensor, deep: Tensor, pooled: Tensor) -> ImageFeatures:
+        """What the backbone makes of images, in the space of the texts."""
         return ImageFeatures(
             self.shallow_projection(shallow), self.deep_projection(deep), self.global_projection(pooled)
         )

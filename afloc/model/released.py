@@ -22,7 +22,6 @@ _REQUIRED = {
     "model.text.norm": False,
     "transforms.norm": "half",
 }
-_DATASETS = {"mimic": "chest_xray"}
 
 
 def read_released(path: Path) -> tuple[AFLoc, WordPieceTokenizer]:
@@ -56,9 +55,6 @@ def _config(path: Path, tree: Any, hyper: Any, bert: Path) -> ModelConfig:
         text_encoder = json.loads((bert / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ModelError(f"The text encoder's config.json in {bert} cannot be read.") from None
-    datasets = lookup(hyper, "data.dataset")
-    names = [lookup(item, "") or item for item in datasets] if isinstance(datasets, list) else []
-    modalities = {_DATASETS[name] for name in names if isinstance(name, str) and name in _DATASETS}
     values = {
         "name": path.stem,
         "version": f"step {lookup(tree, 'global_step', 'unknown')}",
@@ -70,7 +66,7 @@ def _config(path: Path, tree: Any, hyper: Any, bert: Path) -> ModelConfig:
         "last_n_layers": lookup(hyper, "model.text.last_n_layers"),
         "embedding_dim": lookup(hyper, "model.text.embedding_dim"),
         "max_tokens": lookup(hyper, "data.text.word_num"),
-        "modalities": sorted(modalities) or ["chest_xray"],
+        "modalities": ["chest_xray"],  # what its one data module reads
         "temp1": lookup(hyper, "model.afloc.temp1", 4.0),
         "temp2": lookup(hyper, "model.afloc.temp2", 5.0),
         "temp3": lookup(hyper, "model.afloc.temp3", 10.0),

@@ -42,13 +42,11 @@ class WordPieceTokenizer:
         tokenizer.enable_truncation(max_tokens)
         if tokenizer.get_vocab_size() > vocab_size:
             raise ModelError(
-                f"The tokenizer knows {tokenizer.get_vocab_size()} word pieces, the text encoder {vocab_size}: "
-                "they do not belong together."
+                f"The tokenizer knows {tokenizer.get_vocab_size()} word pieces and the text encoder "
+                f"{vocab_size}: they do not belong together."
             )
         if tokenizer.encode("").tokens != ["[CLS]", "[SEP]"]:
-            raise ModelError(
-                "The tokenizer does not put [CLS] before and [SEP] after a text, as BERT's does."
-            )
+            raise ModelError("The tokenizer does not put [CLS] before and [SEP] after a text, as BERT does.")
         self._tokenizer = tokenizer
 
     @classmethod

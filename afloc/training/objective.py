@@ -3,8 +3,8 @@
 Instead of a softmax over a batch (in which two reports of a normal film would be each other's negatives), each
 image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343), answered three
 times: by the shallow map with the words, by the deep map with the sentences, by the global vector with the report.
-A map answers through its log-mean-exp, a smooth maximum over the places that count: the whole image, or the half or
-third that the report names.
+A map answers through what attention finds in it: its mean weighted by its own softmax, over the whole image, or over the
+half or third that the report names.
 """
 
 from dataclasses import dataclass
@@ -48,14 +48,12 @@ class SigmoidObjective(nn.Module):
         return tuple(s.exp() * c + b for s, c, b in zip(self.log_scale, cosines, self.bias, strict=True))
 
     def pool(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
-        """log mean exp(sharpness * map) / sharpness over the last two axes, where `inside` is True."""
+        """The mean over the last two axes, weighted by softmax(sharpness * map), where `inside` is True."""
         maps = maps.flatten(-2)
-        if inside is None:
-            count = torch.tensor(float(maps.shape[-1]))
-        else:
-            inside = inside.flatten(-2)
-            maps, count = maps.masked_fill(~inside, -1e4), inside.sum(-1).clamp(min=1).float()
-        return ((self.sharpness * maps).logsumexp(-1) - count.log()) / self.sharpness
+        scores = self.sharpness * maps
+        if inside is not None:
+            scores = scores.masked_fill(~inside.flatten(-2), -1e4)
+        return (scores.softmax(-1) * maps).sum(-1)
 
     def forward(
         self,

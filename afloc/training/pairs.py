@@ -8,6 +8,7 @@ rows that mean the same are never each other's negatives, and "no X" and the wro
 
 import csv
 import math
+import random
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ import numpy as np
 
 from afloc.errors import DataError
 from afloc.findings import ancestors, load_findings
-from afloc.training.reports import Statement, opposite, other_side, read_row, read_statements, sentence_for
+from afloc.training.reports import read_row
+from afloc.training.statements import Statement, opposite, other_side, read_statements, sentence_for
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
+COMMON = 20  # a finding is asked of every batch if so many images have it
 MIN_BOTH_WAYS = 5  # a source teaches a finding only if it has at least so many images with it and without it
 
 
@@ -31,8 +34,10 @@ class Description:
 
     @property
     def localizable(self) -> bool:
-        """Whether it names something that has a place in the image: affirmed statements only."""
-        return bool(self.statements) and all(s.status == "affirmed" for s in self.statements)
+        """Whether it names something that has a place: affirmed statements only, and "normal" has none."""
+        return bool(self.statements) and all(
+            s.status == "affirmed" and not s.finding_id.startswith("normal_") for s in self.statements
+        )
 
 
 @dataclass(frozen=True)
@@ -200,113 +205,131 @@ class Batch:
 class Sampler:
     """Draws batches: rows so that rare findings come up often enough, and descriptions for them.
 
-    The state is one numpy generator, so that a run resumes where it was.
+    `templates` phrasings of common findings join each batch; a row brings its report (several sentences in
+    one) with probability `reports`. A batch is a function of seed and step alone, so that a run resumes exactly.
     """
 
-    def __init__(self, pairs: list[Pair], rng: np.random.Generator, *, templates: int, reports: float):
-        self.pairs, self.rng, self.templates, self.reports = pairs, rng, templates, reports
+    def __init__(self, pairs: list[Pair], seed: int, *, templates: int, reports: float):
+        self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
         self.modality = pairs[0].modality
-        self.counts = defaultdict(lambda: [0, 0])
+        counts = defaultdict(lambda: [0, 0])
         for pair in pairs:
             for finding, fact in pair.facts.items():
                 if not math.isnan(fact.present):
-                    self.counts[pair.source, finding][int(fact.present)] += 1
-        totals = defaultdict(int)
-        for (_, finding), (_, n) in self.counts.items():
-            totals[finding] += n
-        self.common = {finding: n**0.5 for finding, n in totals.items() if n >= 20}
+                    counts[pair.source, finding][int(fact.present)] += 1
         self.positive_weight = {
-            key: float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8))
-            for key, (absent, present) in self.counts.items()
+            key: float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8)) for key, (absent, present) in counts.items()
         }
-        self.probabilities = self._row_probabilities(totals)
+        totals = defaultdict(int)
+        for (_, finding), (_, present) in counts.items():
+            totals[finding] += present
+        self.common = {finding: n**0.5 for finding, n in totals.items() if n >= COMMON}
+        self.chances = self._row_chances(totals)
 
-    def _row_probabilities(self, totals: dict[str, int]) -> np.ndarray:
-        """A row is drawn in proportion to one over the root of how common its rarest finding is."""
+    def _row_chances(self, totals: dict[str, int]) -> np.ndarray:
+        """A row comes up in proportion to one over the root of how common its rarest finding is."""
         floor = 0.5 / len(self.pairs) ** 0.5
-        weights = np.array(
-            [
-                max(
-                    [max(totals[f], 20) ** -0.5 for f, fact in pair.facts.items() if fact.present == 1],
-                    default=floor,
-                )
-                for pair in self.pairs
-            ]
-        )
-        weights[[not pair.facts for pair in self.pairs]] = 0
-        return weights / weights.sum()
+        chances = np.zeros(len(self.pairs))
+        for index, pair in enumerate(self.pairs):
+            if pair.facts:
+                present = (f for f, fact in pair.facts.items() if fact.present == 1)
+                chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in present), default=floor)
+        return chances / chances.sum()
 
-    def draw(self, size: int) -> Batch:
-        """A batch of `size` rows."""
-        rows = self.rng.choice(len(self.pairs), size, replace=False, p=self.probabilities)
-        descriptions: dict[str, Description] = {}
+    def draw(self, size: int, step: int) -> Batch:
+        """The batch of `step`: `size` rows and what is asked of them."""
+        choice = np.random.default_rng([self.seed, step])
+        rng = random.Random(f"{self.seed}/{step}")
+        rows = choice.choice(len(self.pairs), size, replace=False, p=self.chances)
+        asked: dict[str, Description] = {}
         for row in rows:
-            for description in self._describe(self.pairs[row]):
-                descriptions.setdefault(description.text, description)
-        names = list(self.common)
-        chances = np.array([self.common[name] for name in names])
-        chosen = self.rng.choice(
-            len(names), min(self.templates, len(names)), replace=False, p=chances / chances.sum()
+            for description in self._describe(self.pairs[row], rng):
+                asked.setdefault(description.text, description)
+        names, roots = list(self.common), np.array(list(self.common.values()))
+        count = min(self.templates, len(names))
+        for index in choice.choice(len(names), count, replace=False, p=roots / roots.sum()):
+            description = self._phrase(Statement(names[index], "affirmed"), rng)
+            asked.setdefault(description.text, description)
+        descriptions = tuple(asked.values())
+        targets = np.array(
+            [[entails(self.pairs[row].facts, d) for d in descriptions] for row in rows], dtype=np.float32
         )
-        for index in chosen:
-            statement = Statement(names[index], "affirmed", None, None)
-            text = sentence_for(statement, self.modality, self.rng)
-            descriptions.setdefault(text, Description(text, (statement,)))
-        texts = tuple(descriptions.values())
-        facts = [self.pairs[row].facts for row in rows]
-        targets = np.array([[entails(f, d) for d in texts] for f in facts], dtype=np.float32)
-        weights = np.array(
-            [[self._weight(self.pairs[row], d) for d in texts] for row in rows], dtype=np.float32
-        )
-        return Batch(rows, texts, targets, np.where(targets == 1, weights, 1.0).astype(np.float32))
+        weights = np.array([[self._weight(self.pairs[row], d) for d in descriptions] for row in rows])
+        return Batch(rows, descriptions, targets, np.where(targets == 1, weights, 1).astype(np.float32))
 
     def _weight(self, pair: Pair, description: Description) -> float:
-        weights = [
-            self.positive_weight.get((pair.source, s.finding_id), 1.0)
-            for s in description.statements
-            if s.status == "affirmed"
-        ]
-        return max(weights, default=1.0)
+        affirmed = (s.finding_id for s in description.statements if s.status == "affirmed")
+        return max((self.positive_weight.get((pair.source, f), 1.0) for f in affirmed), default=1.0)
 
-    def _describe(self, pair: Pair) -> list[Description]:
-        """A sentence of the report or a phrasing of a fact, its denial or other side, and now and then the report."""
-        rng = self.rng
+    def _describe(self, pair: Pair, rng: random.Random) -> list[Description]:
+        """A sentence of the report or a phrasing of a fact, its contrary or other side, now and then the report."""
         told = []
-        affirmed = [f for f, fact in pair.facts.items() if fact.present == 1]
+        present = [f for f, fact in pair.facts.items() if fact.present == 1]
         if pair.sentences and rng.random() < 0.6:
-            spoken = [d for d in pair.sentences if d.localizable] or list(pair.sentences)
-            pool = spoken if rng.random() < 0.7 else list(pair.sentences)
-            told.append(pool[rng.integers(len(pool))])
-        elif affirmed:
-            finding = affirmed[rng.integers(len(affirmed))]
-            told.append(self._phrase(finding, pair.facts[finding]))
+            affirming = [d for d in pair.sentences if d.localizable]
+            told.append(rng.choice(affirming if affirming and rng.random() < 0.7 else pair.sentences))
+        elif present:
+            finding = rng.choice(present)
+            told.append(self._phrase(_placed(finding, pair.facts[finding], rng), rng))
         else:
             absent = [f for f, fact in pair.facts.items() if fact.present == 0 and f in self.common]
             if absent:
-                statement = Statement(absent[rng.integers(len(absent))], "denied", None, None)
-                told.append(Description(sentence_for(statement, self.modality, rng), (statement,)))
+                told.append(self._phrase(Statement(rng.choice(absent), "denied"), rng))
         if told and len(told[0].statements) == 1 and rng.random() < 0.5:
             statement = told[0].statements[0]
-            turned = (
-                other_side(statement)
-                if statement.side in OPPOSITE_SIDE and rng.random() < 0.6
-                else opposite(statement)
-            )
-            if turned.status != "hedged":
-                told.append(Description(sentence_for(turned, self.modality, rng), (turned,)))
+            sided = statement.side in OPPOSITE_SIDE and rng.random() < 0.6
+            told.append(self._phrase(other_side(statement) if sided else opposite(statement), rng))
         if len(pair.sentences) > 1 and rng.random() < self.reports:
-            count = int(rng.integers(2, min(len(pair.sentences), 5) + 1))
-            picked = [
-                pair.sentences[i] for i in sorted(rng.choice(len(pair.sentences), count, replace=False))
-            ]
-            told.append(
-                Description(" ".join(d.text for d in picked), tuple(s for d in picked for s in d.statements))
-            )
+            count = rng.randint(2, min(len(pair.sentences), 5))
+            picked = [pair.sentences[i] for i in sorted(rng.sample(range(len(pair.sentences)), count))]
+            said = tuple(dict.fromkeys(s for d in picked for s in d.statements))
+            told.append(Description(" ".join(d.text for d in picked), said))
         return told
 
-    def _phrase(self, finding: str, fact: Fact) -> Description:
-        sides = "bilateral" if {"left", "right"} <= fact.sides else next(iter(fact.sides), None)
-        side = sides if self.rng.random() < 0.5 else None
-        zone = next(iter(sorted(fact.zones)), None) if self.rng.random() < 0.4 else None
-        statement = Statement(finding, "affirmed", side, zone)
-        return Description(sentence_for(statement, self.modality, self.rng), (statement,))
+    def _phrase(self, statement: Statement, rng: random.Random) -> Description:
+        return Description(sentence_for(statement, self.modality, rng), (statement,))
+
+
+def _placed(finding: str, fact: Fact, rng: random.Random) -> Statement:
+    """The affirmed statement of a fact, half of the time with its side, and sometimes with its zone."""
+    side = "bilateral" if len(fact.sides) == 2 else min(fact.sides, default=None)
+    zone = min(fact.zones, default=None)
+    return Statement(
+        finding, "affirmed", side if rng.random() < 0.5 else None, zone if rng.random() < 0.4 else None
+    )
+
+
+def find_places(pairs: list[Pair], batch: Batch, cells: int) -> tuple[np.ndarray, ...]:
+    """Where reports place what they name, for the (row, description) pairs of a batch that hold and name one finding.
+
+    Returns row and description indices (P,), and inside and outside, bool (P, cells, cells): the half and third of
+    the image in which the finding must be, and the half in which it is not. The patient's left is the image's right.
+    """
+    rows, asked, inside, outside = [], [], [], []
+    for column, description in enumerate(batch.descriptions):
+        if not description.localizable or len(description.statements) != 1:
+            continue
+        for row in np.flatnonzero(batch.targets[:, column] == 1):
+            fact = pairs[batch.rows[row]].facts[description.statements[0].finding_id]
+            if len(fact.sides) == 1 or len(fact.zones) == 1:
+                side = min(fact.sides) if len(fact.sides) == 1 else None
+                rows.append(row)
+                asked.append(column)
+                inside.append(_region(side, min(fact.zones) if len(fact.zones) == 1 else None, cells))
+                outside.append(_region(OPPOSITE_SIDE[side], None, cells) if side else np.zeros((cells, cells), bool))
+    shape = (len(rows), cells, cells)
+    return (
+        np.array(rows, int),
+        np.array(asked, int),
+        np.array(inside, bool).reshape(shape),
+        np.array(outside, bool).reshape(shape),
+    )
+
+
+def _region(side: str | None, zone: str | None, cells: int) -> np.ndarray:
+    columns = {None: (0, 1), "right": (0, 0.5), "left": (0.5, 1)}[side]
+    rows = {None: (0, 1), "upper": (0, 0.5), "middle": (0.25, 0.75), "lower": (0.4, 1)}[zone]
+    region = np.zeros((cells, cells), bool)
+    (top, bottom), (left, right) = ((round(a * cells), round(b * cells)) for a, b in (rows, columns))
+    region[top:bottom, left:right] = True
+    return region

@@ -1,8 +1,8 @@
 """Reports and labels to text: cleaned reports, sentences, and what each row of a table states.
 
-Statements come from the sentences of a report, from MeSH codes ("Opacity/lung/middle lobe/right") and from the labels
-of sources that have no report. A grade is expanded into the lesions that define it: that is how lesion words enter
-without a lesion being marked.
+Statements come from the sentences of a report, from MeSH codes ("Opacity/lung/middle lobe/right") and from
+the labels of sources that have no report. A grade is expanded into the lesions that define it: that is how
+lesion words enter without a lesion being marked.
 """
 
 import json
@@ -27,9 +27,11 @@ from afloc.training.vocabulary import (
     ABBREVIATIONS,
     DEFINED_BY,
     MESH,
+    MESH_PLACES,
     NEGATIVE_LABELS,
     NO_FINDING_SENTENCE,
     NORMAL_DENIES,
+    NOT_OF_THE_FILM,
     TOKEN_FILLS,
 )
 
@@ -58,12 +60,7 @@ class RowText:
 
 
 def clean_report(text: str) -> str:
-    """`text` without de-identification tokens, point numbers, credits, ages and sentences that hold no finding."""
-    text = re.sub(r"(?i)\b(?:case |image |images )?(?:courtesy of|credit to)\b[^\n]*", " ", text)
-    text = re.sub(r"(?i)\ban? \d{1,3}[- ]?years?[- ]olds?(?: \w+ (?:wo)?man\b| (?:wo)?man\b| (?:fe)?male\b(?: patient)?)?",
-                  " a patient", text)  # fmt: skip
-    text = re.sub(r"(?i)\b\d{1,3}[- ]?years?[- ]olds?\b|\baged? \d{1,3}\b", " ", text)
-    text = re.sub(r"(?:^|(?<=[\s.:]))\d{1,2}[.)]\s+(?=[A-Z])", " ", text)
+    """`text` without de-identification tokens, point numbers, credits, ages and remarks on the film."""
     for pattern, words in ABBREVIATIONS:
         text = re.sub(pattern, words, text)
     kept = (_without_tokens(sentence) for sentence in split_sentences(text))
@@ -72,61 +69,41 @@ def clean_report(text: str) -> str:
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of `text`, each ending with a full stop; decimals and titles do not end one."""
-    parts = re.split(
-        r"(?<!\bDr)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)(?<!\bapprox)[.!?]+(?:\s+|$)|\s*\n+\s*|\s*;\s+", text
-    )
+    parts = re.split(r"(?<!\bDr)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?]+(?:\s+|$)|\s*\n+\s*|\s*;\s+", text)
     sentences = (re.sub(r"\s+", " ", part).strip(" .,;:-") for part in parts)
-    return [
-        sentence[0].upper() + sentence[1:] + "."
-        for sentence in sentences
-        if re.search(r"[^\W\d_]{2}", sentence)
-    ]
+    return [_capital(sentence) + "." for sentence in sentences if re.search(r"[^\W\d_]{2}", sentence)]
 
 
 def _without_tokens(sentence: str) -> str:
-    """`sentence` without XXXX and the little words it orphans; empty where too little is left to mean anything."""
+    """`sentence` without XXXX and the little words it orphans; empty where too little is left."""
     tokens = len(re.findall(r"\bX{3,}\b", sentence))
     if not tokens:
         return sentence
-    if (
-        re.search(r"(?i)\bha(?:s|ve) X{3,}|\bX{3,} (?:is|are) (?:normal|unremarkable|clear)", sentence)
-        and tokens > 1
-    ):
-        return ""
-    for pattern, words in (
-        (r"(?i)\bcostophrenic X{3,}(?:es)?", "costophrenic angles"),
-        (r"\b[xX]-X{3,}s?", "x-ray"),
-        (r"(?i)\bno X{3,} of\b", "no signs of"),
-        (r"(?i)\blymph X{3,}\b", "lymph nodes"),
-        (r"(?i)\baortic X{3,}\b", "aortic arch"),
-        (r"(?i)\bsternotomy X{3,}\b", "sternotomy wires"),
-        (r"(?i)\bsurgical X{3,}\b", "surgical clips"),
-        (r"(?i)\bbony X{3,}\b", "bony structures"),
-        (r"(?i)\bpulmonary X{3,}(?= (?:is|are|appears?|within|normal|unremarkable)\b)", "pulmonary vasculature"),
-        (r"(?i)\b(port-a-)X{3,}\b", r"\1cath"),
-        (r"(?i)\bchest X{3,}\b", "chest radiograph"),
-        (r"(?i)\bX{3,}-X{3,}\b", " "),
-        (r"(?i)(?:,|\b(?:the|an?|with|of|and|or|to|from|on|in|at|by|since|dated|as|for|is|are|prior))(?: X{3,})+(?=\s*[.,;]|$)",
-         ""),
-        (r"(?i)^(?:X{3,} )+(?:and|or|of|is|are|in|the)\b", " "),
-        (r"\bX{3,}\b(?:'s)?", " "),
-    ):  # fmt: skip
+    if re.search(r"(?i)\bha(?:s|ve) X{3,}|^(?:the |visualized )*(?:X{3,} )+(?:is|are|appears?)\b", sentence):
+        return ""  # its subject or its predicate is gone
+    for pattern, words in TOKEN_FILLS:
         sentence = re.sub(pattern, words, sentence)
-    sentence = re.sub(r"\s+([.,;])", r"\1", re.sub(r"\s+", " ", sentence)).strip(" ,")
-    words = re.findall(r"[^\W\d_]{3,}", sentence)
-    return sentence[0].upper() + sentence[1:] if len(words) >= max(2, tokens) else ""
+    sentence = re.sub(r"\s+(?=[.,;])", "", re.sub(r"\s+", " ", sentence)).strip(" ,")
+    enough = len(re.findall(r"[^\W\d_]{3,}", sentence)) >= max(2, tokens)
+    return _capital(sentence) if enough else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def read_row(row: dict[str, str], modality: str) -> RowText:
-    """The text and statements of a row of train.csv (columns as in the data's README; missing ones count as empty).
+    """The text and statements of a row of a training table; columns that are missing count as empty.
 
-    Statements come from every sentence, and from MeSH codes where the row has them, else from its labels. What is
-    affirmed anywhere in the row outweighs its denial elsewhere; "normal" stands only where nothing is affirmed.
+    Statements come from every sentence, and from MeSH codes where the row has them, else from its labels.
+    What is affirmed anywhere in the row outweighs its denial elsewhere; "normal" stands where nothing is.
+
+    Raises DataError where `mesh` is no JSON list.
     """
     sentences, statements = [], []
     reported = bool(row.get("findings") or row.get("impression"))
-    parts = (row.get(name) or "" for name in ("text", "findings", "impression"))
-    for sentence in (each for part in parts for each in _row_sentences(part, modality)):
+    parts = ("findings", "impression") if reported else ("text",)
+    for sentence in (each for part in parts for each in _row_sentences(row.get(part) or "", modality)):
         said = read_statements(sentence, modality)
         if modality == "chest_xray" and not reported and not _describes_image(sentence, said):
             continue
@@ -138,8 +115,10 @@ def read_row(row: dict[str, str], modality: str) -> RowText:
     coded = coded or [said for label in labels for said in read_label(label, modality)]
     if modality == "chest_xray" and not reported and any(said.finding_id == "normal_chest" for said in coded):
         sentences, statements = [], []  # a note on a normal film speaks of other films
-    unique = {re.sub(r"\W+", " ", sentence.lower()).strip(): sentence for sentence in reversed(sentences)}
-    sentences = tuple(reversed(unique.values()))
+    unique: dict[str, str] = {}
+    for sentence in sentences:
+        unique.setdefault(re.sub(r"\W+", " ", sentence.lower()).strip(), sentence)
+    sentences = tuple(unique.values())
     return RowText(" ".join(sentences), sentences, _reconcile([*statements, *coded], modality))
 
 
@@ -168,9 +147,7 @@ def read_mesh(code: str) -> list[Statement]:
     )
     if finding_id is None:
         entry = find_by_label(parts[0], "chest_xray")
-        needs_word = head in ("aorta", "aorta, thoracic", "spine", "thoracic vertebrae", "diaphragm", "mediastinum", "shift",
-                              "cardiac shadow", "lumbar vertebrae", "lymph nodes", "pleura", "sulcus")  # fmt: skip
-        if entry is None or needs_word:
+        if entry is None or head in MESH_PLACES:
             return []
         finding_id = entry.id
     if not finding_id:
@@ -185,16 +162,13 @@ def read_mesh(code: str) -> list[Statement]:
 
 def _row_sentences(text: str, modality: str) -> list[str]:
     if modality == "fundus":  # keywords, comma by comma
-        return [part[0].upper() + part[1:] + "." for part in (p.strip() for p in text.split(",")) if part]
+        return [_capital(part.strip()) + "." for part in text.split(",") if part.strip()]
     return split_sentences(clean_report(text))
 
 
 def _describes_image(sentence: str, statements: list[Statement]) -> bool:
     """Whether a sentence of a clinical note speaks of the film: notes hold more history than findings."""
-    if (
-        re.search(r"(?i)\bCT\b|tomograph|ultraso|histor|admitted|\bMRI\b|biops|autops", sentence)
-        or len(sentence) > 400
-    ):
+    if len(sentence) > 400 or NOT_OF_THE_FILM.search(sentence):
         return False
     told = {"pneumonia", "covid_pneumonia", "heart_failure", "copd", "tuberculosis", "ards", "lung_lesion"}
     seen = any(said.finding_id not in told for said in statements)
@@ -228,7 +202,7 @@ def _defined_by(said: Statement, modality: str) -> list[Statement]:
 
 
 def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, ...]:
-    """`statements` and what they say by definition, without repetitions, contradictions and what a more specific one says."""
+    """`statements` and what they say by definition, without contradictions, repetitions and vaguer forms."""
     entries = load_findings(modality)
 
     def pathology(status: str) -> set[str]:
@@ -236,9 +210,10 @@ def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, .
 
     if modality == "chest_xray" and pathology(AFFIRMED) | pathology(HEDGED):
         statements = [said for said in statements if said.finding_id != "normal_chest"]
-    statements = list(
-        dict.fromkeys(each for said in statements for each in (said, *_defined_by(said, modality)))
-    )
+    direct = {said.finding_id for said in statements}
+    defined = [each for said in statements for each in _defined_by(said, modality)]
+    defined = [said for said in defined if said.status != HEDGED or said.finding_id not in direct]
+    statements = list(dict.fromkeys([*statements, *defined]))
     certain = {said.finding_id for said in statements if said.status == AFFIRMED}
     open_ = {said.finding_id for said in statements if said.status == HEDGED} - certain
     implied = certain.union(open_, *(ancestors(finding_id, modality) for finding_id in certain))
@@ -253,5 +228,3 @@ def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, .
         return said.status == DENIED or not (vague and (said.finding_id, said.status) in placed)
 
     return tuple(filter(holds, statements))
-
-

@@ -1,6 +1,6 @@
-"""Statements: which finding a sentence affirms, denies or hedges, where, and back from a statement to words.
+"""Statements: which finding a sentence affirms, denies or hedges, and where; and back from there to words.
 
-Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that negate or hedge, and how far they reach.
+Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that negate or hedge, their reach.
 """
 
 import random
@@ -21,11 +21,32 @@ from afloc.training.vocabulary import (
     NORMALITY_START,
     NOT_QUITE_NORMAL,
     SCOPE_END,
+    SHARED,
     SPELLINGS,
     ZONED,
 )
 
 AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
+
+HEDGED_FORMS = (
+    "Possible {}",
+    "Questionable {}",
+    "Suspected {}",
+    "Findings may represent {}",
+    "Equivocal for {}",
+    "{} is possible",
+    "{} cannot be excluded",
+)
+DENIED_FORMS = ("No {}", "No evidence of {}", "Without {}", "There is no {}", "Negative for {}")
+AFFIRMED_FORMS = (
+    "{}",
+    "{}",
+    "Presence of {}",
+    "Evidence of {}",
+    "Findings suggesting {}",
+    "{} noted",
+    "Stable {}",
+)
 
 Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
 
@@ -46,9 +67,12 @@ def read_statements(sentence: str, modality: str) -> list[Statement]:
     text = re.sub(IGNORED, lambda match: "~" * len(match[0]), text)
     mentions = _find_mentions(text, modality)
     statuses = _statuses(text, mentions)
+    places = _share_places(
+        text, mentions, statuses, [_place(text, i, mentions) for i in range(len(mentions))]
+    )
     statements = [
-        Statement(entry.id, statuses[index], *_place(text, index, mentions))
-        for index, (_, _, entry) in enumerate(mentions)
+        Statement(entry.id, status, *place)
+        for (_, _, entry), status, place in zip(mentions, statuses, places, strict=True)
     ]
     if modality == "chest_xray":
         named = {statement.finding_id for statement in statements}
@@ -77,22 +101,23 @@ def _matcher(
             terms.setdefault(_singular(_plain(term)), entry)
         patterns += [(re.compile(pattern), entry) for pattern in entry.patterns]
     longest_first = sorted(terms, key=len, reverse=True)
-    alternatives = "|".join(re.escape(term[:-1]) + "(?:y|ies)" if term.endswith("y") else re.escape(term) + "(?:s|es|e)?"
-                            for term in longest_first)  # fmt: skip
+    alternatives = "|".join(
+        re.escape(term[:-1]) + "(?:y|ies)" if term.endswith("y") else re.escape(term) + "(?:s|es|e)?"
+        for term in longest_first
+    )
     return re.compile(rf"\b(?:{alternatives})\b"), terms, tuple(patterns)
 
 
 def _singular(term: str) -> str:
     if term.endswith("ies"):
         return term[:-3] + "y"
-    return (
-        term[:-1] if len(term) > 4 and term.endswith("s") and not term.endswith(("ss", "is", "us")) else term
-    )
+    plural = len(term) > 4 and term.endswith("s") and not term.endswith(("ss", "is", "us"))
+    return term[:-1] if plural else term
 
 
 def _find_mentions(text: str, modality: str) -> list[Mention]:
-    """(start, end, finding) of every mention. A longer mention outdoes one it overlaps; two patterns may overlap
-    ("the aorta is tortuous and calcified")."""
+    """Every mention, in reading order. A longer one outdoes one it overlaps, but two patterns may overlap:
+    "the aorta is tortuous and calcified" is two findings."""
     term, terms, patterns = _matcher(modality)
     nouns, clauses = [], []
     for match in term.finditer(text):
@@ -114,7 +139,14 @@ def _find_mentions(text: str, modality: str) -> list[Mention]:
 
     kept = [noun for noun in nouns if not outdone(noun, clauses)]
     kept += [clause for clause in clauses if not outdone(clause, nouns)]
-    return sorted(kept, key=lambda mention: mention[:2])
+    kept.sort(key=lambda mention: mention[:2])
+    again = {
+        second
+        for first in range(len(kept))
+        for second in range(first + 1, len(kept))
+        if kept[second][0] < kept[first][1] and kept[second][2] is kept[first][2]
+    }
+    return [mention for index, mention in enumerate(kept) if index not in again]
 
 
 def _statuses(text: str, mentions: list[Mention]) -> list[str]:
@@ -146,14 +178,12 @@ def _governed(clause: str, trigger: re.Pattern) -> bool:
     pieces = re.split(
         r",|\band(?= (?:stable|mild|moderate|small|minimal|there)\b)", clause[triggers[-1].end() :]
     )
-    new = r"\s*(?:and |with )?(?:there|stable|mild|moderate|small|minimal|persistent|unchanged|prominent|the|an?)\b"
+    new = r"\s*(?:and |with )?(?:there|stable|mild|moderate|small|minimal|persistent|unchanged|the|an?)\b"
     verb = r"\b(?:is|are|was|were|has|have|appears?|remains?)\b"
     return not any(re.match(new, piece) or re.search(verb, piece) for piece in pieces[1:])
 
 
-def _place(
-    text: str, index: int, mentions: list[Mention]
-) -> tuple[str | None, str | None]:
+def _place(text: str, index: int, mentions: list[Mention]) -> tuple[str | None, str | None]:
     """Side and zone said of a mention: before it in its own phrase, else after it up to the next phrase."""
     start, end, entry = mentions[index]
     if not entry.sided:
@@ -182,19 +212,44 @@ def _place(
     return side, zone if entry.family in ZONED else None
 
 
+def _share_places(
+    text: str, mentions: list[Mention], statuses: list[str], places: list[tuple[str | None, str | None]]
+) -> list[tuple[str | None, str | None]]:
+    """`places` passed on: "left effusion with adjacent atelectasis", "A and B in the left base"."""
+    before = (
+        r"[^;,]*(?:\b(?:and|or|with|likely|probably)\b|/|compatible|consistent|suggest|represent|relat)[^;,]*"
+    )
+    after = r" ?(?:and|or|/)(?: \w+){0,2} ?"
+
+    def linked(first: int, second: int, link: str) -> bool:
+        between = text[mentions[first][1] : mentions[second][0]]
+        inside = all(mentions[i][2].sided and mentions[i][2].family in SHARED for i in (first, second))
+        told = DENIED not in (statuses[first], statuses[second])
+        return inside and told and re.fullmatch(link, between) is not None
+
+    places = list(places)
+    for index in range(1, len(places)):
+        if places[index][0] is None and places[index - 1][0] and linked(index - 1, index, before):
+            places[index] = places[index - 1][0], places[index][1] or places[index - 1][1]
+    for index in reversed(range(len(places) - 1)):
+        if places[index][0] is None and places[index + 1][0] and linked(index, index + 1, after):
+            places[index] = places[index + 1][0], places[index][1] or places[index + 1][1]
+    return places
+
+
 def find_side(text: str) -> str | None:
+    """The side named in lower-case `text`: "left", "right", "bilateral" (both sides, or "bases") or None."""
     text = re.sub(r"\b(?:left|right) (?:ventric\w+|atri\w+|heart|main|cardiac|paratracheal)", " ", text)
-    if re.search(
-        r"\b(?:bilateral\w*|both|bibasilar|bibasal|biapical|bases|apices)\b", text
-    ) and not re.search(
-        r"\b(?:left|right)\b(?! greater| more| worse)", re.sub(r"(?:greater|more|worse) \w+ \w+.*", "", text)
-    ):
-        return "bilateral"
+    text = re.sub(r"(?:left|right) (?:greater|more|worse) .*", " bilateral", text)
     sides = set(re.findall(r"\b(left|right)\b", text))
-    return "bilateral" if len(sides) == 2 else next(iter(sides), None)
+    both = re.search(r"\b(?:bilateral\w*|both|bibasilar|bibasal|biapical|bases|apices)\b", text)
+    if len(sides) == 2 or (both and not sides):
+        return "bilateral"
+    return next(iter(sides), None)
 
 
 def find_zone(text: str) -> str | None:
+    """The zone of the lung named in lower-case `text`, None where it names none or several."""
     zones = {
         "upper": r"\b(?:upper|apex|apical|apices|biapical|suprahilar)\b",
         "middle": r"\b(?:mid|middle|midlung|mid ?zone|lingula\w*|perihilar|hilum|hilar)\b",
@@ -222,46 +277,31 @@ def _read_normality(text: str) -> list[Statement]:
             if re.search(subject, said) and re.search(words, match[0])
             for finding_id in ids
         ]
-    if re.search(r"(?:upper limits?|top) (?:of )?normal|borderline", text) and re.search(
-        r"\b(?:heart|cardiac)", text
-    ):
+    if re.search(r"\b(?:heart|cardiac)\b.*(?:limits? of normal|top normal|borderline)", text):
         statements = [said for said in statements if said.finding_id != "cardiomegaly"]
         statements.append(Statement("cardiomegaly", HEDGED))
     return statements
 
 
 def sentence_for(statement: Statement, modality: str, rng: random.Random) -> str:
-    """One natural sentence that says `statement`, drawn with `rng` from many phrasings."""
+    """One natural sentence that says `statement`, drawn from many phrasings.
+
+    `rng` is anything with `choice` and `random`: Python's Random or NumPy's Generator.
+    """
     entry = load_findings(modality)[statement.finding_id]
     term = str(rng.choice(entry.terms))
     place = _place_words(statement, entry, rng)
     if statement.status == HEDGED:
-        forms = ["Possible {}.", "Questionable {}.", "{} cannot be excluded.", "Suspected {}.", "Findings may represent {}.",
-                 "Equivocal for {}.", "{} is possible."]  # fmt: skip
-        return _sentence(rng.choice(forms).format(_placed(term, place, rng)))
-    if place is None:
-        if statement.status == DENIED:
-            forms = [*entry.denied, f"No {term}.", f"No evidence of {term}.", f"Without {term}."]
-            return _sentence(rng.choice(list(entry.denied) if entry.normal else forms))
-        if rng.random() < 0.1:
-            return entry.precise
-        return _sentence(
-            rng.choice([*entry.affirmed, entry.simple, term, f"Findings suggesting {term}", *entry.affirmed])
-        )
-    phrase = _placed(term, place, rng)
-    if statement.status == DENIED:
-        forms = ["No {}.", "No evidence of {}.", "There is no {}.", "Negative for {}.", "Without {}."]
+        forms = HEDGED_FORMS
+    elif place:
+        forms = DENIED_FORMS if statement.status == DENIED else AFFIRMED_FORMS
+    elif statement.status == DENIED:
+        forms = entry.denied if entry.normal else (*entry.denied, *DENIED_FORMS[:3])
+    elif rng.random() < 0.1:
+        return entry.precise
     else:
-        forms = [
-            "{}.",
-            "{}.",
-            "There is {}.",
-            "Evidence of {}.",
-            "Findings suggesting {}.",
-            "{} noted.",
-            "Stable {}.",
-        ]
-    return _sentence(rng.choice(forms).format(phrase))
+        forms = (*entry.affirmed, *entry.affirmed, entry.simple, "{}", "Findings suggesting {}")
+    return _sentence(str(rng.choice(forms)).format(_placed(term, place, rng)))
 
 
 def opposite(statement: Statement) -> Statement:
@@ -295,8 +335,8 @@ def _place_words(statement: Statement, entry: FindingEntry, rng: random.Random) 
         lobe = {"upper": "upper hemithorax", "middle": "mid hemithorax", "lower": "lower hemithorax"}[zone]
     area = rng.choice([lobe, f"{'mid' if zone == 'middle' else zone} zone", word])
     several = {"apex": "apices", "base": "bases"}.get(area, f"{area}s")
-    adjective = {"upper": rng.choice(["upper zone", "apical"]), "middle": "mid zone",
-                 "lower": rng.choice(["lower zone", "basilar", "basal"])}[zone]  # fmt: skip
+    adjectives = {"upper": ["upper zone", "apical"], "lower": ["lower zone", "basilar", "basal"]}
+    adjective = rng.choice(adjectives.get(zone, ["mid zone"]))
     if side == "bilateral":
         return f"bilateral {adjective}", f"in both {several}"
     if side is None:

@@ -1,14 +1,26 @@
-"""The words that decide what a report says: negations, hedges, normal statements, codes, and what defines a grade.
+"""The words that decide what a report says: negations, hedges, normal statements, codes, and grades defined.
 
-Tables only; `afloc.training.reports` reads them. Regular expressions run on lower-case text without hyphens.
+Tables only. The first ones clean, case kept (`afloc.training.reports`); the others run on lower-case text
+without hyphens (`afloc.training.statements`).
 """
 
 import re
 
-# Written out before sentences are split (case kept).
+_PLACE = (
+    r"(?= (?:lung|upper|mid|lower|base|basilar|apical|pleural|hil|hemi|effusion|side|chest|rib|IJ|PICC|sub))"
+)
+_OLD = r"\d{1,3}[- ]?years?[- ]olds?"
+
+# Written out or dropped before sentences are split.
 ABBREVIATIONS = (
+    (r"(?i)<br ?/?>", " "),
+    (r"(?<=[a-z])\.(?=[A-Z][a-z])", ". "),
+    (r"(?i)\b(?:case |image |images )?(?:courtesy of|credit to)\b[^\n]*", " "),
+    (rf"(?i)\ban? {_OLD}(?:(?: \w+)? (?:wo)?man\b| (?:fe)?male\b(?: patient)?)?", "a patient"),
+    (rf"(?i)\b{_OLD}\b|\baged? \d{{1,3}}\b", " "),
+    (r"(?:^|(?<=[\s.:]))\d{1,2}[.)]\s+(?=[A-Z])", " "),
     (r"\b[Ww]/o\b", "without"),
-    (r"\b[Ww]/(?=\s|\w)", "with "),
+    (r"\b[Ww]/\s?", "with "),
     (r"\b[Bb]/[Ll]\b", "bilateral"),
     (r"\b[Rr]/[Oo]\b", "rule out"),
     (r"\b[Rr]\.(?=\s?(?:upper|middle|lower|lung))", "right "),
@@ -19,14 +31,43 @@ ABBREVIATIONS = (
     (r"\bRLL\b", "right lower lobe"),
     (r"\bLUL\b", "left upper lobe"),
     (r"\bLLL\b", "left lower lobe"),
-    (r"\bR(?= (?:lung|upper|mid|lower|base|basilar|apical|pleural|hil|hemi|effusion|side|chest|rib|IJ|PICC|sub))", "right"),
-    (r"\bL(?= (?:lung|upper|mid|lower|base|basilar|apical|pleural|hil|hemi|effusion|side|chest|rib|IJ|PICC|sub))", "left"),
+    (rf"\bR{_PLACE}", "right"),
+    (rf"\bL{_PLACE}", "left"),
     (r"\b[Cc][Pp] (?=angle|sulc)", "costophrenic "),
     (r"\bCXR\b", "chest radiograph"),
     (r"\bSVC\b", "superior vena cava"),
     (r"\bGGOs?\b", "ground glass opacity"),
     (r"\bPTX\b", "pneumothorax"),
-)  # fmt: skip
+)
+
+# What the de-identification token XXXX stood for where its neighbours tell; how it goes where they do not.
+TOKEN_FILLS = (
+    (r"(?i)\bcostophrenic X{3,}(?:es)?", "costophrenic angles"),
+    (r"\b[xX]-X{3,}s?", "x-ray"),
+    (r"(?i)\bmost X{3,}\b", "most likely"),
+    (r"(?i)\bX{3,} (?=represent|reflect|(?<!be )due to|relat|secondary to)", "likely "),
+    (r"(?i)\bno X{3,} of\b", "no signs of"),
+    (r"(?i)\blymph X{3,}\b", "lymph nodes"),
+    (r"(?i)\baortic X{3,}\b", "aortic arch"),
+    (r"(?i)\bsternotomy X{3,}\b", "sternotomy wires"),
+    (r"(?i)\bsurgical X{3,}\b", "surgical clips"),
+    (r"(?i)\bbony X{3,}\b", "bony structures"),
+    (
+        r"(?i)\bpulmonary X{3,}(?= (?:is|are|appears?|within|and|normal|unremarkable)\b)",
+        "pulmonary vasculature",
+    ),
+    (r"(?i)\b(?:X{3,}|port)-a-X{3,}(?: X{3,})?", "port-a-cath"),
+    (r"(?i)\b((?:left|right)(?:-sided)? chest) X{3,}(?=.*\b(?:tip|SVC|vena cava|atri))", r"\1 port"),
+    (r"(?i)(?<!left )(?<!right )\bchest X{3,}\b", "chest radiograph"),
+    (r"(?i)\bX{3,}-X{3,}\b", " "),
+    (
+        r"(?i)(?:,|\b(?:the|an?|with|of|and|or|to|from|on|in|at|by|since|dated|as|for|is|are|prior))"
+        r"(?: X{3,})+(?=\s*[.,;]|$)",
+        "",
+    ),
+    (r"(?i)^(?:X{3,} )+(?:and|or|of|is|are|in|the)\b", " "),
+    (r"\bX{3,}\b(?:'s)?", " "),
+)
 
 SPELLINGS = (
     (r"haemorrhag", "hemorrhag"),
@@ -50,67 +91,89 @@ SPELLINGS = (
 
 # Sentences about the examination, its quality or its handling.
 NO_FINDING_SENTENCE = re.compile(
-    r"(?i)^(?:(?:(?:single|two|semi-?upright|upright|portable|frontal|ap|pa|lateral|chest|radiographs?|views?|and|of|the|in|x-?rays?"
-    r"|films?|\d+|projections?|images?|were|was|are|is|obtained|submitted|provided|available|exam(?:ination)?|consists|,)\s*)+\.$"
-    r"|(?:no (?:prior|previous|comparison)|comparison\b|none\.$|thanks|please|consider|recommend|if (?:one|clinical|none|desired))"
-    r"|.*\b(?:discussed with|communicated (?:with|to)|telephoned|notified|notification|acknowledged receipt|critical result)"
-    r"|.*\b(?:may|might|would|could) (?:also )?be (?:helpful|useful|obtained)|.*\bif clinically|.*\bclinical(?:ly)? correlat)"
+    r"(?i)^(?:(?:(?:single|two|semi-?upright|upright|portable|frontal|ap|pa|lateral|chest|radiographs?"
+    r"|views?|and|of|the"
+    r"|in|x-?rays?|films?|\d+|projections?|images?|were|was|are|is|obtained|submitted|provided|available"
+    r"|exam(?:ination)?|consists|,)\s*)+\.$"
+    r"|(?:no (?:prior|previous|comparison)|comparison\b|none\.$|thanks|please|consider|recommend"
+    r"|if (?:one|clinical|none|desired))"
+    r"|.*\b(?:discussed with|communicated (?:with|to)|telephoned|notified|notification|acknowledged receipt"
+    r"|critical result)"
+    r"|(?=(?:\S+ ){1,16}\S+$).*\b(?:if clinically|(?:may|might|would|could) (?:also )?be (?:helpful|useful))"
+    r"|(?:clinical correlat|correlat))"
 )
 
 # Phrases that hold a finding's word but not the finding, or a negation that negates nothing.
 IGNORED = (
-    r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable|definite|other|gross|real|much))*"
-    r" (?:change[sd]?|increase|interval change|worsening|progression)\b(?: (?:in|of|from))?"
-    r"|\bnot only\b|\bno doubt\b|\bwithout interval change\b|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)"
-    r"|\bmass effect\b|\bbody mass\b|\bfree of charge\b|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)"
-    r"|\bedematous\b|\bno priors?\b|\bfracture fixation\b|\b(?:pericardial|joint) effusions?\b|\bopacities of the vitreous\b"
-)  # fmt: skip
+    r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable"
+    r"|definite|gross|real"
+    r"|much))* (?:change[sd]?|increase|interval change|worsening|progression)\b(?: (?:in|of|from))?"
+    r"|\bnot only\b|\bno doubt\b|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)|\bmass effect\b"
+    r"|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)|\bno priors?\b"
+    r"|\b(?:pericardial|joint) effusions?\b"
+)
 
 # How far a negation or a hedge reaches back from a finding.
 SCOPE_END = re.compile(
-    r"[;:]|\b(?:but|however|although|though|except|aside from|apart from|other than|which|whereas|yet|secondary to|due to"
-    r"|there (?:is|are|has)|is noted|are noted|is seen|are seen|otherwise)\b|(?<=normal),? and\b(?= (?:mild|there|stable|small))"
+    r"[;:]|\b(?:but|however|although|though|except|aside from|apart from|other than|which|whereas|yet"
+    r"|secondary to"
+    r"|due to|there (?:is|are|has)|is noted|are noted|is seen|are seen|otherwise)\b"
 )
 
 NEGATION_BEFORE = re.compile(
-    r"\b(?:no|without|negative for|free of|free from|clear of|absence of|absent|not|denies|neither|nor|never|resolution of|^resolved|interval resolved"
-    r"|clearing of|removal of|rather than|exclude[sd]?|lack of|devoid of)\b"
-)  # fmt: skip
+    r"\b(?:no|without|negative for|free of|free from|clear of|absence of|absent|not|denies|neither|nor|never"
+    r"|resolution of|(?:^|the |interval )resolved|clearing of|removal of|rather than|excluded?|lack of"
+    r"|devoid of)\b"
+)
 NEGATION_AFTER = re.compile(
-    r"[^,;]{0,60}?\b(?:(?:is|are|was|were) (?:now |currently )?(?:absent|not (?:seen|identified|visualized|present|evident|"
-    r"appreciated|demonstrated|visible|noted|detected|enlarged)|excluded|ruled out|unlikely|removed|resolved|gone|not recogni[sz]able)"
-    r"|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
-    r"|no longer (?:seen|visualized|present|identified|evident|visible)|not (?:seen|identified|visualized|present|detected|visible|recogni[sz]able))\b"
-)  # fmt: skip
+    r"[^,;]{0,60}?\b(?:(?:is|are|was|were) (?:now |currently )?(?:absent|excluded|ruled out|unlikely"
+    r"|removed|resolved"
+    r"|gone)|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
+    r"|no longer (?:seen|visualized|present|identified|evident|visible)"
+    r"|not (?:seen|identified|visualized|present|evident|appreciated|demonstrated|visible|noted"
+    r"|detected|enlarged"
+    r"|recogni[sz]able))\b"
+)
 HEDGE_BEFORE = re.compile(
-    r"\b(?:may (?:represent|reflect|be|indicate|suggest|relate)|might|could (?:represent|reflect|be|indicate|relate)|possibly|possible"
-    r"|(?:can ?not|can't|could not|difficult to|not) (?:\w+ly )?(?:exclude|rule out|excluded)"
-    r"|questionable|question of|\?|suspected|suspicious for|suspicion of|concerning for|worrisome for|differential|versus|vs|evaluate for"
-    r"|evaluation of|evaluation for|rule out|equivocal|conceivably|vague suggestion|raises?|if)\b"
-)  # fmt: skip
+    r"\b(?:may (?:represent|reflect|be|indicate|suggest|relate)|might|could (?:represent|reflect|be"
+    r"|indicate|relate)"
+    r"|possibly|possible|(?:can ?not|can't|could not|difficult to|not) (?:\w+ly )?(?:exclude|rule out"
+    r"|excluded)"
+    r"|questionable|borderline|question|question of|suspected|suspicious for|suspicion (?:of|for)"
+    r"|concerning for|worrisome for"
+    r"|differential|versus|vs|evaluate for|evaluation of|evaluation for|rule out|equivocal|conceivably"
+    r"|raises?|if)\b"
+)
 HEDGE_AFTER = re.compile(
-    r"[^,;]{0,40}?\b(?:(?:can ?not|can't|could not|not) (?:be )?(?:\w+ )?(?:excluded|ruled out)"
-    r"|(?:is|are) (?:possible|suspected|questioned|not excluded)|versus|vs|is a consideration|should be considered|may be present)\b"
-)  # fmt: skip
+    r"[^,;]{0,40}?\b(?:(?:can ?not|can't|could not|not) (?:be )?(?:\w+ ){0,1}(?:excluded|ruled out)"
+    r"|(?:is|are) (?:possible|suspected|questioned|questionable)|versus|vs|is a consideration"
+    r"|should be considered"
+    r"|may be present)\b"
+)
 
 # The whole chest is called normal.
 NORMAL = re.compile(
-    r"\b(?:no (?:signs? of |findings? of |evidence of |radiographic evidence of |definite |visible |plain film evidence of )?(?:any )?"
-    r"(?:acute|active)(?:,? (?:or active|active|or acute|or|and|cardiac|cardiopulmonary|pulmonary|intrathoracic|thoracic|chest|lung"
-    r"|cardiovascular|disease|radiographic|preoperative))*"
-    r" ?(?:abnormalit(?:y|ies)|disease|process(?:es)?|findings?|pathology|infiltrates?)|normal (?:chest|exam|study|examination)"
-    r"|(?:chest|exam|study|examination|radiograph)(?: is| appears)? (?:normal|unremarkable)|negative chest|unremarkable chest)\b"
-)  # fmt: skip
+    r"\b(?:no (?:(?:signs?|findings?|(?:radiographic |plain film )?evidence) of |definite "
+    r"|visible )?(?:any )?"
+    r"(?:acute|active)(?:,? (?:or active|active|or acute|or|and|cardiac|cardiopulmonary|cardiothoracic"
+    r"|pulmonary|intrathoracic"
+    r"|thoracic|chest|lung|cardiovascular|disease|radiographic|preoperative))*"
+    r" ?(?:abnormalit(?:y|ies)|disease|process(?:es)?|findings?|pathology)|normal (?:chest|exam|study"
+    r"|examination)"
+    r"|(?:chest|exam|study|examination|radiograph)(?: is| appears)? (?:normal|unremarkable)|negative chest"
+    r"|unremarkable (?:chest|exam\w*))\b"
+)
 
 NORMAL_WORDS = re.compile(
-    r"\b(?:normal(?:ly)?|unremarkable|within normal limits|in normal limits|intact|clear|midline|sharp|well (?:expanded|aerated|inflated)"
-    r"|fully expanded|normally (?:inflated|expanded)|not enlarged|grossly clear|not widened)\b"
-)  # fmt: skip
+    r"\b(?:normal(?:ly)?|unremarkable|(?:with)?in normal limits|intact|clear|midline|sharp|not enlarged"
+    r"|not widened"
+    r"|grossly clear|well (?:expanded|aerated|inflated)|fully expanded|normally (?:inflated|expanded))\b"
+)
 
 # Where the subject of a normal word may begin, and words that take the normality back.
 NORMALITY_START = re.compile(r"[;.]|\b(?:but|with|without|no|except|although|however)\b")
 NOT_QUITE_NORMAL = re.compile(
-    r"\b(?:not|otherwise|limits? of|top|abnormal|borderline|near|remain(?:der|ing)|rest)\s*\w*\s*$"
+    r"\b(?:(?:not|otherwise|limits?(?: of)?|top|abnormal|borderline|near)\s*\w*\s*$|remainder|remaining|rest of)"
 )
 
 # (subject, normal words that count for it, findings then denied)
@@ -123,7 +186,7 @@ NORMAL_SUBJECTS = (
     ),
     (r"\bhil(?:um|a|ar)\b", r"normal|unremarkable", ("hilar_enlargement",)),
     (r"\b(?:vascul|vessels)", r"normal|unremarkable", ("vascular_congestion",)),
-    (r"\blungs?\b(?! vol)", r"clear|unremarkable", ("lung_opacity", "airspace_disease")),
+    (r"\blungs\b(?! vol)", r"clear|unremarkable", ("lung_opacity", "airspace_disease")),
     (r"\bpleura", r"clear|normal|unremarkable", ("pleural_effusion",)),
     (
         r"\b(?:costophrenic|sulci)",
@@ -141,6 +204,32 @@ NORMAL_SUBJECTS = (
 
 # Families of findings for which a zone of the lung is kept.
 ZONED = frozenset({"airspace", "nodule", "interstitial", "calcification", "pleura", "volume"})
+# Families whose findings lie together: a place said of one is handed on to the next.
+SHARED = ZONED - {"volume"}
+
+# MeSH heads that are places: without a word that says what is wrong there they state nothing.
+MESH_PLACES = frozenset(
+    {
+        "aorta",
+        "aorta, thoracic",
+        "cardiac shadow",
+        "diaphragm",
+        "lumbar vertebrae",
+        "lymph nodes",
+        "mediastinum",
+        "pleura",
+        "shift",
+        "spine",
+        "sulcus",
+        "thoracic vertebrae",
+    }
+)
+
+# A sentence of a clinical note with one of these speaks of something else than the film.
+NOT_OF_THE_FILM = re.compile(
+    r"(?i)\b(?:CT|MRI|TTE|tomogra\w+|ultraso\w+|echocardio\w+|history|admitted|transferred|biops\w+|autops\w+"
+    r"|[mpnu]g ?/ ?d?L|mmol|mmHg|presented (?:to|with)|status post)\b"
+)
 
 # MeSH heads and words after them -> finding; "" means none. The first that fits counts.
 MESH = (
@@ -176,13 +265,15 @@ MESH = (
     (r"emphysema", r"subcutaneous", "subcutaneous_emphysema"),
 )
 
-# What a grade or diagnosis says of lesions by its definition. Retinopathy: the International Clinical Diabetic Retinopathy
-# severity scale (Wilkinson et al., Ophthalmology 2003); macular edema risk: hard exudates and their distance from the fovea.
+# What a grade or diagnosis says of lesions by its definition. Retinopathy: the International Clinical
+# Diabetic Retinopathy severity scale (Wilkinson et al., Ophthalmology 2003); macular edema risk: hard
+# exudates and their distance from the fovea.
 DEFINED_BY = {
     "mild_npdr": (
         ("diabetic_retinopathy", "affirmed"),
         ("microaneurysm", "affirmed"),
         ("haemorrhage", "denied"),
+        ("hard_exudate", "denied"),
         ("soft_exudate", "denied"),
         ("neovascularisation", "denied"),
     ),

@@ -1,0 +1,53 @@
+"""Models that several tests share: one in the released format, and a small one that answers at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.released import REFERENCE, draw_state, write_released
+
+
+@pytest.fixture(scope="session")
+def released_checkpoint(tmp_path_factory) -> Path:
+    """The checkpoint that the reference vectors were computed on."""
+    return write_released(tmp_path_factory.mktemp("released") / "afloc_random.ckpt", draw_state())
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory) -> Path:
+    """A model folder with untrained weights and a presence calibration."""
+    from afloc.model.afloc import AFLoc
+    from afloc.model.checkpoint import write_folder
+    from afloc.model.config import ModelConfig
+    from afloc.model.tokenizer import WordPieceTokenizer
+
+    bert = json.loads((REFERENCE / "bert" / "config.json").read_text())
+    config = ModelConfig(
+        name="small",
+        version="1",
+        backbone="resnet50",
+        backbone_options={"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 1, 1]},
+        image_size=96,
+        normalisation="lite",
+        text_encoder=bert | {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2},
+        last_n_layers=2,
+        embedding_dim=32,
+        max_tokens=24,
+        modalities=("chest_xray", "fundus"),
+        calibration={"presence": {"slope": 40.0, "intercept": -20.0, "threshold": 0.5}},
+    )
+    torch.manual_seed(0)
+    network = AFLoc(config).eval()
+    tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", config.max_tokens, bert["vocab_size"])
+    folder = tmp_path_factory.mktemp("small")
+    write_folder(folder, network, tokenizer, "# small\n")
+    return folder
+
+
+@pytest.fixture
+def small_model(small_folder):
+    from afloc import load_model
+
+    return load_model(small_folder, "cpu")

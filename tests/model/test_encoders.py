@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+
+from afloc.model.checkpoint import load_checkpoint
+from afloc.model.image_encoder import build_backbone, normalise
+
+
+@pytest.fixture(scope="module")
+def small(small_folder):
+    return load_checkpoint(small_folder)
+
+
+def test_image_feature_shapes(small):
+    features = small.network.encode_images(torch.zeros(2, 3, 96, 96))
+    assert features.shallow.shape == (2, 32, 12, 12)
+    assert features.deep.shape == (2, 32, 6, 6)
+    assert features.global_.shape == (2, 32)
+
+
+def test_compact_backbone_has_the_same_interface():
+    backbone = build_backbone("efficientnet_lite0", {}).eval()
+    with torch.inference_mode():
+        shallow, deep, pooled = backbone(torch.zeros(1, 3, 64, 64))
+    assert shallow.shape == (1, backbone.shallow_channels, 8, 8)
+    assert deep.shape == (1, backbone.deep_channels, 4, 4)
+    assert pooled.shape == (1, backbone.global_channels)
+
+
+def test_normalise():
+    gray = np.array([[[0, 127], [128, 255]]], np.uint8)
+    assert normalise(gray, "half")[0, 1].flatten().tolist() == pytest.approx(
+        [-1, -1 / 255, 1 / 255, 1], abs=1e-6
+    )
+    assert normalise(gray, "lite")[0, 2].flatten().tolist() == [-127 / 128, 0, 1 / 128, 1]
+    colour = np.zeros((1, 2, 2, 3), np.uint8)
+    colour[..., 0] = 255
+    assert normalise(colour, "half")[0, :, 0, 0].tolist() == [1, -1, -1]
+
+
+def test_words_and_sentences_of_a_text(small):
+    tokens = small.tokenizer("No cardiomegaly. Small 2.5 cm nodule.")
+    # [CLS] no cardiomegaly . small 2 . 5 cm nodule . [SEP]; "cardio", "##megaly" are one word
+    assert tokens.word_count == 12
+    assert tokens.words[2] == tokens.words[3] == 2
+    assert tokens.sentences == ((1, 3), (4, 10))
+    assert not tokens.cut
+
+
+def test_too_long_a_text_is_cut(small):
+    tokens = small.tokenizer("left lung " * 50)
+    assert tokens.cut and len(tokens.ids) == 24 and tokens.ids[-1] == small.tokenizer("").ids[-1]
+
+
+def test_a_text_means_the_same_alone_and_beside_a_longer_one(small):
+    short, long = (
+        small.tokenizer("small effusion"),
+        small.tokenizer("No cardiomegaly. The left lung is clear."),
+    )
+    with torch.inference_mode():
+        alone = small.network.encode_texts([short])
+        both = small.network.encode_texts([short, long])
+    count = short.word_count
+    assert torch.allclose(alone.report, both.report[:1], atol=1e-5)
+    assert torch.allclose(alone.words, both.words[:1, :, :count], atol=1e-5)
+    assert torch.allclose(alone.sentences, both.sentences[:1, :, :3], atol=1e-5)
+    assert both.words[0, :, count:].abs().max() == 0
+    assert both.word_mask.sum(1).tolist() == [count, long.word_count]
+    assert both.sentence_mask.sum(1).tolist() == [3, 4]
+
+
+def test_sentences_are_means_of_their_words_and_the_report_of_all_slots(small):
+    tokens = small.tokenizer("No cardiomegaly. Left lung clear.")
+    with torch.inference_mode():
+        features = small.network.encode_texts([tokens])
+    words, sentences = features.words[0], features.sentences[0]
+    assert torch.allclose(sentences[:, 0], words[:, 0], atol=1e-6)
+    assert torch.allclose(sentences[:, 1], words[:, 1:3].mean(1), atol=1e-5)
+    assert torch.allclose(sentences[:, 2], words[:, 4:7].mean(1), atol=1e-5)
+    assert torch.allclose(sentences[:, 3], words[:, -1], atol=1e-6)
+    assert torch.allclose(features.report[0], words.sum(1) / 24, atol=1e-5)

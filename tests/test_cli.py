@@ -1,0 +1,122 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from afloc.__main__ import main
+from tests.released import REFERENCE
+
+FILM = str(REFERENCE / "images" / "pattern_3.png")  # 150 x 301
+
+
+def run(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_locate_writes_the_result(tmp_path, small_folder):
+    texts = ["left pleural effusion", "cardiomegaly", "left lung " * 50]
+    options = ("--model", small_folder, "--out", tmp_path / "o", "--threshold", 0.4)
+    assert run("locate", FILM, *texts, *options) == 0
+    result = json.loads((tmp_path / "o" / "result.json").read_text())
+    assert list(result) == ["image", "model", "protocol", "findings"]
+    assert result["image"] == {"width": 150, "height": 301, "modality": "chest_xray"}
+    assert result["model"]["name"] == "small" and len(result["model"]["fingerprint"]) == 12
+    assert result["protocol"] == "native"
+    assert [finding["text"] for finding in result["findings"]] == texts
+    for number, finding in enumerate(result["findings"]):
+        heatmap = np.load(tmp_path / "o" / finding["heatmap"])
+        assert finding["heatmap"] == f"{number}.npy" and finding["overlay"] == f"{number}.png"
+        assert heatmap.shape == (301, 150) and heatmap.dtype == np.float32
+        assert heatmap.min() >= 0 and heatmap.max() <= 1
+        assert Image.open(tmp_path / "o" / finding["overlay"]).size == (150, 301)
+        assert isinstance(finding["present"], bool) and 0 <= finding["probability"] <= 1
+        assert ("warning" in finding) == (number == 2)
+        assert all(region["score"] >= 0.4 for region in finding["regions"])
+        assert bool(finding["regions"]) == bool((heatmap >= 0.4).any())
+
+
+def test_locate_by_the_published_protocol(tmp_path, released_checkpoint):
+    expected = json.loads((REFERENCE / "expected.json").read_text())
+    prompts = expected["prompts"]
+    arguments = ("--model", released_checkpoint, "--protocol", "paper", "--out", tmp_path)
+    assert run("locate", FILM, *prompts, "pneumothorax", *arguments) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    vectors = np.load(REFERENCE / "expected.npz")
+    scores = [row["global_cosine"] for row in expected["rows"] if row.get("image") == "pattern_3"]
+    for number, finding in enumerate(result["findings"][:-1]):
+        heatmap = np.load(tmp_path / finding["heatmap"])
+        assert np.nanmax(np.abs(heatmap - vectors[f"heatmap/pattern_3/{number}"])) <= 0.003
+        assert finding["score"] == pytest.approx(scores[number], abs=1e-4)
+        assert finding["probability"] is None and finding["present"] is None and "warning" not in finding
+    assert "drops every part" in result["findings"][-1]["warning"]
+
+
+def test_tables(capsys, small_folder):
+    assert run("locate", FILM, "effusion", "--model", small_folder) == 0
+    table = capsys.readouterr().out
+    assert "effusion" in table and "evidence for it" in table
+    assert run("classify", FILM, "--model", small_folder, "--findings", "pneumothorax, big heart") == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert rows[0].startswith("pneumothorax ") and rows[1].startswith("big heart ")
+    assert run("classify", FILM, "--model", small_folder) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 10
+
+
+def test_convert(capsys, tmp_path, released_checkpoint):
+    assert run("convert", released_checkpoint, tmp_path / "folder") == 0
+    assert (tmp_path / "folder" / "config.json").is_file()
+    assert run("convert", released_checkpoint, tmp_path / "folder") == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["locate", "no/such/film.png", "effusion"],
+        ["locate", FILM, "effusion", "--model", "no/such/model"],
+        ["locate", FILM, "effusion", "--model", FILM],
+        ["locate", FILM, "..."],
+        ["locate", FILM, "effusion", "--out", FILM],
+        ["classify", FILM, "--findings", ","],
+    ],
+)
+def test_an_error_is_one_sentence(capsys, small_folder, arguments):
+    if "--model" not in arguments:
+        arguments = [*arguments, "--model", small_folder]
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1 and captured.err.endswith(".\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["locate", FILM],
+        ["find", FILM],
+        ["locate", FILM, "a", "--threshold", "nan"],
+        ["locate", FILM, "a", "--device", "tpu"],
+    ],
+)
+def test_a_wrong_command_is_one_sentence(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["locate", "classify", "convert"])
+def test_every_command_has_help(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        run(command, "--help")
+    assert caught.value.code == 0
+    assert {"--model", "--device"} <= set(capsys.readouterr().out.replace("[", " ").split())
+
+
+def test_import_and_help_do_not_wait_for_torch():
+    code = "import afloc, afloc.__main__, sys; afloc.AFLocError; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
