@@ -102,7 +102,9 @@ def run_convert(arguments: argparse.Namespace) -> None:
 
 def add_train(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("train", help="pre-train a model from image-report pairs, as a recipe says")
-    parser.add_argument("recipe", metavar="CONFIG", type=Path, help="a recipe, such as assets/configs/mini.toml")
+    parser.add_argument(
+        "recipe", metavar="CONFIG", type=Path, help="a recipe, such as assets/configs/mini.toml"
+    )
     parser.add_argument("--data", type=Path, required=True, help="the folder that the recipe's table lies in")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the run's folder; a run found there goes on"

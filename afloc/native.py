@@ -1,8 +1,8 @@
 """The native map, score and verdict: fixed scales, so that a number means the same on every image.
 
-`calibration` is the model's, from its config, or None:
-`{"levels": {"word": {"scale", "bias"}, "sentence": …, "report": …}, "presence": {"slope", "intercept", "threshold"}}`.
-Each level's scale and bias turn its cosine into a logit; they were learned with the weights.
+`calibration` is the model's, from its config, or None: `{"levels": {"word": {"scale", "bias"}, "sentence": …,
+"report": …}, "presence": {"slope", "intercept", "threshold"}}`. Each level's scale and bias turn its cosine
+into a logit; they were learned with the weights.
 """
 
 import math
@@ -20,7 +20,8 @@ _UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
 def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> Tensor:
     """Where one text's finding is seen in the square the image encoder saw: (h, w) of the shallow map, 0 … 1.
 
-    The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a sigmoid.
+    The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a
+    sigmoid.
     """
     vectors = text_vectors(text)
     word = _logit(word_cosines(image, vectors), "word", calibration)
@@ -30,14 +31,17 @@ def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | Non
 
 
 def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> float:
-    """How well the whole of one description fits the whole image, 0 … 1: the report level's logit through a sigmoid."""
+    """How well the whole of one description fits the whole image, 0 … 1: the report level's logit through a
+    sigmoid."""
     return float(_logit(report_cosines(image, text_vectors(text)), "report", calibration).sigmoid())
 
 
 def judge_presence(score: float, calibration: dict | None) -> tuple[float, bool] | tuple[None, None]:
-    """Probability that the finding is there, and the verdict at the operating point; None without calibration.
+    """Probability that the finding is there, and the verdict at the operating point; None without
+    calibration.
 
-    Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold` up.
+    Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold`
+    up.
     """
     presence = (calibration or {}).get("presence")
     if presence is None:

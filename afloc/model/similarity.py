@@ -1,4 +1,5 @@
-"""How alike image and text are at the three levels, as cosines: the common ground of training and of the maps."""
+"""How alike image and text are at the three levels, as cosines: the common ground of training and of the
+maps."""
 
 from dataclasses import dataclass
 
@@ -16,8 +17,8 @@ LEVELS = ("word", "sentence", "report")
 class TextVectors:
     """One vector a level for each of T texts: `word`, `sentence` and `report`, each (T, D).
 
-    `word` is the mean of the unit vectors of a text's words (so that a map of it is the mean of its words' maps);
-    `sentence` and `report` are unit vectors.
+    `word` is the mean of the unit vectors of a text's words (so that a map of it is the mean of its words'
+    maps); `sentence` and `report` are unit vectors.
     """
 
     word: Tensor

@@ -1,4 +1,5 @@
-"""What turns a trained model's cosines into maps, scores and verdicts on fixed scales, from training rows alone."""
+"""What turns a trained model's cosines into maps, scores and verdicts on fixed scales, from training rows
+alone."""
 
 import numpy as np
 import torch
@@ -28,9 +29,9 @@ def calibrate(
 ) -> dict:
     """The `calibration` of `afloc.native`.
 
-    The simple sentence of each of the `common` findings is asked of ROWS training images. Platt's slope and intercept are
-    fitted to all answers; the operating point is the probability that a share SPECIFICITY of the absent findings
-    stays under. `features` are those of the images as they are, at stride 8.
+    The simple sentence of each of the `common` findings is asked of ROWS training images. Platt's slope and
+    intercept are fitted to all answers; the operating point is the probability that a share SPECIFICITY of
+    the absent findings stays under. `features` are those of the images as they are, at stride 8.
     """
     network.eval()
     scales, biases = objective.log_scale.exp().tolist(), objective.bias.tolist()

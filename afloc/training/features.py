@@ -1,8 +1,9 @@
 """Training images, decoded once and taken through the frozen part of the backbone once for each augmentation.
 
-The stages up to stride 8 keep their ImageNet weights, so that what they make of an image can be kept: about 63 KB an
-image at 224 pixels, in memory-mapped files. The first variant of an image is the image as it is; the others are
-turned, shifted, scaled and lit a little differently. A film is never mirrored: its reports name sides.
+The stages up to stride 8 keep their ImageNet weights, so that what they make of an image can be kept: about
+63 KB an image at 224 pixels, in memory-mapped files. The first variant of an image is the image as it is; the
+others are turned, shifted, scaled and lit a little differently. A film is never mirrored: its reports name
+sides.
 """
 
 import math
@@ -25,7 +26,8 @@ CHUNK = 32
 
 
 def decode_images(paths: list[Path], path: Path, gray: bool) -> np.ndarray:
-    """The images letterboxed to DECODED_SIZE: uint8 (N, size, size[, 3]), from the file `path` if it is there."""
+    """The images letterboxed to DECODED_SIZE: uint8 (N, size, size[, 3]), from the file `path` if it is
+    there."""
     if not path.is_file():
         shape = (len(paths), DECODED_SIZE, DECODED_SIZE) + (() if gray else (3,))
         part = path.with_suffix(".part")
@@ -53,7 +55,9 @@ def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: boo
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
     grid = functional.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
     x = functional.grid_sample(pictures, grid, align_corners=False) / 255
-    gamma, contrast, brightness = (v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1)))
+    gamma, contrast, brightness = (
+        v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))
+    )
     return ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
 
 
@@ -61,7 +65,8 @@ def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: boo
 def cache_features(
     backbone: EfficientNetLite0, pictures: np.ndarray, folder: Path, size: int, variants: int, seed: int
 ) -> list[np.ndarray]:
-    """Features at stride 8 of every picture, once for each variant: float16 (N, size / 8, size / 8, 40) each."""
+    """Features at stride 8 of every picture, once for each variant: float16 (N, size / 8, size / 8, 40)
+    each."""
     stored = []
     for variant in range(variants):
         path = folder / f"features-{size}-{seed}-{variant}.npy"
@@ -73,14 +78,18 @@ def cache_features(
             )
             generator = torch.Generator().manual_seed(seed * 1000 + variant)
             chunks = range(0, len(pictures), CHUNK)
-            for start in tqdm(chunks, desc=f"frozen stages, variant {variant + 1} of {variants}", unit="batch"):
+            for start in tqdm(
+                chunks, desc=f"frozen stages, variant {variant + 1} of {variants}", unit="batch"
+            ):
                 x = normalise(pictures[start : start + CHUNK], "lite") * 128 + 127
                 if variant == 0:
                     x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
                 else:
                     x = augment(x, size, generator, mirror=pictures.ndim == 4)
                 x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
-                features[start : start + CHUNK] = backbone.forward_shallow(x).permute(0, 2, 3, 1).half().numpy()
+                features[start : start + CHUNK] = (
+                    backbone.forward_shallow(x).permute(0, 2, 3, 1).half().numpy()
+                )
             features.flush()
             part.rename(path)
         stored.append(np.load(path, mmap_mode="r"))

@@ -2,9 +2,10 @@
 
 python -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
 
-The run folder holds the caches, `log.csv`, `curves.html`, `checkpoint.pt` (written every few minutes; the same command goes
-on from it) and, at the end, `model/`, a folder that `--model` takes. Every batch and every dropout mask is a function
-of the seed and the step, so that a run that was killed goes on exactly as if it had not been.
+The run folder holds the caches, `log.csv`, `curves.html`, `checkpoint.pt` (written every few minutes; the
+same command goes on from it) and, at the end, `model/`, a folder that `--model` takes. Every batch and every
+dropout mask is a function of the seed and the step, so that a run that was killed goes on exactly as if it
+had not been.
 """
 
 import csv
@@ -47,7 +48,9 @@ class Run:
         torch.manual_seed(recipe.seed)
         image_start, text_start = starting_files()
         config = model_config(recipe, text_start)
-        self.tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
+        self.tokenizer = WordPieceTokenizer.read(
+            text_start, config.max_tokens, config.text_encoder["vocab_size"]
+        )
         self.network = start_network(AFLoc(config), image_start, text_start, recipe)
         self.objective = SigmoidObjective(recipe.sharpness)
         self.optimizer = build_optimizer(self.network, self.objective, recipe)
@@ -79,7 +82,9 @@ class Run:
         return losses
 
     def _encode_images(self, batch: Batch) -> ImageFeatures:
-        variants = np.random.default_rng([self.recipe.seed, self.step, 1]).integers(len(self.features), size=len(batch.rows))
+        variants = np.random.default_rng([self.recipe.seed, self.step, 1]).integers(
+            len(self.features), size=len(batch.rows)
+        )
         shallow = np.stack([self.features[v][row] for v, row in zip(variants, batch.rows, strict=True)])
         shallow = torch.from_numpy(shallow).float().permute(0, 3, 1, 2)  # channels last, as it lies
         encoder = self.network.image_encoder
@@ -112,7 +117,14 @@ class Run:
     def save(self) -> None:
         """Write checkpoint.pt, whole or not at all."""
         part = self.folder / "checkpoint.part"
-        torch.save({"step": self.step, "recipe": asdict(self.recipe), **{n: o.state_dict() for n, o in self._parts()}}, part)
+        torch.save(
+            {
+                "step": self.step,
+                "recipe": asdict(self.recipe),
+                **{n: o.state_dict() for n, o in self._parts()},
+            },
+            part,
+        )
         part.replace(self.folder / "checkpoint.pt")
 
     def restore(self) -> None:
@@ -170,7 +182,12 @@ def start_network(network: AFLoc, image_start: Path, text_start: Path, recipe: R
     weights = load_file(text_start / "model.safetensors")
     kept = bert.state_dict().keys()
     bert.load_state_dict({name: value for name, value in weights.items() if name in kept})
-    frozen = [backbone.stem, *backbone.stages[:3], bert.embeddings, *bert.encoder.layer[: recipe.frozen_text_layers]]
+    frozen = [
+        backbone.stem,
+        *backbone.stages[:3],
+        bert.embeddings,
+        *bert.encoder.layer[: recipe.frozen_text_layers],
+    ]
     for module in frozen:
         module.requires_grad_(False)
     return network
@@ -244,6 +261,6 @@ def card(recipe: Recipe) -> str:
     """The card of a fresh model, to be filled with what it measures."""
     return (
         f"# {recipe.model['name']} {recipe.model['version']}\n\n"
-        f"Trained with `python -m afloc train` on {recipe.table} ({recipe.steps} steps of {recipe.batch_size} images), "
-        "from image-report pairs, without boxes.\n\nResearch use only. Not for diagnosis.\n"
+        f"Trained with `python -m afloc train` on {recipe.table} ({recipe.steps} steps of {recipe.batch_size} "
+        "images), from image-report pairs, without boxes.\n\nResearch use only. Not for diagnosis.\n"
     )

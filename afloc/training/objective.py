@@ -1,10 +1,11 @@
-"""The sigmoid objective of the compact recipe: does this description hold for this image, at each of three levels?
+"""The sigmoid objective of the compact recipe: does this description hold for this image, at each of three
+levels?
 
-Instead of a softmax over a batch (in which two reports of a normal film would be each other's negatives), each
-image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343), answered three
-times: by the shallow map with the words, by the deep map with the sentences, by the global vector with the report.
-A map answers through what attention finds in it: its mean weighted by its own softmax, over the whole image, or over the
-half or third that the report names.
+Instead of a softmax over a batch (in which two reports of a normal film would be each other's negatives),
+each image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343),
+answered three times: by the shallow map with the words, by the deep map with the sentences, by the global
+vector with the report. A map answers through what attention finds in it: its mean weighted by its own
+softmax, over the whole image, or over the half or third that the report names.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from afloc.model.similarity import TextVectors, report_cosines, sentence_cosines
 
 @dataclass(frozen=True)
 class Places:
-    """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description) pairs."""
+    """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description)
+    pairs."""
 
     image: Tensor
     description: Tensor
@@ -85,7 +87,8 @@ class SigmoidObjective(nn.Module):
         return (found + elsewhere).mean()
 
     def language_loss(self, vectors: TextVectors, same: Tensor) -> Tensor:
-        """Descriptions of one meaning together, others apart. `same` (T, T) in {0, 1, NaN}; the diagonal is ignored."""
+        """Descriptions of one meaning together, others apart. `same` (T, T) in {0, 1, NaN}; the diagonal is
+        ignored."""
         same = same.masked_fill(torch.eye(len(same), dtype=torch.bool), torch.nan)
         total = 0.0
         for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):

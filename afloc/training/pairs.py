@@ -1,9 +1,11 @@
-"""Image-report pairs: what each row says of its image, and which descriptions of a batch hold for which image.
+"""Image-report pairs: what each row says of its image, and which descriptions of a batch hold for which
+image.
 
-A row's report (or its labels) becomes `Facts`: per finding, present, absent or unknown, with the sides and zones it
-names. A description is a text with the statements in it. `entails` decides whether an image bears a description out
-(1), contradicts it (0), or leaves it open (NaN); that matrix is what the sigmoid objective is trained on, so that
-rows that mean the same are never each other's negatives, and "no X" and the wrong side are.
+A row's report (or its labels) becomes `Facts`: per finding, present, absent or unknown, with the sides and
+zones it names. A description is a text with the statements in it. `entails` decides whether an image bears a
+description out (1), contradicts it (0), or leaves it open (NaN); that matrix is what the sigmoid objective is
+trained on, so that rows that mean the same are never each other's negatives, and "no X" and the wrong side
+are.
 """
 
 import csv
@@ -51,7 +53,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Pair:
-    """One row: its image, its source, its sentences with what they state, and the facts drawn from all of them."""
+    """One row: its image, its source, its sentences with what they state, and the facts drawn from all of
+    them."""
 
     image: Path
     source: str
@@ -116,7 +119,8 @@ def facts_of(statements: tuple[Statement, ...], modality: str) -> dict[str, Fact
 
 
 def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
-    """Add what the rows leave unsaid: a finding that its source reports elsewhere, and this row does not, is absent.
+    """Add what the rows leave unsaid: a finding that its source reports elsewhere, and this row does not, is
+    absent.
 
     Except where the row affirms a finding of the same family (a "consolidation" may be another reader's
     "pneumonia"): those stay unknown. And where a source has too few images with or without a finding, it says
@@ -206,7 +210,8 @@ class Sampler:
     """Draws batches: rows so that rare findings come up often enough, and descriptions for them.
 
     `templates` phrasings of common findings join each batch; a row brings its report (several sentences in
-    one) with probability `reports`. A batch is a function of seed and step alone, so that a run resumes exactly.
+    one) with probability `reports`. A batch is a function of seed and step alone, so that a run resumes
+    exactly.
     """
 
     def __init__(self, pairs: list[Pair], seed: int, *, templates: int, reports: float):
@@ -218,7 +223,8 @@ class Sampler:
                 if not math.isnan(fact.present):
                     counts[pair.source, finding][int(fact.present)] += 1
         self.positive_weight = {
-            key: float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8)) for key, (absent, present) in counts.items()
+            key: float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8))
+            for key, (absent, present) in counts.items()
         }
         totals = defaultdict(int)
         for (_, finding), (_, present) in counts.items():
@@ -247,7 +253,7 @@ class Sampler:
                 asked.setdefault(description.text, description)
         names, roots = list(self.common), np.array(list(self.common.values()))
         count = min(self.templates, len(names))
-        for index in choice.choice(len(names), count, replace=False, p=roots / roots.sum()):
+        for index in choice.choice(len(names), count, replace=False, p=roots / roots.sum()) if count else ():
             description = self._phrase(Statement(names[index], "affirmed"), rng)
             asked.setdefault(description.text, description)
         descriptions = tuple(asked.values())
@@ -262,7 +268,8 @@ class Sampler:
         return max((self.positive_weight.get((pair.source, f), 1.0) for f in affirmed), default=1.0)
 
     def _describe(self, pair: Pair, rng: random.Random) -> list[Description]:
-        """A sentence of the report or a phrasing of a fact, its contrary or other side, now and then the report."""
+        """A sentence of the report or a phrasing of a fact, its contrary or other side, now and then the
+        report."""
         told = []
         present = [f for f, fact in pair.facts.items() if fact.present == 1]
         if pair.sentences and rng.random() < 0.6:
@@ -300,10 +307,12 @@ def _placed(finding: str, fact: Fact, rng: random.Random) -> Statement:
 
 
 def find_places(pairs: list[Pair], batch: Batch, cells: int) -> tuple[np.ndarray, ...]:
-    """Where reports place what they name, for the (row, description) pairs of a batch that hold and name one finding.
+    """Where reports place what they name, for the (row, description) pairs of a batch that hold and name one
+    finding.
 
-    Returns row and description indices (P,), and inside and outside, bool (P, cells, cells): the half and third of
-    the image in which the finding must be, and the half in which it is not. The patient's left is the image's right.
+    Returns row and description indices (P,), and inside and outside, bool (P, cells, cells): the half and
+    third of the image in which the finding must be, and the half in which it is not. The patient's left is
+    the image's right.
     """
     rows, asked, inside, outside = [], [], [], []
     for column, description in enumerate(batch.descriptions):
@@ -316,7 +325,9 @@ def find_places(pairs: list[Pair], batch: Batch, cells: int) -> tuple[np.ndarray
                 rows.append(row)
                 asked.append(column)
                 inside.append(_region(side, min(fact.zones) if len(fact.zones) == 1 else None, cells))
-                outside.append(_region(OPPOSITE_SIDE[side], None, cells) if side else np.zeros((cells, cells), bool))
+                outside.append(
+                    _region(OPPOSITE_SIDE[side], None, cells) if side else np.zeros((cells, cells), bool)
+                )
     shape = (len(rows), cells, cells)
     return (
         np.array(rows, int),

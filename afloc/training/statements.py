@@ -161,26 +161,28 @@ def _statuses(text: str, mentions: list[Mention]) -> list[str]:
 def _status(text: str, start: int, end: int) -> str:
     after = re.split(r"[;.]|\b(?:but|however|although|though)\b", text[end:])[0]
     clause = SCOPE_END.split(text[:start])[-1]
-    if _governed(clause, HEDGE_BEFORE) or HEDGE_AFTER.match(after):
+    hedged, denied = _governing(clause, HEDGE_BEFORE), _governing(clause, NEGATION_BEFORE)
+    if hedged > denied or HEDGE_AFTER.match(after):  # "cannot exclude" ends after its "not"
         return HEDGED
     inside = re.search(r"\b(?:not|no|without)\b", text[start:end])
-    return DENIED if inside or _governed(clause, NEGATION_BEFORE) or NEGATION_AFTER.match(after) else AFFIRMED
+    return DENIED if denied >= 0 or inside or NEGATION_AFTER.match(after) else AFFIRMED
 
 
-def _governed(clause: str, trigger: re.Pattern) -> bool:
-    """Whether the last trigger in `clause` reaches its end.
+def _governing(clause: str, trigger: re.Pattern) -> int:
+    """Where the last trigger in `clause` that reaches its end stops, -1 where none does.
 
     "No A, B, or C" is a list; in "no A, small left B" and "no A and mild B" something new begins.
     """
     triggers = list(trigger.finditer(clause))
     if not triggers:
-        return False
+        return -1
     pieces = re.split(
         r",|\band(?= (?:stable|mild|moderate|small|minimal|there)\b)", clause[triggers[-1].end() :]
     )
     new = r"\s*(?:and |with )?(?:there|stable|mild|moderate|small|minimal|persistent|unchanged|the|an?)\b"
     verb = r"\b(?:is|are|was|were|has|have|appears?|remains?)\b"
-    return not any(re.match(new, piece) or re.search(verb, piece) for piece in pieces[1:])
+    broken = any(re.match(new, piece) or re.search(verb, piece) for piece in pieces[1:])
+    return -1 if broken else triggers[-1].end()
 
 
 def _place(text: str, index: int, mentions: list[Mention]) -> tuple[str | None, str | None]:
@@ -239,7 +241,11 @@ def _share_places(
 
 def find_side(text: str) -> str | None:
     """The side named in lower-case `text`: "left", "right", "bilateral" (both sides, or "bases") or None."""
-    text = re.sub(r"\b(?:left|right) (?:ventric\w+|atri\w+|heart|main|cardiac|paratracheal)", " ", text)
+    text = re.sub(
+        r"\b(?:left|right) (?:ventric\w+|atri\w+|heart|main|cardiac (?:border|apex|silhouette)|paratracheal)",
+        " ",
+        text,
+    )
     text = re.sub(r"(?:left|right) (?:greater|more|worse) .*", " bilateral", text)
     sides = set(re.findall(r"\b(left|right)\b", text))
     both = re.search(r"\b(?:bilateral\w*|both|bibasilar|bibasal|biapical|bases|apices)\b", text)

@@ -14,6 +14,7 @@ _OLD = r"\d{1,3}[- ]?years?[- ]olds?"
 # Written out or dropped before sentences are split.
 ABBREVIATIONS = (
     (r"(?i)<br ?/?>", " "),
+    (r"(?<=\d)(?=X{3,})", " "),
     (r"(?<=[a-z])\.(?=[A-Z][a-z])", ". "),
     (r"(?i)\b(?:case |image |images )?(?:courtesy of|credit to)\b[^\n]*", " "),
     (rf"(?i)\ban? {_OLD}(?:(?: \w+)? (?:wo)?man\b| (?:fe)?male\b(?: patient)?)?", "a patient"),
@@ -105,12 +106,12 @@ NO_FINDING_SENTENCE = re.compile(
 
 # Phrases that hold a finding's word but not the finding, or a negation that negates nothing.
 IGNORED = (
-    r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable"
-    r"|definite|gross|real"
-    r"|much))* (?:change[sd]?|increase|interval change|worsening|progression)\b(?: (?:in|of|from))?"
-    r"|\bnot only\b|\bno doubt\b|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)|\bmass effect\b"
-    r"|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)|\bno priors?\b"
-    r"|\b(?:pericardial|joint) effusions?\b"
+    r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable|definite"
+    r"|gross|real|much))* (?:change[sd]?\b(?! of prior)|increase|interval change|worsening|progression)\b"
+    r"(?: (?:in|of|from))?"
+    r"|\bnormal (?:thoracic )?kyphosis\b|\bnot only\b|\bno doubt\b|\bno priors?\b|\bmass effect\b"
+    r"|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)|\b(?:pericardial|joint) effusions?\b"
+    r"|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)"
 )
 
 # How far a negation or a hedge reaches back from a finding.
@@ -131,7 +132,7 @@ NEGATION_AFTER = re.compile(
     r"|gone)|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
     r"|no longer (?:seen|visualized|present|identified|evident|visible)"
     r"|not (?:seen|identified|visualized|present|evident|appreciated|demonstrated|visible|noted"
-    r"|detected|enlarged"
+    r"|detected|crowded|enlarged"
     r"|recogni[sz]able))\b"
 )
 HEDGE_BEFORE = re.compile(
@@ -173,7 +174,8 @@ NORMAL_WORDS = re.compile(
 # Where the subject of a normal word may begin, and words that take the normality back.
 NORMALITY_START = re.compile(r"[;.]|\b(?:but|with|without|no|except|although|however)\b")
 NOT_QUITE_NORMAL = re.compile(
-    r"\b(?:(?:not|otherwise|limits?(?: of)?|top|abnormal|borderline|near)\s*\w*\s*$|remainder|remaining|rest of)"
+    r"\b(?:(?:not|otherwise|limits?(?: of)?|top|abnormal|borderline|near)\s*\w*\s*$|remain(?:der|ing)\b"
+    r"|rest of)"
 )
 
 # (subject, normal words that count for it, findings then denied)

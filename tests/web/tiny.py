@@ -1,4 +1,4 @@
-"""A small random model with a calibration, for when the embedded one is not there: real code, meaningless answers."""
+"""A small random model, for when the embedded one is not there: real code, meaningless answers."""
 
 import string
 from dataclasses import replace

@@ -1,0 +1,35 @@
+"""The sigmoid objective and the calibration, against their definitions."""
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from afloc.training.calibration import fit_platt
+from afloc.training.objective import SigmoidObjective, balanced_loss
+
+
+def test_pooling_is_a_softmax_weighted_mean_over_the_places_that_count():
+    objective = SigmoidObjective(sharpness=1.0)
+    maps = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
+    weights = maps.flatten().softmax(0)
+    torch.testing.assert_close(objective.pool(maps), (weights * maps.flatten()).sum()[None])
+    inside = torch.tensor([[[True, True], [False, False]]])
+    expected = (torch.tensor([0.0, 1.0]).softmax(0) * torch.tensor([0.0, 1.0])).sum()
+    torch.testing.assert_close(objective.pool(maps, inside), expected[None])
+
+
+def test_unknown_targets_count_for_nothing():
+    logits, weights = torch.tensor([[2.0, -1.0, 9.0]]), torch.ones(1, 3)
+    known = balanced_loss(logits[:, :2], torch.tensor([[1.0, 0.0]]), weights[:, :2])
+    with_unknown = balanced_loss(logits, torch.tensor([[1.0, 0.0, torch.nan]]), weights)
+    torch.testing.assert_close(with_unknown, known)
+
+
+def test_platt_scaling_equals_an_independent_logistic_regression():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=400)
+    targets = (rng.random(400) < 1 / (1 + np.exp(-(1.7 * logits - 0.8)))).astype(float)
+    theirs = LogisticRegression(C=np.inf, tol=1e-10).fit(logits[:, None], targets)
+    np.testing.assert_allclose(
+        fit_platt(logits, targets), [theirs.coef_[0, 0], theirs.intercept_[0]], atol=1e-4
+    )

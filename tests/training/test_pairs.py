@@ -1,0 +1,105 @@
+"""What holds for which image: the matrix the sigmoid objective learns from."""
+
+import math
+
+import numpy as np
+import pytest
+
+from afloc.training.pairs import (
+    Description,
+    Pair,
+    Sampler,
+    close_world,
+    entails,
+    facts_of,
+    find_places,
+    same_meaning,
+)
+from afloc.training.statements import Statement
+
+
+def said(finding, status="affirmed", side=None, zone=None):
+    return Statement(finding, status, side, zone)
+
+
+def described(*statements):
+    return Description("…", statements)
+
+
+LEFT_EFFUSION = facts_of((said("pleural_effusion", side="left"),), "chest_xray")
+
+
+@pytest.mark.parametrize(
+    ("statement", "holds"),
+    [
+        (said("pleural_effusion"), 1),
+        (said("pleural_effusion", side="left"), 1),
+        (said("pleural_effusion", side="right"), 0),
+        (said("pleural_effusion", side="bilateral"), 0),
+        (said("pleural_effusion", "denied"), 0),
+        (said("pleural_effusion", side="left", zone="lower"), math.nan),
+        (said("pleural_effusion", "hedged"), math.nan),
+        (said("pneumothorax"), math.nan),
+    ],
+)
+def test_facts_bear_out_contradict_or_leave_open(statement, holds):
+    np.testing.assert_equal(entails(LEFT_EFFUSION, described(statement)), float(holds))
+
+
+def test_one_contradiction_is_enough_and_one_open_question_leaves_open():
+    effusion, pneumothorax = said("pleural_effusion", side="left"), said("pneumothorax")
+    assert entails(LEFT_EFFUSION, described(said("pleural_effusion", "denied"), pneumothorax)) == 0
+    assert math.isnan(entails(LEFT_EFFUSION, described(effusion, pneumothorax)))
+
+
+def test_a_finding_implies_its_parents():
+    facts = facts_of((said("consolidation", side="right"),), "chest_xray")
+    assert facts["lung_opacity"].present == 1
+    assert facts["lung_opacity"].sides == {"right"}
+
+
+def rows(source, counts):
+    for finding, count in counts.items():
+        for _ in range(count):
+            yield Pair(None, source, "chest_xray", (), facts_of((said(finding),), "chest_xray"))
+
+
+def test_silence_means_absence_where_the_source_reports_the_finding():
+    pairs = close_world(
+        [*rows("a", {"pneumothorax": 10, "cardiomegaly": 10}), *rows("b", {"scoliosis": 10})], "chest_xray"
+    )
+    assert pairs[0].facts["cardiomegaly"].present == 0
+    assert "cardiomegaly" not in pairs[-1].facts  # source b never reports it
+    assert "scoliosis" not in pairs[-1].facts  # and has nothing but scoliosis: it would teach the source
+
+
+def test_same_meaning_of_descriptions():
+    left, right = said("nodule", side="left"), said("nodule", side="right")
+    assert same_meaning(described(left), described(left)) == 1
+    assert same_meaning(described(left), described(right)) == 0
+    assert same_meaning(described(left), described(said("nodule", "denied"))) == 0
+    assert math.isnan(same_meaning(described(left), described(said("nodule"))))
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    pairs = close_world(list(rows("a", {"pneumothorax": 30, "cardiomegaly": 30, "nodule": 30})), "chest_xray")
+    sampler = Sampler(pairs, 3, templates=4, reports=0.2)
+    first, again, other = sampler.draw(8, 5), sampler.draw(8, 5), sampler.draw(8, 6)
+    np.testing.assert_array_equal(first.rows, again.rows)
+    assert first.descriptions == again.descriptions != other.descriptions
+    assert first.targets.shape == (8, len(first.descriptions))
+    assert {0.0, 1.0} <= set(first.targets[~np.isnan(first.targets)])
+
+
+def test_the_patients_left_is_the_images_right():
+    pair = Pair(None, "a", "chest_xray", (), LEFT_EFFUSION)
+    sampler = Sampler([pair] * 3, 0, templates=0, reports=0)
+    found = None
+    for step in range(20):
+        batch = sampler.draw(2, step)
+        row, column, inside, outside = find_places(sampler.pairs, batch, 4)
+        if len(row):
+            found = inside[0], outside[0]
+    inside, outside = found
+    assert inside[:, 2:].all() and not inside[:, :2].any()
+    assert outside[:, :2].all() and not outside[:, 2:].any()
