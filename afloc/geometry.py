@@ -84,7 +84,7 @@ class Letterbox:
         """The letterbox of the released AFLoc code: the short side is truncated, in double precision."""
         scale = size / float(max(height, width))
         inner_height = size if height >= width else max(1, int(height * scale))
-        inner_width = size if width >= height else max(1, int(width * scale))
+        inner_width = size if width > height else max(1, int(width * scale))
         return cls._centred(height, width, size, inner_height, inner_width, "area")
 
     @classmethod

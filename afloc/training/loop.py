@@ -261,6 +261,7 @@ def card(recipe: Recipe) -> str:
     """The card of a fresh model, to be filled with what it measures."""
     return (
         f"# {recipe.model['name']} {recipe.model['version']}\n\n"
-        f"Trained with `python -m afloc train` on {recipe.table} ({recipe.steps} steps of {recipe.batch_size} "
-        "images), from image-report pairs, without boxes.\n\nResearch use only. Not for diagnosis.\n"
+        f"Trained with `python -m afloc train` on {recipe.table}, {recipe.steps} steps of "
+        f"{recipe.batch_size} images, from image-report pairs, without boxes.\n\n"
+        "Research use only. Not for diagnosis.\n"
     )

@@ -208,8 +208,10 @@ def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, .
     def pathology(status: str) -> set[str]:
         return {s.finding_id for s in statements if s.status == status and not entries[s.finding_id].normal}
 
-    if modality == "chest_xray" and pathology(AFFIRMED) | pathology(HEDGED):
+    if modality == "chest_xray" and any(said.finding_id == "normal_chest" for said in statements):
         statements = [said for said in statements if said.finding_id != "normal_chest"]
+        if not pathology(AFFIRMED) | pathology(HEDGED):  # nothing acute, and nothing else said: normal
+            statements.append(Statement("normal_chest", AFFIRMED))
     direct = {said.finding_id for said in statements}
     defined = [each for said in statements for each in _defined_by(said, modality)]
     defined = [said for said in defined if said.status != HEDGED or said.finding_id not in direct]

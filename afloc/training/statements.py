@@ -10,6 +10,8 @@ from functools import cache
 
 from afloc.findings import FindingEntry, load_findings
 from afloc.training.vocabulary import (
+    BONE_INTACT,
+    BONES,
     HEDGE_AFTER,
     HEDGE_BEFORE,
     IGNORED,
@@ -20,6 +22,7 @@ from afloc.training.vocabulary import (
     NORMAL_WORDS,
     NORMALITY_START,
     NOT_QUITE_NORMAL,
+    NOTHING_ACUTE,
     SCOPE_END,
     SHARED,
     SPELLINGS,
@@ -268,6 +271,10 @@ def find_zone(text: str) -> str | None:
 def _read_normality(text: str) -> list[Statement]:
     """What "heart and mediastinum are normal", "lungs are clear", "no acute disease" say."""
     statements = [Statement("normal_chest", AFFIRMED)] if NORMAL.search(text) else []
+    if not statements and NOTHING_ACUTE.search(text) and not BONES.search(text):
+        statements = [Statement("normal_chest", HEDGED)]
+    if BONE_INTACT.search(text):
+        statements.append(Statement("fracture", DENIED))
     for match in NORMAL_WORDS.finditer(text):
         before = NORMAL_WORDS.split(NORMALITY_START.split(text[: match.start()])[-1])[-1]
         following = text[match.end() :]

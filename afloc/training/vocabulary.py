@@ -152,18 +152,25 @@ HEDGE_AFTER = re.compile(
     r"|may be present)\b"
 )
 
-# The whole chest is called normal.
+# The whole chest is called normal; or only free of what is acute, which leaves room for the chronic.
 NORMAL = re.compile(
-    r"\b(?:no (?:(?:signs?|findings?|(?:radiographic |plain film )?evidence) of |definite "
-    r"|visible )?(?:any )?"
-    r"(?:acute|active)(?:,? (?:or active|active|or acute|or|and|cardiac|cardiopulmonary|cardiothoracic"
-    r"|pulmonary|intrathoracic"
-    r"|thoracic|chest|lung|cardiovascular|disease|radiographic|preoperative))*"
-    r" ?(?:abnormalit(?:y|ies)|disease|process(?:es)?|findings?|pathology)|normal (?:chest|exam|study"
-    r"|examination)"
-    r"|(?:chest|exam|study|examination|radiograph)(?: is| appears)? (?:normal|unremarkable)|negative chest"
-    r"|unremarkable (?:chest|exam\w*))\b"
+    r"\b(?:normal (?:chest|exam\w*|study)|(?:chest|exam\w*|study|radiograph)(?: is| appears)? (?:normal"
+    r"|unremarkable)"
+    r"|negative chest|unremarkable (?:chest|exam\w*))\b"
 )
+NOTHING_ACUTE = re.compile(
+    r"\bno (?:(?:signs?|findings?|(?:radiographic |plain film )?evidence) of |definite |visible )?(?:any )?"
+    r"(?:acute|active)(?:,? (?:or active|active|or acute|or|and|cardiac|cardiopulmonary|cardiothoracic"
+    r"|pulmonary"
+    r"|intrathoracic|thoracic|chest|lung|cardiovascular|disease|radiographic|preoperative))*"
+    r" ?(?:abnormalit(?:y|ies)|disease|process(?:es)?|findings?|pathology)\b"
+)
+BONE_INTACT = re.compile(
+    r"\bno (?:evidence of )?(?:acute |focal |displaced )?(?:bony?|osseous|skeletal) (?:abnormalit"
+    r"|lesion|finding)"
+    r"|\b(?:bones?|bony|osseous|skelet\w+)\b.*\b(?:no|without) (?:acute )?abnormalit"
+)
+BONES = re.compile(r"\b(?:bones?|bony|osseous|skelet\w+|ribs?|spine)\b")
 
 NORMAL_WORDS = re.compile(
     r"\b(?:normal(?:ly)?|unremarkable|(?:with)?in normal limits|intact|clear|midline|sharp|not enlarged"

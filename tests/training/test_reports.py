@@ -129,6 +129,15 @@ def test_normal_statements_deny(sentence, denied):
     } == denied
 
 
+def test_nothing_acute_is_normal_only_where_nothing_else_is_said():
+    nothing_acute = "No acute cardiopulmonary abnormality."
+    assert said(nothing_acute) == {"normal_chest": "hedged"}
+    assert said("Normal chest.") == {"normal_chest": "affirmed"}
+    assert said("No acute bony abnormality.") == {"fracture": "denied"}
+    assert row_statuses({"impression": nothing_acute}, "chest_xray")["normal_chest"] == "affirmed"
+    assert "normal_chest" not in row_statuses({"impression": f"Cardiomegaly. {nothing_acute}"}, "chest_xray")
+
+
 def test_borderline_heart_is_neither_normal_nor_enlarged():
     assert said("Heart size is at the upper limits of normal.") == {"cardiomegaly": "hedged"}
     assert said("Borderline cardiomegaly.") == {"cardiomegaly": "hedged"}
