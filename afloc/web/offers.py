@@ -9,7 +9,7 @@ import PIL.ImageOps
 from afloc.examples import EXAMPLES
 from afloc.findings import load_findings
 
-THUMBNAIL = 128, 92  # pixels
+THUMBNAIL = 232, 108  # pixels
 MODALITIES = {"chest_xray": "chest film", "fundus": "eye fundus", "histopathology": "tissue section"}
 
 

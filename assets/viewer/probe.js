@@ -126,6 +126,7 @@ function showAnswer(finding) {
   verdict.dataset.verdict = kind;
   put(".verdict h2", { none: image ? "Nothing asked yet" : "", present: "Evidence for it", absent: "No evidence for it", uncalibrated: "Fit of the description" }[kind]);
   put(".verdict .number", finding ? value.toFixed(2) : "");
+  put(".verdict .legend", legend(finding));
   put(".verdict .words", words(kind, finding));
   put(".verdict .warning", finding?.warning ?? "");
   find(".mark").style.left = `${100 * Math.min(1, Math.max(0, value ?? 0))}%`;
@@ -135,10 +136,15 @@ function showAnswer(finding) {
 
 function words(kind, finding) {
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  const calibrated = props.operating_point == null ? "" : `Probability, called evidence from ${props.operating_point.toFixed(2)} on.`;
-  if (kind === "absent") return `No evidence for “${finding.text}”, so no map is shown. ${calibrated}`;
-  if (kind === "present") return `${place(finding.grid)} ${calibrated}`;
+  if (kind === "absent") return `No evidence for “${finding.text}”, so no map is shown.`;
+  if (kind === "present") return place(finding.grid);
   return "This model has no calibration: the map shows where the description fits best, not whether it is there.";
+}
+
+function legend(finding) {
+  if (!finding) return "";
+  if (finding.probability === null) return "score from 0 to 1";
+  return "probability" + (props.operating_point == null ? "" : ` · evidence from ${props.operating_point.toFixed(2)} on`);
 }
 
 // Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).
@@ -170,7 +176,7 @@ function showProblem(sentence) {
 let speaking = 0;
 function speak() {
   clearTimeout(speaking);
-  speaking = setTimeout(() => put(".spoken", ["h2", ".number", ".words", ".warning"].map((part) => find(`.verdict ${part}`).textContent).join(" ")), 700);
+  speaking = setTimeout(() => put(".spoken", ["h2", ".number", ".legend", ".words", ".warning"].map((part) => find(`.verdict ${part}`).textContent).join(" ")), 700);
 }
 
 // --- what the panel offers ----------------------------------------------------------------------------------------
