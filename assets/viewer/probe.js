@@ -216,7 +216,7 @@ for (const { name, title, thumbnail } of props.examples) {
   picture.src = thumbnail;
   picture.alt = "";
   const caption = document.createElement("span");
-  caption.textContent = title;
+  caption.textContent = title.replace(" (", "\n(");
   made.dataset.example = name;
   made.append(picture, caption);
   find(".images").append(made);

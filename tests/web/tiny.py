@@ -1,5 +1,6 @@
 """A small random model, for when the embedded one is not there: real code, meaningless answers."""
 
+import math
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -48,14 +49,12 @@ def write_tiny_model(folder: Path, calibrated: bool = True) -> Path:
             torch.nn.init.normal_(weights)
     if calibrated:
         model = Model(Checkpoint(network, tokenizer), torch.device("cpu"))
-        scores = sorted(each.score for each in model.encode(EXAMPLES[0].load()).classify())
-        slope, middle = 4 / (scores[-1] - scores[0]), scores[len(scores) // 2]
+        found = model.encode(EXAMPLES[0].load()).classify()
+        logits = sorted(math.log(each.score / (1 - each.score)) for each in found)
+        slope, middle = 4 / (logits[-1] - logits[0]), logits[len(logits) // 2]
         network.config = replace(
             CONFIG,
-            calibration={
-                "map": {"scale": 10.0, "bias": 0.0},
-                "presence": {"slope": slope, "intercept": -slope * middle, "threshold": 0.5},
-            },
+            calibration={"presence": {"slope": slope, "intercept": -slope * middle, "threshold": 0.5}},
         )
     write_folder(folder, network, tokenizer, "# tiny\n")
     return folder
