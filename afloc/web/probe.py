@@ -38,7 +38,8 @@ def probe_tab(model: Model, store: ImageStore) -> None:
     show_viewer(
         "probe",
         [locate],
-        model=f"{model.name} {model.config.version} · {model.fingerprint[:8]}",
+        model=f"{model.name} {model.config.version}",
+        fingerprint=model.fingerprint,
         operating_point=presence.get("threshold"),
         modalities=MODALITIES,
         descriptions=offer_descriptions(),

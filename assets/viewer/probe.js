@@ -222,6 +222,7 @@ for (const { name, title, thumbnail } of props.examples) {
   find(".images").append(made);
 }
 put(".model", props.model);
+find(".model").title = `fingerprint ${props.fingerprint}`;
 find(".operating").hidden = props.operating_point == null;
 find(".operating").style.left = `${100 * (props.operating_point ?? 0)}%`;
 

@@ -28,7 +28,7 @@ function createViewer(root, colors) {
   let grid = null;                                    // rows of 0 … 1 that cover exactly the image
   let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of the stage
   let peeking = false, frame = 0;
-  const display = { opacity: 0.9, threshold: 0.3, outline: true, map: true, invert: false, window: 255, level: 127.5, dragWindows: false };
+  const display = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: 255, level: 127.5, dragWindows: false };
 
   // --- painting -------------------------------------------------------------------------------------------------
 
