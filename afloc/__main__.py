@@ -114,8 +114,8 @@ def add_train(commands: argparse._SubParsersAction) -> None:
 
 def run_train(arguments: argparse.Namespace) -> None:
     _quiet()
-    from afloc.training.loop import train
     from afloc.training.recipe import read_recipe
+    from afloc.training.train import train
 
     print(f"Wrote {train(read_recipe(arguments.recipe), arguments.data, arguments.out)}.")
 

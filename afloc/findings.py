@@ -78,6 +78,14 @@ def find_by_label(label: str, modality: str | None = None) -> FindingEntry | Non
     return None
 
 
+def find_in_text(text: str, modality: str) -> FindingEntry | None:
+    """The finding a free text names first, by its name or a synonym in whole words; the longer name counts
+    where two begin at one place. None where it names none."""
+    pattern, findings = _names(modality)
+    found = pattern.search(_key(re.sub(r"[^\w\s]", " ", text)))
+    return load_findings(modality)[findings[found[0]]] if found else None
+
+
 def sentence_for_label(label: str, modality: str | None = None) -> str:
     """What `label` is asked as: the finding's simple sentence, else the label itself, lower-cased."""
     entry = find_by_label(label, modality)
@@ -148,3 +156,14 @@ def _synonyms(modality: str) -> dict[str, str]:
         for entry in reversed(load_findings(modality).values())
         for synonym in entry.synonyms
     }
+
+
+@cache
+def _names(modality: str) -> tuple[re.Pattern, dict[str, str]]:
+    findings: dict[str, str] = {}
+    for entry in load_findings(modality).values():
+        if not entry.normal:
+            for name in (entry.name, *entry.synonyms):
+                findings.setdefault(_key(name), entry.id)
+    longest_first = sorted(findings, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"), findings

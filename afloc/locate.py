@@ -27,7 +27,7 @@ from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
-from afloc.native import judge_presence, native_map, native_score
+from afloc.native import judge_presence, native_map, native_score, operating_point
 
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 256 * 2**20
@@ -40,8 +40,9 @@ _TEXTS_AT_ONCE = 16
 class Finding:
     """The answer to one description of one image.
 
-    `score`: 0 … 1, rises with the fit of the whole description. `probability` (0 … 1) and `present` come
-    from the model's calibration and are None without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed
+    `score`: 0 … 1, rises with the fit of the whole description. `probability` (0 … 1), `present` and
+    `operating_point`, the probability from which on it is, come from the model's calibration and are None
+    without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed
     scale, covers exactly the image; it is never gated by `present`. `height`, `width`: of `heatmap`, those
     of the image. `warning`: a sentence on what the answer leaves out.
 
@@ -56,6 +57,7 @@ class Finding:
     grid: np.ndarray = field(repr=False)
     height: int
     width: int
+    operating_point: float | None = None
     warning: str | None = None
     letterbox: Letterbox | None = field(default=None, repr=False)
 
@@ -118,13 +120,15 @@ class View:
 
     @torch.inference_mode()
     def _native_finding(self, text: str, features: TextFeatures) -> Finding:
-        calibration = self._model.config.calibration
+        calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.config.image_size)
         square = native_map(self._features, features, calibration).cpu().numpy()
         score = native_score(self._features, features, calibration)
-        probability, present = judge_presence(score, calibration)
-        return Finding(text, score, probability, present, letterbox.crop(square), height, width)
+        point = operating_point(text, self.modality, calibration)
+        probability, present = judge_presence(score, point)
+        threshold = point and point["threshold"]
+        return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
 
     @torch.inference_mode()
     def _paper_finding(self, text: str, features: TextFeatures) -> Finding:
@@ -178,15 +182,20 @@ class Model:
             raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
         modality = modality or recognise_modality(image)
         gray = modality == "chest_xray" or (protocol == "paper" and self.config.released)
-        key = (image.digest, gray, protocol)
+        encoder = modality if modality in self.modalities else self.modalities[0]
+        key = (image.digest, encoder, gray, protocol)
         features = self.images.get(key)
         if features is None:
             with self._image_turn:
                 features = self.images.get(key)
                 if features is None:
-                    features = self._encode_image(image, gray, protocol)
+                    features = self._encode_image(image, encoder, gray, protocol)
                     self.images.put(key, features)
         return View(self, image, modality, protocol, features)
+
+    def calibration(self, modality: str) -> dict | None:
+        """What turns this model's cosines into maps and verdicts on images of `modality`, if it has that."""
+        return (self.config.calibration or {}).get(modality)
 
     def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
         """The embeddings of each text, each a batch of one, in their order."""
@@ -237,7 +246,7 @@ class Model:
         return tokens, None
 
     @torch.inference_mode()
-    def _encode_image(self, image: Image, gray: bool, protocol: str) -> ImageFeatures:
+    def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:
         size = self.config.image_size
         if protocol == "paper" and gray:
             square = paper.prepare_image(image, size)
@@ -245,7 +254,7 @@ class Model:
             fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
         pixels = normalise(square[None], self.config.normalisation).to(self.device)
-        return self.network.encode_images(pixels.contiguous(memory_format=torch.channels_last))
+        return self.network.encode_images(pixels.contiguous(memory_format=torch.channels_last), encoder)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:

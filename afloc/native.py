@@ -1,8 +1,9 @@
 """The native map, score and verdict: fixed scales, so that a number means the same on every image.
 
-`calibration` is the model's, from its config, or None: `{"levels": {"word": {"scale", "bias"}, "sentence": …,
-"report": …}, "presence": {"slope", "intercept", "threshold"}}`. Each level's scale and bias turn its cosine
-into a logit; they were learned with the weights.
+`calibration` is the model's for one modality (`Model.calibration`), or None: `{"levels": {"word": {"scale",
+"bias"}, "sentence": …, "report": …}, "presence": {FAMILY: {"slope", "intercept", "threshold"}, "other": …}}`.
+Each level's scale and bias turn its cosine into a logit; they were learned with the weights. An operating
+point belongs to a family of findings; "other" is for descriptions that name none of these.
 """
 
 import math
@@ -10,6 +11,7 @@ import math
 from torch import Tensor
 from torch.nn import functional
 
+from afloc.findings import find_in_text
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import LEVELS, report_cosines, sentence_cosines, text_vectors, word_cosines
 from afloc.model.text_encoder import TextFeatures
@@ -36,20 +38,27 @@ def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | N
     return float(_logit(report_cosines(image, text_vectors(text)), "report", calibration).sigmoid())
 
 
-def judge_presence(score: float, calibration: dict | None) -> tuple[float, bool] | tuple[None, None]:
-    """Probability that the finding is there, and the verdict at the operating point; None without
-    calibration.
+def operating_point(description: str, modality: str, calibration: dict | None) -> dict | None:
+    """The operating point for a description: that of the family of the finding it names."""
+    presence = (calibration or {}).get("presence")
+    if presence is None:
+        return None
+    entry = find_in_text(description, modality)
+    return presence.get(entry.family if entry else "other", presence["other"])
+
+
+def judge_presence(score: float, point: dict | None) -> tuple[float, bool] | tuple[None, None]:
+    """Probability that the finding is there, and the verdict at the operating point; None without one.
 
     Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold`
     up.
     """
-    presence = (calibration or {}).get("presence")
-    if presence is None:
+    if point is None:
         return None, None
     score = min(max(score, 1e-9), 1 - 1e-9)
-    logit = presence["slope"] * math.log(score / (1 - score)) + presence["intercept"]
+    logit = point["slope"] * math.log(score / (1 - score)) + point["intercept"]
     probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
-    return probability, probability >= presence["threshold"]
+    return probability, probability >= point["threshold"]
 
 
 def _logit(cosine: Tensor, level: str, calibration: dict | None) -> Tensor:

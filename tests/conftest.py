@@ -36,7 +36,10 @@ def small_folder(tmp_path_factory) -> Path:
         embedding_dim=32,
         max_tokens=24,
         modalities=("chest_xray", "fundus"),
-        calibration={"presence": {"slope": 40.0, "intercept": -20.0, "threshold": 0.5}},
+        calibration={
+            modality: {"presence": {"other": {"slope": 40.0, "intercept": -20.0, "threshold": 0.5}}}
+            for modality in ("chest_xray", "fundus")
+        },
     )
     torch.manual_seed(0)
     network = AFLoc(config).eval()

@@ -251,7 +251,7 @@ def test_folder_with_a_tensor_missing_or_misshapen(tmp_path, small_folder):
     shutil.copytree(small_folder, tmp_path / "model")
     path = tmp_path / "model" / "model.safetensors"
     tensors = load_file(path)
-    name = "image_encoder.deep_projection.weight"
+    name = "image_encoders.chest_xray.deep_projection.weight"
     save_file(tensors | {name: torch.zeros(3, 3)}, path)
     assert name in refusal(tmp_path / "model")
     del tensors[name]

@@ -7,7 +7,8 @@ import pytest
 
 from afloc.errors import SettingsError
 from afloc.findings import MODALITIES, ancestors, examples, find_by_label, load_findings, sentence_for_label
-from afloc.training.reports import Statement, read_statements, sentence_for
+from afloc.training.phrases import sentence_for
+from afloc.training.reports import Statement, read_statements
 
 ENTRIES = [entry for modality in MODALITIES for entry in load_findings(modality).values()]
 MARKED = {  # what boxes and masks of public sets are called, and the finding meant

@@ -110,7 +110,7 @@ def test_a_gpu_that_is_not_there_is_refused(small_folder):
 
 def test_the_same_image_is_encoded_once(small_model):
     calls = []
-    small_model.network.image_encoder.register_forward_hook(lambda *_: calls.append(1))
+    small_model.network.image_encoders["chest_xray"].register_forward_hook(lambda *_: calls.append(1))
     first = small_model.encode(film()).locate("effusion")
     again = small_model.encode(film()).locate("effusion")
     assert len(calls) == 1 and np.array_equal(first.grid, again.grid)
@@ -129,7 +129,7 @@ def test_the_same_text_is_encoded_once(small_model):
 
 def test_threads_share_one_encoding_and_agree(small_model):
     calls, scores = [], []
-    small_model.network.image_encoder.register_forward_hook(lambda *_: calls.append(1))
+    small_model.network.image_encoders["chest_xray"].register_forward_hook(lambda *_: calls.append(1))
 
     def ask():
         scores.append(small_model.encode(film()).locate("pleural effusion").score)

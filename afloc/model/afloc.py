@@ -1,4 +1,4 @@
-"""The AFLoc network: an image encoder and a text encoder with one embedding space."""
+"""The AFLoc network: an image encoder for each modality and one text encoder, in one embedding space."""
 
 from torch import Tensor, nn
 
@@ -15,12 +15,13 @@ class AFLoc(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.image_encoder = ImageEncoder(config)
+        self.image_encoders = nn.ModuleDict({name: ImageEncoder(config) for name in config.modalities})
         self.text_encoder = TextEncoder(config)
 
-    def encode_images(self, pixels: Tensor) -> ImageFeatures:
-        """Normalised pixels (B, 3, image_size, image_size) to their embeddings."""
-        return self.image_encoder(pixels)
+    def encode_images(self, pixels: Tensor, modality: str) -> ImageFeatures:
+        """Normalised pixels (B, 3, image_size, image_size) of one of the config's modalities to their
+        embeddings."""
+        return self.image_encoders[modality](pixels)
 
     def encode_texts(self, texts: list[Tokens]) -> TextFeatures:
         """Tokenized texts to their embeddings."""

@@ -39,7 +39,7 @@ class ModelConfig:
     `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1` sharpens the attention over
     regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses. `released` marks weights
     of the authors' released code: protocol `paper` then prepares images and texts as that code does.
-    `calibration` is read by `afloc.native`.
+    `calibration`, by modality, is read by `afloc.native`.
     """
 
     name: str

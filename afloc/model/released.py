@@ -107,10 +107,10 @@ def _weights(container: Container, state: dict, network: AFLoc) -> dict[str, tor
 
 _RENAMES = (
     (r"^text_encoder\.bert\.", r"text_encoder.model."),
-    (r"^image_encoder\.global_projection\.", r"img_encoder.global_embedder."),
-    (r"^image_encoder\.deep_projection\.", r"img_encoder.local_embedder."),
-    (r"^image_encoder\.shallow_projection\.", r"img_encoder.local2_embedder."),
-    (r"^image_encoder\.backbone\.network\.", r"img_encoder.model."),
+    (r"^image_encoders\.chest_xray\.global_projection\.", r"img_encoder.global_embedder."),
+    (r"^image_encoders\.chest_xray\.deep_projection\.", r"img_encoder.local_embedder."),
+    (r"^image_encoders\.chest_xray\.shallow_projection\.", r"img_encoder.local2_embedder."),
+    (r"^image_encoders\.chest_xray\.backbone\.network\.", r"img_encoder.model."),
     (r"model\.embedder\.embedder\.convolution", r"model.conv1"),
     (r"model\.embedder\.embedder\.normalization", r"model.bn1"),
     (r"\.shortcut\.convolution", r".downsample.0"),

@@ -1,67 +1,83 @@
 """What turns a trained model's cosines into maps, scores and verdicts on fixed scales, from training rows
-alone."""
+alone: those of the patients held back from training."""
+
+from collections import defaultdict
 
 import numpy as np
 import torch
 
 from afloc.findings import load_findings
-from afloc.model.afloc import AFLoc
-from afloc.model.similarity import LEVELS, report_cosines, text_vectors
-from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.objective import SigmoidObjective
-from afloc.training.pairs import Description, Pair, entails
-from afloc.training.statements import Statement
+from afloc.model.similarity import LEVELS, report_cosines
+from afloc.training.images import ImageStage
+from afloc.training.pairs import Description, entails
+from afloc.training.pictures import as_they_are
+from afloc.training.statements import AFFIRMED, Statement
 
-ROWS = 1500
 SPECIFICITY = 0.9
-CHUNK = 50
+ENOUGH = 12  # present cases a family needs for an operating point of its own
+CHUNK = 32
 
 
-@torch.inference_mode()
-def calibrate(
-    network: AFLoc,
-    tokenizer: WordPieceTokenizer,
-    objective: SigmoidObjective,
-    features: np.ndarray,
-    pairs: list[Pair],
-    common: list[str],
-    seed: int,
-) -> dict:
-    """The `calibration` of `afloc.native`.
+def calibrate(stage: ImageStage) -> dict:
+    """The calibration of one modality, as `afloc.native` reads it.
 
-    The simple sentence of each of the `common` findings is asked of ROWS training images. Platt's slope and
-    intercept are fitted to all answers; the operating point is the probability that a share SPECIFICITY of
-    the absent findings stays under. `features` are those of the images as they are, at stride 8.
+    Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
+    slope and intercept are fitted for each family of findings, and for all findings outside those families
+    ("other"); the operating point is the probability that a share SPECIFICITY of the absent findings stays
+    under.
     """
-    network.eval()
-    scales, biases = objective.log_scale.exp().tolist(), objective.bias.tolist()
+    scales, biases = stage.objective.log_scale.exp().tolist(), stage.objective.bias.tolist()
     levels = {
         level: {"scale": round(scale, 4), "bias": round(bias, 4)}
         for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
     }
-    entries = load_findings(pairs[0].modality)
-    asked = [f for f in common if not entries[f].normal]
-    vectors = text_vectors(network.encode_texts([tokenizer(entries[f].simple) for f in asked]))
-    rows = np.sort(np.random.default_rng(seed).choice(len(pairs), min(ROWS, len(pairs)), replace=False))
+    entries = load_findings(stage.name)
+    asked = [
+        (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
+        for finding in stage.sampler.common
+        if not entries[finding].normal
+        for text in (entries[finding].name, entries[finding].simple)
+    ]
+    logits, targets = ask(stage, [description for _, description in asked])
+    families = np.array([family for family, _ in asked])
+    known = ~np.isnan(targets)
+    present = defaultdict(int)
+    for family, column in zip(families, targets.T, strict=True):
+        present[family] += int((column == 1).sum())
+    presence = {}
+    for family in [*sorted(f for f in present if present[f] >= 2 * ENOUGH), "other"]:
+        mine = known & ((families == family) | (family == "other"))
+        presence[family] = operating_point(logits[mine], targets[mine])
+    return {"levels": levels, "presence": presence}
+
+
+@torch.inference_mode()
+def ask(stage: ImageStage, descriptions: list[Description]) -> tuple[np.ndarray, np.ndarray]:
+    """Report logits and targets (0, 1, NaN) of each description on each held-back image: (rows, texts)."""
+    stage.modules.eval()
+    rows = np.flatnonzero([pair.held_back for pair in stage.pairs])
+    vectors = stage.texts([description.text for description in descriptions])
+    scale, bias = stage.objective.log_scale.exp()[2], stage.objective.bias[2]
     logits = []
     for start in range(0, len(rows), CHUNK):
-        shallow = np.stack([features[row] for row in rows[start : start + CHUNK]])
-        shallow = torch.from_numpy(shallow).float().permute(0, 3, 1, 2)
-        encoder = network.image_encoder
-        cosines = report_cosines(encoder.project(shallow, *encoder.backbone.forward_deep(shallow)), vectors)
-        logits.append((levels["report"]["scale"] * cosines + levels["report"]["bias"]).numpy())
-    asked = [Description(entries[f].simple, (Statement(f, "affirmed"),)) for f in asked]
-    targets = np.array([[entails(pairs[row].facts, description) for description in asked] for row in rows])
-    known = ~np.isnan(targets)
-    logits, targets = np.concatenate(logits)[known].astype(np.float64), targets[known]
+        images = stage.encoder(as_they_are(stage.pictures[rows[start : start + CHUNK]], stage.size))
+        logits.append(scale * report_cosines(images, vectors) + bias)
+    targets = [[entails(stage.pairs[row].facts, each) for each in descriptions] for row in rows]
+    return torch.cat(logits).double().numpy(), np.array(targets)
+
+
+def operating_point(logits: np.ndarray, targets: np.ndarray) -> dict:
+    """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers."""
     slope, intercept = fit_platt(logits, targets)
-    threshold = np.quantile(slope * logits[targets == 0] + intercept, SPECIFICITY)
-    presence = {
+    scaled = slope * logits + intercept
+    threshold = np.quantile(scaled[targets == 0], SPECIFICITY)
+    return {
         "slope": round(slope, 4),
         "intercept": round(intercept, 4),
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 4),
+        "sensitivity": round(float((scaled[targets == 1] >= threshold).mean()), 3),
+        "specificity": SPECIFICITY,
     }
-    return {"levels": levels, "presence": presence}
 
 
 def fit_platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:

@@ -37,8 +37,6 @@ class SigmoidObjective(nn.Module):
         self.sharpness = sharpness
         self.log_scale = nn.Parameter(torch.full((3,), 2.3))
         self.bias = nn.Parameter(torch.full((3,), -2.0))
-        self.text_log_scale = nn.Parameter(torch.tensor(2.3))
-        self.text_bias = nn.Parameter(torch.tensor(-5.0))
 
     def logits(self, images: ImageFeatures, vectors: TextVectors) -> tuple[Tensor, Tensor, Tensor]:
         """Word maps (B, T, h, w), sentence maps (B, T, h/2, w/2) and report logits (B, T)."""
@@ -85,16 +83,6 @@ class SigmoidObjective(nn.Module):
         found = functional.softplus(-self.pool(maps, inside))
         elsewhere = functional.softplus(self.pool(maps, outside)) * outside.flatten(1).any(1)
         return (found + elsewhere).mean()
-
-    def language_loss(self, vectors: TextVectors, same: Tensor) -> Tensor:
-        """Descriptions of one meaning together, others apart. `same` (T, T) in {0, 1, NaN}; the diagonal is
-        ignored."""
-        same = same.masked_fill(torch.eye(len(same), dtype=torch.bool), torch.nan)
-        total = 0.0
-        for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):
-            logits = self.text_log_scale.exp() * (vector @ vector.T) + self.text_bias
-            total = total + balanced_loss(logits, same, torch.ones_like(same))
-        return total / 3
 
 
 def balanced_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

@@ -9,21 +9,25 @@ are.
 """
 
 import csv
+import hashlib
 import math
 import random
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from afloc.errors import DataError
 from afloc.findings import ancestors, load_findings
+from afloc.training.phrases import in_a_hurry, sentence_for
 from afloc.training.reports import read_row
-from afloc.training.statements import Statement, opposite, other_side, read_statements, sentence_for
+from afloc.training.statements import Statement, opposite, other_side, read_statements
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
 COMMON = 20  # a finding is asked of every batch if so many images have it
+PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
+HELD_BACK = 12  # one patient in so many is left out of training
 MIN_BOTH_WAYS = 5  # a source teaches a finding only if it has at least so many images with it and without it
 
 
@@ -54,13 +58,14 @@ class Fact:
 @dataclass(frozen=True)
 class Pair:
     """One row: its image, its source, its sentences with what they state, and the facts drawn from all of
-    them."""
+    them. `held_back`: its patient is left out of training, for the calibration."""
 
     image: Path
     source: str
     modality: str
     sentences: tuple[Description, ...]
     facts: dict[str, Fact]
+    held_back: bool = False
 
 
 def read_pairs(table: Path, modality: str) -> list[Pair]:
@@ -95,7 +100,12 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         modality,
         sentences,
         facts_of(text.statements, modality),
+        _held_back(row.get("patient") or row["image"]),
     )
+
+
+def _held_back(patient: str) -> bool:
+    return hashlib.sha256(patient.encode()).digest()[0] % HELD_BACK == 0
 
 
 def facts_of(statements: tuple[Statement, ...], modality: str) -> dict[str, Fact]:
@@ -145,7 +155,7 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
             n = counts[pair.source, finding]
             if known is not None and MIN_BOTH_WAYS <= n <= sizes[pair.source] - MIN_BOTH_WAYS:
                 facts[finding] = known
-        closed.append(Pair(pair.image, pair.source, pair.modality, pair.sentences, facts))
+        closed.append(replace(pair, facts=facts))
     return closed
 
 
@@ -179,21 +189,6 @@ def fits_place(fact: Fact, statement: Statement) -> float:
     if statement.zone:
         verdicts.append(float(statement.zone in fact.zones) if fact.zones else math.nan)
     return 0.0 if 0.0 in verdicts else math.nan if any(math.isnan(v) for v in verdicts) else 1.0
-
-
-def same_meaning(a: Description, b: Description) -> float:
-    """1 if two descriptions state the same, 0 if something else, NaN where one implies the other."""
-    first, second = set(a.statements), set(b.statements)
-    if first == second:
-        return 1.0
-    if {(s.finding_id, s.status) for s in first} & {(s.finding_id, s.status) for s in second}:
-        conflict = any(
-            x.finding_id == y.finding_id and OPPOSITE_SIDE.get(x.side) == y.side and x.side
-            for x in first
-            for y in second
-        )
-        return 0.0 if conflict else math.nan
-    return 0.0
 
 
 @dataclass(frozen=True)
@@ -237,7 +232,7 @@ class Sampler:
         floor = 0.5 / len(self.pairs) ** 0.5
         chances = np.zeros(len(self.pairs))
         for index, pair in enumerate(self.pairs):
-            if pair.facts:
+            if pair.facts and not pair.held_back:
                 present = (f for f, fact in pair.facts.items() if fact.present == 1)
                 chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in present), default=floor)
         return chances / chances.sum()
@@ -294,7 +289,11 @@ class Sampler:
         return told
 
     def _phrase(self, statement: Statement, rng: random.Random) -> Description:
-        return Description(sentence_for(statement, self.modality, rng), (statement,))
+        wording = random.Random(f"{self.seed}/{statement}/{rng.randrange(PHRASINGS)}")
+        sentence = sentence_for(statement, self.modality, wording)
+        return Description(
+            in_a_hurry(sentence, wording) if wording.random() < 0.3 else sentence, (statement,)
+        )
 
 
 def _placed(finding: str, fact: Fact, rng: random.Random) -> Statement:

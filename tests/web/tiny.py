@@ -52,9 +52,8 @@ def write_tiny_model(folder: Path, calibrated: bool = True) -> Path:
         found = model.encode(EXAMPLES[0].load()).classify()
         logits = sorted(math.log(each.score / (1 - each.score)) for each in found)
         slope, middle = 4 / (logits[-1] - logits[0]), logits[len(logits) // 2]
-        network.config = replace(
-            CONFIG,
-            calibration={"presence": {"slope": slope, "intercept": -slope * middle, "threshold": 0.5}},
-        )
+        point = {"slope": slope, "intercept": -slope * middle, "threshold": 0.5}
+        calibration = {modality: {"presence": {"other": point}} for modality in CONFIG.modalities}
+        network.config = replace(CONFIG, calibration=calibration)
     write_folder(folder, network, tokenizer, "# tiny\n")
     return folder

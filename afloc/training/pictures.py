@@ -1,9 +1,6 @@
-"""Training images, decoded once and taken through the frozen part of the backbone once for each augmentation.
+"""Training pictures: decoded once and kept, seen a little differently at every step.
 
-The stages up to stride 8 keep their ImageNet weights, so that what they make of an image can be kept: about
-63 KB an image at 224 pixels, in memory-mapped files. The first variant of an image is the image as it is; the
-others are turned, shifted, scaled and lit a little differently. A film is never mirrored: its reports name
-sides.
+A chest film is never mirrored: its reports name sides.
 """
 
 import math
@@ -18,11 +15,9 @@ from tqdm import tqdm
 
 from afloc.geometry import Letterbox
 from afloc.images import read_image
-from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import normalise
 
 DECODED_SIZE = 256  # of the kept pictures; what the encoder sees is cut out of it
-CHUNK = 32
 
 
 def decode_images(paths: list[Path], path: Path, gray: bool) -> np.ndarray:
@@ -39,6 +34,20 @@ def decode_images(paths: list[Path], path: Path, gray: bool) -> np.ndarray:
         pictures.flush()
         part.rename(path)
     return np.load(path, mmap_mode="r")
+
+
+def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
+    """Decoded pictures as the encoder's input: float32 (B, 3, size, size), channels last."""
+    x = normalise(pictures, "lite")
+    if size != DECODED_SIZE:
+        x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> Tensor:
+    """The same turned, shifted, scaled and lit a little differently; colour pictures mirrored too."""
+    x = augment(normalise(pictures, "lite") * 128 + 127, size, generator, mirror=pictures.ndim == 4)
+    return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
 def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: bool) -> Tensor:
@@ -59,38 +68,3 @@ def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: boo
         v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))
     )
     return ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
-
-
-@torch.inference_mode()
-def cache_features(
-    backbone: EfficientNetLite0, pictures: np.ndarray, folder: Path, size: int, variants: int, seed: int
-) -> list[np.ndarray]:
-    """Features at stride 8 of every picture, once for each variant: float16 (N, size / 8, size / 8, 40)
-    each."""
-    stored = []
-    for variant in range(variants):
-        path = folder / f"features-{size}-{seed}-{variant}.npy"
-        if not path.is_file():
-            part = path.with_suffix(".part")
-            side = size // 8
-            features = open_memmap(
-                part, "w+", np.float16, (len(pictures), side, side, backbone.shallow_channels)
-            )
-            generator = torch.Generator().manual_seed(seed * 1000 + variant)
-            chunks = range(0, len(pictures), CHUNK)
-            for start in tqdm(
-                chunks, desc=f"frozen stages, variant {variant + 1} of {variants}", unit="batch"
-            ):
-                x = normalise(pictures[start : start + CHUNK], "lite") * 128 + 127
-                if variant == 0:
-                    x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
-                else:
-                    x = augment(x, size, generator, mirror=pictures.ndim == 4)
-                x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
-                features[start : start + CHUNK] = (
-                    backbone.forward_shallow(x).permute(0, 2, 3, 1).half().numpy()
-                )
-            features.flush()
-            part.rename(path)
-        stored.append(np.load(path, mmap_mode="r"))
-    return stored

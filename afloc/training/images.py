@@ -1,0 +1,100 @@
+"""The image stage: an image encoder learns to see what reports say, one modality at a time.
+
+The text encoder is taken as the language stage left it. Its vectors can therefore be kept, and nearly all of
+the work is the image's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from afloc.model.efficientnet import EfficientNetLite0
+from afloc.model.image_encoder import ImageEncoder, ImageFeatures
+from afloc.training.loop import Stage
+from afloc.training.objective import Places, SigmoidObjective
+from afloc.training.pairs import Pair, Sampler, find_places
+from afloc.training.pictures import augmented, decode_images
+from afloc.training.recipe import ImageRecipe
+from afloc.training.texts import TextBank
+
+FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
+
+
+class ImageStage(Stage):
+    """One modality's image encoder, and the scales and biases of the three levels."""
+
+    def __init__(
+        self,
+        encoder: ImageEncoder,
+        texts: TextBank,
+        pairs: list[Pair],
+        recipe: ImageRecipe,
+        size: int,
+        seed: int,
+        folder: Path,
+    ):
+        self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
+        self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
+        self.identity = asdict(recipe) | {"size": size, "seed": seed}
+        self.objective = SigmoidObjective(recipe.sharpness)
+        self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
+        self.encoder = encoder.to(memory_format=torch.channels_last)
+        for module in self._frozen():
+            module.requires_grad_(False)
+        self.sampler = Sampler(pairs, seed, templates=recipe.templates, reports=recipe.reports)
+        self.pictures = decode_images(
+            [pair.image for pair in pairs], folder / "images.npy", gray=self.name == "chest_xray"
+        )
+
+    def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
+        encoder = self.encoder
+        fresh = (
+            encoder.global_projection,
+            encoder.deep_projection,
+            encoder.shallow_projection,
+            self.objective,
+        )
+        return [
+            (self.recipe.image_rate, encoder.backbone.parameters()),
+            (self.recipe.projection_rate, [p for module in fresh for p in module.parameters()]),
+        ]
+
+    def set_training(self) -> None:
+        self.modules.train()
+        for module in self._frozen():  # whose statistics stay those of ImageNet
+            module.eval()
+
+    def losses(self, step: int) -> dict[str, Tensor]:
+        batch = self.sampler.draw(self.recipe.batch_size, step)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        images = self._encode(augmented(self.pictures[batch.rows], self.size, generator))
+        vectors = self.texts([description.text for description in batch.descriptions])
+        localizable = torch.tensor([description.localizable for description in batch.descriptions])
+        found = [torch.from_numpy(a) for a in find_places(self.pairs, batch, self.size // 16)]
+        losses = self.objective(
+            images,
+            vectors,
+            torch.from_numpy(batch.targets),
+            torch.from_numpy(batch.weights),
+            localizable,
+            Places(*found) if len(found[0]) else None,
+        )
+        scale = {"place": self.recipe.place_weight}
+        losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
+        return losses
+
+    def _encode(self, pixels: Tensor) -> ImageFeatures:
+        backbone: EfficientNetLite0 = self.encoder.backbone
+        with torch.no_grad():
+            shallow = backbone.forward_shallow(pixels)
+        deep, pooled = backbone.forward_deep(shallow)
+        pooled = functional.dropout(pooled, self.recipe.dropout)
+        return self.encoder.project(shallow, deep, pooled)
+
+    def _frozen(self) -> list[nn.Module]:
+        backbone = self.encoder.backbone
+        return [backbone.stem, *backbone.stages[:FROZEN_STAGES]]

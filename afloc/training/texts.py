@@ -1,0 +1,39 @@
+"""Many texts to vectors, for training."""
+
+import torch
+from torch import Tensor
+
+from afloc.model.similarity import LEVELS, TextVectors, text_vectors
+from afloc.model.text_encoder import TextEncoder
+from afloc.model.tokenizer import WordPieceTokenizer
+
+TEXTS_AT_ONCE = 32
+
+
+class TextBank:
+    """The vectors of texts under a text encoder that no longer changes; each text is encoded once."""
+
+    def __init__(self, text_encoder: TextEncoder, tokenizer: WordPieceTokenizer):
+        self.text_encoder, self.tokenizer = text_encoder, tokenizer
+        self._kept: dict[str, tuple[Tensor, ...]] = {}
+
+    def __call__(self, texts: list[str]) -> TextVectors:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        if missing:
+            with torch.no_grad():
+                vectors = encode_texts(self.text_encoder.eval(), self.tokenizer, missing)
+            levels = [getattr(vectors, level) for level in LEVELS]
+            self._kept.update(zip(missing, zip(*levels, strict=True), strict=True))
+        return TextVectors(
+            *(torch.stack(level) for level in zip(*(self._kept[t] for t in texts), strict=True))
+        )
+
+
+def encode_texts(encoder: TextEncoder, tokenizer: WordPieceTokenizer, texts: list[str]) -> TextVectors:
+    """The vectors of texts in their order; long ones go with long ones, so that little of it is padding."""
+    tokens = [tokenizer(text) for text in texts]
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
+    chunks = [order[start : start + TEXTS_AT_ONCE] for start in range(0, len(order), TEXTS_AT_ONCE)]
+    encoded = [text_vectors(encoder([tokens[index] for index in chunk])) for chunk in chunks]
+    back = torch.tensor(order).argsort()
+    return TextVectors(*(torch.cat([getattr(v, level) for v in encoded])[back] for level in LEVELS))

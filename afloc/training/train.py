@@ -1,0 +1,73 @@
+"""Pre-train a model from image-report pairs, as a recipe says.
+
+python -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
+
+First the text encoder learns what descriptions mean (`language`), then an image encoder for each modality
+learns to see it (`images`). The run folder holds a folder for each stage (its pictures, `log.csv`,
+`curves.html` and `checkpoint.pt`, from which the same command goes on) and, at the end, `model/`, a folder
+that `--model` takes.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from afloc.model.afloc import AFLoc
+from afloc.model.checkpoint import write_folder
+from afloc.model.efficientnet import load_imagenet_weights
+from afloc.model.tokenizer import WordPieceTokenizer
+from afloc.training.calibration import calibrate
+from afloc.training.images import ImageStage
+from afloc.training.language import LanguageStage
+from afloc.training.loop import run_stage
+from afloc.training.pairs import read_pairs
+from afloc.training.recipe import Recipe, model_config, starting_files
+from afloc.training.texts import TextBank
+
+
+def train(recipe: Recipe, data: Path, folder: Path) -> Path:
+    """Train as `recipe` says on the tables below `data`; returns the folder of the finished model."""
+    torch.manual_seed(recipe.seed)
+    image_start, text_start = starting_files()
+    config = model_config(recipe, text_start)
+    tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
+    network = start_network(AFLoc(config), image_start, text_start)
+    pairs = {name: read_pairs(data / each.table, name) for name, each in recipe.images.items()}
+
+    language = LanguageStage(network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed)
+    run_stage(language, folder / "language")
+    network.text_encoder.requires_grad_(False)
+
+    texts, calibration = TextBank(network.text_encoder, tokenizer), {}
+    for name, each in recipe.images.items():
+        encoder = network.image_encoders[name]
+        place = folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        stage = ImageStage(encoder, texts, pairs[name], each, config.image_size, recipe.seed, place)
+        run_stage(stage, place)
+        calibration[name] = calibrate(stage)
+    network.config = replace(config, calibration=calibration)
+    write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
+    return folder / "model"
+
+
+def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
+    """Fill the encoders with their starting weights."""
+    for encoder in network.image_encoders.values():
+        load_imagenet_weights(encoder.backbone, image_start)
+    bert = network.text_encoder.bert
+    weights, kept = load_file(text_start / "model.safetensors"), bert.state_dict().keys()
+    bert.load_state_dict({name: value for name, value in weights.items() if name in kept})
+    return network
+
+
+def card(recipe: Recipe) -> str:
+    """The card of a fresh model, to be filled with what it measures."""
+    stages = ", ".join(f"{each.table} ({each.steps} steps)" for each in recipe.images.values())
+    return (
+        f"# {recipe.model['name']} {recipe.model['version']}\n\n"
+        f"Trained with `python -m afloc train` from image-report pairs, without boxes: {stages}.\n\n"
+        "Research use only. Not for diagnosis.\n"
+    )
