@@ -1,0 +1,1 @@
+"""What readers say: kept, studied, analysed, exported."""
