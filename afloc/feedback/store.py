@@ -140,10 +140,10 @@ class Store:
         """The rows of a SELECT as a pandas DataFrame, JSON as text."""
         return self._read(lambda cursor: cursor.execute(query, list(parameters)).df())
 
-    def copy(self, query: str, path: Path, options: str) -> None:
+    def copy(self, query: str, path: Path, options: str, parameters: Sequence[Any] = ()) -> None:
         """Write the rows of a SELECT with DuckDB's own COPY; `options` as "FORMAT parquet"."""
         target = str(path).replace("'", "''")
-        self._read(lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})"))
+        self._read(lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters)))
 
     @property
     def notices(self) -> list[str]:
@@ -180,9 +180,9 @@ class Store:
                 raise StoreError("Not saved: the store is closed.")
             self._jobs.put(job)
         try:
-            return job.done.result(SECONDS_TO_SAVE)
+            return job.done.result(SECONDS_TO_SAVE + len(events) / 100)
         except TimeoutError:
-            raise StoreError("Not saved in time: the disk is too slow; please try again.") from None
+            raise StoreError("Not saved in time: the disk is slow; please try again.") from None
 
     def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         connection = self._connection
@@ -251,10 +251,11 @@ class Store:
                 seq += 1
                 saved[event.id] = Saved(event.id, seq, event.time)
                 rows.append(event.row(seq))
-        if rows:
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
             connection.execute(
-                f"INSERT INTO events ({_COLUMN_LIST}) VALUES {', '.join([_PLACES] * len(rows))}",
-                [value for row in rows for value in row],
+                f"INSERT INTO events ({_COLUMN_LIST}) VALUES {', '.join([_PLACES] * len(some))}",
+                [value for row in some for value in row],
             )
         results = [
             job.call(connection) if job.call else [saved[event.id] for event in job.events] for job in batch
@@ -356,7 +357,7 @@ def _blames_disk(error: duckdb.Error) -> bool:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    for name in JSON_NAMES:
+    for name in (*JSON_NAMES, "definition"):
         if isinstance(row.get(name), str):
             row[name] = json.loads(row[name])
     for name in ("id", "replaces"):

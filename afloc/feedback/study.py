@@ -6,6 +6,7 @@ the study file, or "example:NAME" for one that comes with AFLoc (`afloc.examples
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,21 @@ class Study:
         return next(case for case in self.cases if case.id == case_id)
 
 
+def study_from_definition(definition: Mapping[str, Any]) -> Study:
+    """The study that `Study.definition` described; without codes and images, good for analysis only."""
+    questions = [Question(**each | {"labels": tuple(each["labels"])}) for each in definition["questions"]]
+    cases = [
+        Case(image="", **each | {"boxes": tuple(tuple(box) for box in each["boxes"])})
+        for each in definition["cases"]
+    ]
+    parts = {
+        "questions": tuple(questions),
+        "cases": tuple(cases),
+        "readers": dict.fromkeys(definition["readers"], ""),
+    }
+    return Study(coordinator="", folder=Path(), **definition | parts)
+
+
 def load_image(study: Study, case: Case) -> Image:
     """The pixels of a case; ImageError names the case, never its file."""
     if case.image.startswith(EXAMPLE):
@@ -164,6 +180,9 @@ def _checked(study: Study, table: "_Table") -> Study:
             table.fail(key, f"has {twice!r} twice")
     if not study.readers:
         table.fail("readers", "names nobody")
+    for name in study.readers:
+        if not _NAME.fullmatch(name):
+            table.fail(f"readers.{name}", _NAME_RULE)
     for number, case in enumerate(study.cases, 1):
         place = f"cases[{number}].image"
         if case.image.startswith(EXAMPLE):
@@ -226,6 +245,8 @@ _STUDY_KEYS = (
     *("threshold", "presence"),
 )
 _NEEDED = object()
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,59}")  # safe in every file format written of it
+_NAME_RULE = "must be at most 60 letters, digits, hyphens, dots and underscores, a letter or digit first"
 
 
 class _Table:
@@ -252,8 +273,8 @@ class _Table:
 
     def name(self, key: str) -> str:
         value = self.text(key)
-        if len(value) > 60 or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in value):
-            self.fail(key, "must be at most 60 letters, digits, hyphens, dots and underscores")
+        if not _NAME.fullmatch(value):
+            self.fail(key, _NAME_RULE)
         return value
 
     def number(self, key: str, low: float, high: float, default: Any = _NEEDED, whole: bool = False):
