@@ -79,6 +79,13 @@ SETTINGS = (
         str,
     ),
     Setting(
+        "AFLOC_BACKUP_DIR",
+        "",
+        "Folder for a Parquet copy of it, such as a mounted bucket; empty for none.",
+        _text_or_none,
+    ),
+    Setting("AFLOC_BACKUP_MINUTES", "5", "Minutes between copies.", _number(1, 1440)),
+    Setting(
         "AFLOC_STUDIES_DIR",
         "",
         "Folder with the study files (*.toml) of the Reader study tab; empty for the demo.",

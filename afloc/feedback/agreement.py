@@ -13,27 +13,34 @@ import krippendorff
 import numpy as np
 import shapely
 
-from afloc.feedback.events import check_regions
-
 Regions = Sequence[Mapping[str, Any]]
 NAN = float("nan")
+_WEIGHTS = {False: None, True: "fc"}
 
 
-def cohen_kappa(first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False):
-    """Cohen's kappa of two readers' answers 1 … `levels` on the same cases, with its 95% interval.
+def cohen_kappa(first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False) -> float:
+    """Cohen's kappa of two readers' answers 1 … `levels` on the same cases.
 
-    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973). Returns (kappa,
-    low, high); the interval is the asymptotic one of Fleiss, Cohen and Everitt (1969).
+    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973).
     """
     from statsmodels.stats.inter_rater import cohens_kappa
 
-    table = _cross(first, second, levels)
-    used = np.flatnonzero(table.sum(0) + table.sum(1))
-    if len(used) < 2:
-        return NAN, NAN, NAN
+    table = _cross(first, second, levels, weighted)
+    return float(cohens_kappa(table, wt=_WEIGHTS[weighted], return_results=False)) if len(table) > 1 else NAN
+
+
+def cohen_interval(
+    first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False
+) -> tuple[float, float]:
+    """The 95% interval of `cohen_kappa`: the asymptotic one of Fleiss, Cohen and Everitt (1969)."""
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    table = _cross(first, second, levels, weighted)
+    if len(table) < 2:
+        return NAN, NAN
     with np.errstate(all="ignore"):
-        result = cohens_kappa(table[np.ix_(used, used)] if not weighted else table, wt="fc" if weighted else None)
-    return float(result.kappa), float(result.kappa_low), float(result.kappa_upp)
+        found = cohens_kappa(table, wt=_WEIGHTS[weighted])
+    return float(found.kappa_low), float(found.kappa_upp)
 
 
 def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
@@ -85,11 +92,8 @@ def intraclass(ratings: np.ndarray) -> dict[str, float]:
 
 def shape(regions: Regions | None) -> shapely.Geometry:
     """The area that boxes and outlines cover together."""
-    if not regions:
-        return shapely.Polygon()
-    check_regions(regions)
     parts = []
-    for region in regions:
+    for region in regions or ():
         if "box" in region:
             x, y, width, height = region["box"]
             parts.append(shapely.box(x, y, x + width, y + height))
@@ -99,17 +103,38 @@ def shape(regions: Regions | None) -> shapely.Geometry:
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of each pair of two arrays of shapes, 0 … 1; NaN where both are empty."""
-    both = shapely.area(shapely.intersection(first, second))
-    either = shapely.area(first) + shapely.area(second) - both
+    """Intersection over union of each pair of two arrays of shapes, 0 … 1.
+
+    NaN where both are empty, or one is None.
+    """
+    areas = shapely.area(first), shapely.area(second)
+    (left, right), drawn = (shapely.bounds(first), shapely.bounds(second)), (areas[0] > 0) & (areas[1] > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # Upright boxes, which most shapes are, need no geometry.
+        sides = np.minimum(left[:, 2:], right[:, 2:]) - np.maximum(left[:, :2], right[:, :2])
+        both = np.where(drawn, np.prod(np.clip(sides, 0, None), axis=1), 0)
+        boxes = _is_box(areas[0], left) & _is_box(areas[1], right)
+        others = drawn & ~boxes
+        both[others] = shapely.area(shapely.intersection(first[others], second[others]))
+        either = areas[0] + areas[1] - both
         return np.where(either > 0, both / either, NAN)
 
 
-def _cross(first: Sequence[int], second: Sequence[int], levels: int) -> np.ndarray:
+def _is_box(area: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    return np.isclose(area, np.prod(bounds[:, 2:] - bounds[:, :2], axis=1), rtol=1e-12)
+
+
+def _cross(first: Sequence[int], second: Sequence[int], levels: int, keep_all: bool) -> np.ndarray:
+    """How often each pair of answers was given; without `keep_all` only the levels that were used.
+
+    Empty where it holds no case, or only one level.
+    """
     table = np.zeros((levels, levels), int)
     np.add.at(table, (np.asarray(first, int) - 1, np.asarray(second, int) - 1), 1)
-    return table
+    used = np.flatnonzero(table.sum(0) + table.sum(1))
+    if len(used) < 2:
+        return table[:0, :0]
+    return table if keep_all else table[np.ix_(used, used)]
 
 
 def _complete(ratings: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     command = commands.add_parser("export", help="write rows, regions or ratings to a file")
     command.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
-    command.add_argument("--format", choices=FORMATS, help="default: by the ending .csv .parquet .json .imrmc")
+    command.add_argument(
+        "--format", choices=FORMATS, help="default: by the ending .csv .parquet .json .imrmc"
+    )
     command.add_argument("--study", metavar="ID", help="this study only (default: everything)")
     _add_data(command, run_export)
     command = commands.add_parser("import", help="add the rows of an exported CSV or Parquet file")
@@ -109,7 +111,8 @@ def advise(study) -> list[str]:
         "there is no coordinator code, so nobody sees progress and results in the page.": not study.coordinator,
         "a crossover without a wash-out lets readers remember the cases.": study.design == "crossover"
         and not study.washout_days,
-        "going back lets readers look up their first answer to a repeated case.": study.back and study.repeats,
+        "going back lets readers look up their first answer to a repeated case.": study.back
+        and study.repeats,
         "without repeated cases the readers' agreement with themselves is unknown.": not study.repeats,
         "no case has a truth: import the reference standard before the analysis.": set(truths) == {None},
         "short codes can be guessed.": any(len(code) < 8 for code in study.readers.values()),

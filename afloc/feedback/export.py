@@ -113,7 +113,9 @@ def _cell(name: str, value: Any) -> Any:
 
 def _write_parquet(store: Store, path: Path, study: str | None) -> None:
     where, parameters = _select(study)
-    store.copy(f"SELECT * FROM events {where} ORDER BY seq", path, "FORMAT parquet, COMPRESSION zstd", parameters)
+    store.copy(
+        f"SELECT * FROM events {where} ORDER BY seq", path, "FORMAT parquet, COMPRESSION zstd", parameters
+    )
 
 
 def _write_coco(store: Store, path: Path, study: str | None) -> None:
@@ -144,11 +146,15 @@ def _write_coco(store: Store, path: Path, study: str | None) -> None:
                     if "outline" in region
                     else [],
                     "iscrowd": 0,
-                    "attributes": {name: row[name] for name in ("id", "reader", "study", "case_id", "arm", "repeat")},
+                    "attributes": {
+                        name: row[name] for name in ("id", "reader", "study", "case_id", "arm", "repeat")
+                    },
                 }
             )
     coco = {
-        "info": {"description": "Regions drawn by readers, exported from AFLoc. Images are named by SHA-256."},
+        "info": {
+            "description": "Regions drawn by readers, exported from AFLoc. Images are named by SHA-256."
+        },
         "images": list(images.values()),
         "categories": [{"id": number, "name": name} for name, number in categories.items()],
         "annotations": annotations,
@@ -170,7 +176,9 @@ def _write_imrmc(store: Store, path: Path, study: str | None) -> None:
     column, known = f"q_{kept.presence}", references(store, kept)
     frame = frame[(frame["repeat"] == 0) & frame[column].notna() & frame["case_id"].isin(known)]
     if frame.empty:
-        raise DataError(f"The study {study} has no rating of a case whose truth is known: import the reference.")
+        raise DataError(
+            f"The study {study} has no rating of a case whose truth is known: import the reference."
+        )
     truths = {case: int(known[case].truth) for case in sorted(frame["case_id"].unique())}
     lines = [
         f"AFLoc study {study}, version {kept.version}",

@@ -29,7 +29,9 @@ def references(store: Store, study: Study) -> dict[str, Reference]:
         for case in study.cases
         if case.truth is not None
     }
-    for row in store.rows("SELECT * FROM events WHERE kind = 'reference' AND study = ? ORDER BY seq", [study.id]):
+    for row in store.rows(
+        "SELECT * FROM events WHERE kind = 'reference' AND study = ? ORDER BY seq", [study.id]
+    ):
         found[row["case_id"]] = Reference(row["present"], tuple(row["regions"] or ()))
     return found
 
@@ -74,7 +76,8 @@ def import_reference(store: Store, study: Study, path: Path) -> list[Saved]:
 def _boxes(text: str, where: str) -> list[dict[str, Any]]:
     try:
         boxes = [
-            [box["x"], box["y"], box["w"], box["h"]] if isinstance(box, dict) else box for box in json.loads(text)
+            [box["x"], box["y"], box["w"], box["h"]] if isinstance(box, dict) else box
+            for box in json.loads(text)
         ]
         regions = [{"box": box} for box in boxes]
         Event("reference", regions=regions)

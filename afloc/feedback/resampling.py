@@ -49,6 +49,14 @@ def mean(values: np.ndarray, draws: Draws) -> Estimate:
     return estimate(_nanmean(values), weighted_means(values, draws))
 
 
+def row_means(values: np.ndarray, draws: Draws) -> list[Estimate]:
+    """The mean of each row of (rows, cases) numbers over the cases drawn; NaN entries count nowhere."""
+    there = ~np.isnan(values)
+    sums, counts = draws.cases @ np.nan_to_num(values).T, draws.cases @ there.T.astype(float)
+    means = _divide(sums, counts)
+    return [estimate(_nanmean(row), drawn) for row, drawn in zip(values, means.T, strict=True)]
+
+
 def relative_difference(first: np.ndarray, second: np.ndarray, draws: Draws) -> Estimate:
     """Mean of `second` over mean of `first`, minus 1, both (readers, cases): -0.2 is 20% less."""
     value = _divide(_nanmean(second), _nanmean(first)) - 1
@@ -58,23 +66,31 @@ def relative_difference(first: np.ndarray, second: np.ndarray, draws: Draws) -> 
 def auc(ratings: np.ndarray, truth: np.ndarray, draws: Draws | None = None) -> np.ndarray:
     """Area under the empirical ROC curve, averaged over readers, for each resample (without: the sample).
 
-    `ratings`: (readers, cases), NaN for missing; `truth`: bool (cases,). Returns (resamples,) or (1,). The area
-    is the chance that a positive case is rated above a negative one, ties counting half (Bamber, 1975).
+    `ratings`: (readers, cases), NaN for missing; `truth`: bool (cases,). Returns (resamples,) or (1,).
     """
-    readers, cases = ratings.shape
-    weights = draws or Draws(np.ones((1, readers)), np.ones((1, cases)))
-    areas = np.full((len(weights.readers), readers), np.nan)
+    return average_readers(reader_aucs(ratings, truth, draws), draws)
+
+
+def average_readers(areas: np.ndarray, draws: Draws | None = None) -> np.ndarray:
+    """The mean of (resamples, readers) areas over the readers drawn, (resamples,); NaN counts nowhere."""
+    drawn = np.where(np.isnan(areas), 0, draws.readers if draws else 1)
+    return _divide((np.nan_to_num(areas) * drawn).sum(1), drawn.sum(1))
+
+
+def reader_aucs(ratings: np.ndarray, truth: np.ndarray, draws: Draws | None = None) -> np.ndarray:
+    """The area of each reader, (resamples, readers), over the cases drawn.
+
+    It is the chance that a positive case is rated above a negative one, ties counting half (Bamber, 1975).
+    """
+    weights = draws.cases if draws else np.ones((1, ratings.shape[1]))
+    areas = np.full((len(weights), len(ratings)), np.nan)
+    sides = [(side, weights[:, side]) for side in (truth, ~truth)]
     for number, mine in enumerate(ratings):
-        known = ~np.isnan(mine)
-        levels, level = np.unique(mine[known], return_inverse=True)
-        counts = [
-            weights.cases[:, known & side] @ np.eye(len(levels))[level[side[known]]] for side in (truth, ~truth)
-        ]
-        positive, negative = counts
+        levels = np.unique(mine[~np.isnan(mine)])
+        positive, negative = (drawn @ (mine[side][:, None] == levels) for side, drawn in sides)
         below = np.cumsum(negative, axis=1) - negative / 2
         areas[:, number] = _divide((positive * below).sum(1), positive.sum(1) * negative.sum(1))
-    drawn = np.where(np.isnan(areas), 0, weights.readers)
-    return _divide((np.nan_to_num(areas) * drawn).sum(1), drawn.sum(1))
+    return areas
 
 
 def roc_curve(ratings: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

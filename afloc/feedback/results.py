@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import shapely
 
 from afloc.errors import DataError
 from afloc.feedback import agreement, resampling
 from afloc.feedback.reference import Reference
-from afloc.feedback.resampling import Estimate
 from afloc.feedback.store import Store
 from afloc.feedback.study import Study, study_from_definition
 
@@ -35,6 +35,32 @@ class Results:
     times: pd.DataFrame
     roc: pd.DataFrame
     curves: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The cases and readers of a study, and the same resamples of them for every figure."""
+
+    cases: pd.Index
+    readers: pd.Index
+    draws: resampling.Draws
+
+    def matrix(self, frame: pd.DataFrame, column: str) -> np.ndarray:
+        """(readers, cases) of a numeric column, NaN for missing."""
+        values = np.full((len(self.readers), len(self.cases)), np.nan)
+        places = self.readers.get_indexer(frame["reader"]), self.cases.get_indexer(frame["case_id"])
+        values[places] = frame[column]
+        return values
+
+    def arms(self, frame: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+        """The matrix of each arm that has a value."""
+        found = {arm: self.matrix(frame[frame["arm"] == arm], column) for arm in ARMS}
+        return {arm: values for arm, values in found.items() if not np.isnan(values).all()}
+
+
+def draw_sample(frame: pd.DataFrame) -> Sample:
+    cases, readers = (pd.Index(np.sort(frame[name].unique())) for name in ("case_id", "reader"))
+    return Sample(cases, readers, resampling.draw(len(readers), len(cases)))
 
 
 def overview(store: Store) -> pd.DataFrame:
@@ -92,15 +118,16 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
 def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]) -> Results:
     """All tables of a study from its `study_frame` and the reference standard of its cases."""
     first = frame[frame["repeat"] == 0]
+    sample = draw_sample(first)
     return Results(
         counts=count_answers(study, first),
         agreement=measure_agreement(study, first),
         pairs=compare_pairs(study, first),
         repeated=compare_repeats(study, frame),
-        overlaps=measure_overlaps(first, references),
-        times=compare_times(first),
-        roc=compare_roc(study, first, references),
-        curves=trace_roc(study, first, references),
+        overlaps=measure_overlaps(first, references, sample),
+        times=compare_times(first, sample),
+        roc=compare_roc(study, first, references, sample),
+        curves=trace_roc(study, first, references, sample),
     )
 
 
@@ -130,9 +157,9 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         scale = question.kind == "rating"
         for description in ("", *several):
             group = part[part["description"] == description] if description else part
-            values = _matrix(group, f"q_{question.id}").to_numpy()
-            pairs = itertools.combinations(values.T, 2)
-            kappas = [_kappa(first, second, len(question.labels), scale)[0] for first, second in pairs]
+            values = _ratings(group, f"q_{question.id}").to_numpy()
+            pairs = (_both(*pair) for pair in itertools.combinations(values.T, 2))
+            kappas = [agreement.cohen_kappa(*pair, len(question.labels), scale) for pair in pairs]
             rows.append(
                 {
                     "question": question.id,
@@ -154,11 +181,13 @@ def compare_pairs(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """question, arm, first, second (readers), n_cases, kappa with its 95% interval low … high."""
     rows = []
     for question, arm, part in _parts(study, frame):
-        ratings = _matrix(part, f"q_{question.id}")
-        for first, second in itertools.combinations(ratings.columns, 2):
-            both = ratings[[first, second]].dropna().to_numpy().T
-            found = _kappa(*both, len(question.labels), question.kind == "rating")
-            rows.append((question.id, arm, first, second, both.shape[1], *found))
+        ratings = _ratings(part, f"q_{question.id}")
+        for first, second in itertools.combinations(ratings, 2):
+            both = _both(ratings[first].to_numpy(), ratings[second].to_numpy())
+            options = len(question.labels), question.kind == "rating"
+            kappa = agreement.cohen_kappa(*both, *options)
+            interval = agreement.cohen_interval(*both, *options)
+            rows.append((question.id, arm, first, second, len(both[0]), kappa, *interval))
     columns = ["question", "arm", "first", "second", "n_cases", "kappa", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -172,61 +201,73 @@ def compare_repeats(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         columns = [f"q_{question.id}_1", f"q_{question.id}_2"]
         for reader, part in both.dropna(subset=columns).groupby("reader"):
             first, second = (part[column].to_numpy(int) for column in columns)
-            kappa = _kappa(first, second, len(question.labels), question.kind == "rating")[0]
+            kappa = agreement.cohen_kappa(first, second, len(question.labels), question.kind == "rating")
             rows.append((question.id, reader, len(part), float((first == second).mean()), kappa))
     return pd.DataFrame(rows, columns=["question", "reader", "n_cases", "same", "kappa"])
 
 
-def measure_overlaps(frame: pd.DataFrame, references: Mapping[str, Reference]) -> pd.DataFrame:
+def measure_overlaps(
+    frame: pd.DataFrame, references: Mapping[str, Reference], sample: Sample
+) -> pd.DataFrame:
     """arm, first, second, n_cases, iou, low, high: of what was drawn, mean over cases.
 
     Pairs of readers, each reader against the reference, and the model (at the study's threshold) against it.
     Between readers, cases on which both drew nothing count nowhere; against the reference, those with
     reference regions count. The interval is a bootstrap over cases.
     """
-    located = {case: agreement.shape(r.regions) for case, r in references.items() if r.regions}
-    rows = []
+    located = np.full(len(sample.cases), None, object)
+    for place, case in enumerate(sample.cases):
+        if case in references and references[case].regions:
+            located[place] = agreement.shape(references[case].regions)
+    pairs, values = [], []
     for arm in ARMS:
         part = frame[frame["arm"] == arm]
-        drawn = {reader: _shapes(mine, "regions") for reader, mine in part.groupby("reader")}
+        drawn = {reader: _shapes(mine, "regions", sample.cases) for reader, mine in part.groupby("reader")}
         for first, second in itertools.combinations(drawn, 2):
-            rows.append((arm, first, second, *_overlap(drawn[first], drawn[second])))
-        for reader, shapes in drawn.items():
-            rows.append((arm, reader, REFERENCE, *_overlap(shapes, located, located)))
+            pairs.append((arm, first, second))
+            values.append(agreement.overlap(drawn[first], drawn[second]))
         found = part.dropna(subset=["model_regions"]).drop_duplicates("case_id")
-        if len(found):
-            rows.append((arm, MODEL, REFERENCE, *_overlap(_shapes(found, "model_regions"), located, located)))
-    table = pd.DataFrame(rows, columns=["arm", "first", "second", "n_cases", "iou", "low", "high"])
-    return table[table["n_cases"] > 0].reset_index(drop=True)
-
-
-def compare_times(frame: pd.DataFrame) -> pd.DataFrame:
-    """measure (an arm, in seconds; "difference", aided over unaided minus 1), n, value, low, high."""
-    arrays, draws = _arrays(frame, "seconds")
+        for name, shapes in (drawn | {MODEL: _shapes(found, "model_regions", sample.cases)}).items():
+            pairs.append((arm, name, REFERENCE))
+            values.append(agreement.overlap(shapes, located))
+    found = resampling.row_means(np.array(values), sample.draws) if values else []
+    counts = [int((~np.isnan(each)).sum()) for each in values]
     rows = [
-        (arm, int((~np.isnan(values)).sum()), *vars(resampling.mean(values, draws)).values())
-        for arm, values in arrays.items()
-        if not np.isnan(values).all()
+        (*pair, count, *vars(each).values())
+        for pair, count, each in zip(pairs, counts, found, strict=True)
+        if count
     ]
-    if len(rows) == 2:
-        unaided, aided = arrays["unaided"], arrays["aided"]
-        both = ~np.isnan(unaided) & ~np.isnan(aided)  # the same reader on the same case
-        unaided, aided = (np.where(both, values, np.nan) for values in (unaided, aided))
-        found = resampling.relative_difference(unaided, aided, draws)
+    return pd.DataFrame(rows, columns=["arm", "first", "second", "n_cases", "iou", "low", "high"])
+
+
+def compare_times(frame: pd.DataFrame, sample: Sample) -> pd.DataFrame:
+    """measure (an arm, in seconds; "difference", aided over unaided minus 1), n, value, low, high."""
+    arms = sample.arms(frame, "seconds")
+    rows = [
+        (arm, int((~np.isnan(values)).sum()), *vars(resampling.mean(values, sample.draws)).values())
+        for arm, values in arms.items()
+    ]
+    if len(arms) == 2:
+        both = ~np.isnan(arms["unaided"]) & ~np.isnan(arms["aided"])  # the same reader on the same case
+        unaided, aided = (np.where(both, arms[arm], np.nan) for arm in ARMS)
+        found = resampling.relative_difference(unaided, aided, sample.draws)
         rows.append(("difference", int(both.sum()), *vars(found).values()))
     return pd.DataFrame(rows, columns=["measure", "n", "value", "low", "high"])
 
 
-def compare_roc(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]) -> pd.DataFrame:
+def compare_roc(
+    study: Study, frame: pd.DataFrame, references: Mapping[str, Reference], sample: Sample
+) -> pd.DataFrame:
     """measure (an arm; "difference", aided minus unaided), reader ("" for the mean), auc, low, high."""
     rows, resampled, values = [], {}, {}
-    for arm, readers, ratings, truth, draws in _rated(study, frame, references):
-        values[arm], resampled[arm] = resampling.auc(ratings, truth)[0], resampling.auc(ratings, truth, draws)
+    arms, truth, draws = _rated(study, frame, references, sample)
+    for arm, ratings in arms.items():
+        areas, drawn = resampling.reader_aucs(ratings, truth), resampling.reader_aucs(ratings, truth, draws)
+        values[arm] = resampling.average_readers(areas)[0]
+        resampled[arm] = resampling.average_readers(drawn, draws)
         rows.append((arm, "", *vars(resampling.estimate(values[arm], resampled[arm])).values()))
-        for reader, mine in zip(readers, ratings, strict=True):
-            alone = resampling.Draws(np.ones((len(draws.cases), 1)), draws.cases)
-            areas = resampling.auc(mine[None], truth), resampling.auc(mine[None], truth, alone)
-            rows.append((arm, reader, *vars(resampling.estimate(areas[0][0], areas[1])).values()))
+        for reader, area, alone in zip(sample.readers, areas[0], drawn.T, strict=True):
+            rows.append((arm, reader, *vars(resampling.estimate(area, alone)).values()))
     if len(values) == 2:
         difference = resampling.estimate(
             values["aided"] - values["unaided"], resampled["aided"] - resampled["unaided"]
@@ -235,14 +276,18 @@ def compare_roc(study: Study, frame: pd.DataFrame, references: Mapping[str, Refe
     return pd.DataFrame(rows, columns=["measure", "reader", "auc", "low", "high"]).dropna(subset=["auc"])
 
 
-def trace_roc(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]) -> pd.DataFrame:
+def trace_roc(
+    study: Study, frame: pd.DataFrame, references: Mapping[str, Reference], sample: Sample
+) -> pd.DataFrame:
     """arm, false_positive_rate, true_positive_rate: the curve over all readers' ratings together."""
-    parts = []
-    for arm, _, ratings, truth, _ in _rated(study, frame, references):
-        false, true = resampling.roc_curve(ratings, truth)
-        parts.append(pd.DataFrame({"arm": arm, "false_positive_rate": false, "true_positive_rate": true}))
     columns = ["arm", "false_positive_rate", "true_positive_rate"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    arms, truth, _ = _rated(study, frame, references, sample)
+    points = [
+        (arm, *point)
+        for arm, ratings in arms.items()
+        for point in zip(*resampling.roc_curve(ratings, truth), strict=True)
+    ]
+    return pd.DataFrame(points, columns=columns).dropna()
 
 
 def _scaled(study: Study):
@@ -258,55 +303,46 @@ def _parts(study: Study, frame: pd.DataFrame):
                 yield question, arm, part
 
 
-def _matrix(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """(cases, readers) of a numeric column, NaN for missing."""
-    return frame.pivot_table(index="case_id", columns="reader", values=column, aggfunc="last").astype(float)
+def _ratings(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Cases by readers, NaN for missing."""
+    return frame.set_index(["case_id", "reader"])[column].unstack().astype(float)
 
 
-def _arrays(frame: pd.DataFrame, column: str) -> tuple[dict[str, np.ndarray], resampling.Draws]:
-    """For each arm the same readers and cases, (readers, cases), NaN for missing."""
-    readers, cases = sorted(frame["reader"].unique()), sorted(frame["case_id"].unique())
-    arrays = {
-        arm: _matrix(frame[frame["arm"] == arm], column).reindex(index=cases, columns=readers).to_numpy().T
-        for arm in ARMS
-    }
-    return arrays, resampling.draw(len(readers), len(cases))
-
-
-def _rated(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]):
-    """(arm, readers, ratings (readers, cases), truth (cases,), draws) for each arm with ratings on cases whose
-    truth is known."""
-    if study.presence is None:
-        return
-    known = frame[frame["case_id"].isin(references)]
-    if known.empty:
-        return
-    arrays, draws = _arrays(known, f"q_{study.presence}")
-    truth = np.array([references[case].truth for case in sorted(known["case_id"].unique())])
-    for arm, ratings in arrays.items():
-        if not np.isnan(ratings).all():
-            yield arm, sorted(known["reader"].unique()), ratings, truth, draws
-
-
-def _kappa(first: np.ndarray, second: np.ndarray, levels: int, weighted: bool) -> tuple[float, float, float]:
+def _both(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     both = ~np.isnan(first) & ~np.isnan(second)
-    return agreement.cohen_kappa(first[both], second[both], levels, weighted)
+    return first[both], second[both]
 
 
-def _shapes(frame: pd.DataFrame, column: str) -> dict[str, object]:
-    regions = [json.loads(text) if isinstance(text, str) else [] for text in frame[column]]
-    return {case: agreement.shape(each) for case, each in zip(frame["case_id"], regions, strict=True)}
+def _rated(
+    study: Study, frame: pd.DataFrame, references: Mapping[str, Reference], sample: Sample
+) -> tuple[dict[str, np.ndarray], np.ndarray, resampling.Draws]:
+    """Each arm's ratings of presence, (readers, cases whose truth is known), that truth, and the draws."""
+    known = np.array([case in references for case in sample.cases], bool)
+    truth = np.array([references[case].truth for case in sample.cases[known]], bool)
+    draws = resampling.Draws(sample.draws.readers, sample.draws.cases[:, known])
+    if study.presence is None or not known.any():
+        return {}, truth, draws
+    arms = sample.arms(frame, f"q_{study.presence}")
+    return {arm: ratings[:, known] for arm, ratings in arms.items()}, truth, draws
 
 
-def _overlap(first: dict, second: dict, cases: Mapping | None = None) -> tuple[int, float, float, float]:
-    """Number of cases, mean overlap and its interval."""
-    common = sorted(first.keys() & second.keys() & (cases or first).keys())
-    if not common:
-        return 0, np.nan, np.nan, np.nan
-    values = agreement.overlap(*(np.array([side[case] for case in common]) for side in (first, second)))
-    values = values[~np.isnan(values)][None]
-    found = resampling.mean(values, resampling.draw(1, values.shape[1])) if values.size else Estimate(*[np.nan] * 3)
-    return values.size, found.value, found.low, found.high
+def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> np.ndarray:
+    """What was drawn on each of `cases`, None where there is no reading."""
+    shapes = np.full(len(cases), None, object)
+    places = cases.get_indexer(frame["case_id"])
+    shapes[places] = agreement.shape(())
+    boxes: dict[int, list[float]] = {}
+    for place, text in zip(places, frame[column].to_numpy(object), strict=True):
+        if isinstance(text, str) and text != "[]":
+            regions = json.loads(text)
+            if len(regions) == 1 and "box" in regions[0]:
+                boxes[place] = regions[0]["box"]
+            else:
+                shapes[place] = agreement.shape(regions)
+    if boxes:  # most are a single box: made all at once
+        left, top, width, height = np.array(list(boxes.values()), float).T
+        shapes[list(boxes)] = shapely.box(left, top, left + width, top + height)
+    return shapes
 
 
 def _mean(values: list[float]) -> float:

@@ -65,10 +65,10 @@ def _order(study: Study, cases: Iterable[str], reader: str, period: int) -> list
     order = _shuffle(study, cases, f"{reader}/{period}")
     middle = len(order) // 2
     again = order[: study.repeats]
-    late = [(case_id, 0) for case_id in order[middle:]] + [(case_id, 1) for case_id in again]
-    places = _shuffle(study, [f"{case_id}/{repeat}" for case_id, repeat in late], f"{reader}/{period}/late")
-    late.sort(key=lambda each: places.index(f"{each[0]}/{each[1]}"))
-    return [(case_id, 0) for case_id in order[:middle]] + late
+    late = {f"{case_id}/0": (case_id, 0) for case_id in order[middle:]}
+    late |= {f"{case_id}/1": (case_id, 1) for case_id in again}
+    mixed = _shuffle(study, late, f"{reader}/{period}/late")
+    return [(case_id, 0) for case_id in order[:middle]] + [late[name] for name in mixed]
 
 
 def _shuffle(study: Study, items: Iterable[str], purpose: str) -> list[str]:

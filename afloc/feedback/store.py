@@ -143,7 +143,14 @@ class Store:
     def copy(self, query: str, path: Path, options: str, parameters: Sequence[Any] = ()) -> None:
         """Write the rows of a SELECT with DuckDB's own COPY; `options` as "FORMAT parquet"."""
         target = str(path).replace("'", "''")
-        self._read(lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters)))
+        self._read(
+            lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters))
+        )
+
+    @property
+    def last_seq(self) -> int:
+        """The place of the last row saved; a figure worked out at the same one is still right."""
+        return self._seq
 
     @property
     def notices(self) -> list[str]:

@@ -10,7 +10,20 @@ from afloc.feedback.events import Event
 from afloc.feedback.store import Store
 from afloc.feedback.study import FOLDER, Case, read_study
 
-HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\rx", "'=1", "''", "a,\"b\"\r\nc", "ü😀", "[1]", "\x00"]
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@x",
+    "\tx",
+    "\rx",
+    "'=1",
+    "''",
+    'a,"b"\r\nc',
+    "ü😀",
+    "[1]",
+    "\x00",
+]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_curve as sklearn_roc_curve
 from afloc import metrics
 from afloc.feedback import resampling
 from afloc.feedback.agreement import (
+    cohen_interval,
     cohen_kappa,
     fleiss_kappa,
     intraclass,
@@ -19,17 +20,18 @@ from afloc.feedback.agreement import (
 
 NAN = float("nan")
 
-# Fleiss (1971): 30 psychiatric patients there, here the table of his later textbook example as commonly
-# reproduced: 10 subjects, 14 raters, 5 categories; kappa 0.210.
+# The commonly reproduced worked example of Fleiss' kappa: 10 subjects, 14 raters, 5 categories; kappa 0.210.
 FLEISS = [
     [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
 ]  # fmt: skip
 
 # Shrout and Fleiss (1979), table 2: 6 targets, 4 judges.
-SHROUT = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+SHROUT = np.array(
+    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float
+)
 
-# Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", example C: 4 observers, 12 units.
+# Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", examples C and D: 4 observers, 12 units.
 KRIPPENDORFF = np.array(
     [
         [1, 2, 3, 3, 2, 1, 4, 1, 2, NAN, NAN, NAN],
@@ -44,8 +46,14 @@ def test_cohen_s_kappa_of_the_worked_example():
     # 50 grant proposals: 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no; kappa 0.4.
     first = [1] * 25 + [2] * 25
     second = [1] * 20 + [2] * 5 + [1] * 10 + [2] * 15
-    kappa, low, high = cohen_kappa(first, second, 2)
-    assert kappa == pytest.approx(0.4, abs=1e-9) and low < kappa < high
+    assert cohen_kappa(first, second, 2) == pytest.approx(0.4, abs=1e-9)
+    # By hand: p_o = 0.7, p_e = 0.5; variance of Fleiss, Cohen and Everitt (1969), eq. 13.
+    share, rows, columns = np.array([[0.4, 0.1], [0.2, 0.3]]), np.array([0.5, 0.5]), np.array([0.6, 0.4])
+    rest = share[0, 1] * (columns[0] + rows[1]) ** 2 + share[1, 0] * (columns[1] + rows[0]) ** 2
+    inside = (np.diag(share) * (1 - (rows + columns) * 0.6) ** 2).sum()
+    variance = (inside + 0.6**2 * rest - (0.4 - 0.5 * 0.6) ** 2) / (50 * 0.5**2)
+    half = 1.959963984540054 * np.sqrt(variance)
+    assert cohen_interval(first, second, 2) == pytest.approx((0.4 - half, 0.4 + half), abs=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -57,7 +65,7 @@ def test_cohen_s_kappa_as_scikit_learn_has_it(weighted):
         expected = cohen_kappa_score(
             first, second, labels=range(1, levels + 1), weights="quadratic" if weighted else None
         )
-        assert cohen_kappa(first, second, levels, weighted)[0] == pytest.approx(expected, abs=1e-9)
+        assert cohen_kappa(first, second, levels, weighted) == pytest.approx(expected, abs=1e-9)
 
 
 def test_fleiss_kappa_of_the_worked_example():
@@ -66,9 +74,7 @@ def test_fleiss_kappa_of_the_worked_example():
     assert fleiss_kappa(np.vstack([ratings, np.full(14, NAN)]), 5) == pytest.approx(0.2099307, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "level, expected", [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)]
-)
+@pytest.mark.parametrize("level, expected", [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_krippendorff_s_alpha_of_the_worked_example(level, expected):
     assert krippendorff_alpha(KRIPPENDORFF, level) == pytest.approx(expected, abs=5e-4)
 
@@ -112,18 +118,20 @@ def icc_by_anova(ratings: np.ndarray) -> dict[str, float]:
 
 
 def test_what_has_no_meaning_is_nan():
-    assert np.isnan(cohen_kappa([], [], 3)).all() and np.isnan(cohen_kappa([1, 1], [1, 1], 2)).all()
+    assert np.isnan(cohen_kappa([], [], 3)) and np.isnan(cohen_interval([1, 1], [1, 1], 2)).all()
     assert np.isnan(fleiss_kappa(np.ones((3, 2)), 2)) and np.isnan(fleiss_kappa(np.full((0, 3), NAN), 2))
     assert np.isnan(krippendorff_alpha(np.full((3, 2), NAN)))
     assert all(np.isnan(value) for value in intraclass(np.ones((1, 3))).values())
-    assert np.isnan(overlap(np.array([shape([])]), np.array([shape(None)]))).all()
+    assert np.isnan(overlap(np.array([shape([]), None]), np.array([shape(None), shape([])]))).all()
 
 
 def test_overlap_is_that_of_the_pixels():
     random = np.random.default_rng(2)
 
     def boxes():
-        return [{"box": [int(v) for v in (*random.integers(0, 30, 2), *random.integers(1, 20, 2))]} for _ in "ab"]
+        return [
+            {"box": [int(v) for v in (*random.integers(0, 30, 2), *random.integers(1, 20, 2))]} for _ in "ab"
+        ]
 
     def mask(regions):
         pixels = np.zeros((50, 50), bool)

@@ -10,6 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from afloc.errors import DataError
 from afloc.feedback import readings, results
+from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.events import NAMES
 from afloc.feedback.export import export, import_rows, safe_cell, unsafe_cell
 from afloc.feedback.reference import import_reference, references
@@ -116,7 +117,9 @@ def test_the_last_imported_reference_stands(study, tmp_path):
     with Store(tmp_path) as store:
         assert references(store, study)["c0"].truth and len(references(store, study)) == 12
         path = tmp_path / "truth.csv"
-        path.write_text('case,truth,boxes\nc0,0,\nc7,yes,"[{""label"": ""x"", ""x"": 1, ""y"": 2, ""w"": 3, ""h"": 4}]"\n')
+        path.write_text(
+            'case,truth,boxes\nc0,0,\nc7,yes,"[{""label"": ""x"", ""x"": 1, ""y"": 2, ""w"": 3, ""h"": 4}]"\n'
+        )
         assert len(import_reference(store, study, path)) == 2
         found = references(store, study)
         assert not found["c0"].truth and found["c0"].regions == ()
@@ -171,7 +174,9 @@ def test_no_identifier_is_kept(tmp_path, caplog):
             export(store, out / f"x.{ending}")
         kept = [path.read_bytes() for path in data.iterdir()]  # the log as it is while the page runs
         assert any(path.name.endswith(".wal") for path in data.iterdir())
-    kept += [path.read_bytes() for folder in (data, out) for path in folder.iterdir()] + [caplog.text.encode()]
+    kept += [path.read_bytes() for folder in (data, out) for path in folder.iterdir()] + [
+        caplog.text.encode()
+    ]
     found = [secret for secret in [*secrets, "ZQ", "films/"] if any(secret.encode() in each for each in kept)]
     assert found == [] and image.digest.encode() in b"".join(kept)
 
@@ -188,3 +193,24 @@ def _write_dicom(dataset: Dataset, path) -> None:
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
     dataset.PixelData = pixels.tobytes()
     dataset.save_as(path, enforce_file_format=True)
+
+
+def test_a_copy_brings_everything_back(filled_folder, tmp_path):
+    with Store(filled_folder) as store:
+        backup = Backup(store, tmp_path / "bucket", minutes=60)
+        assert backup.copy() and backup.problem is None
+        before = store.rows(EVERYTHING)
+        copy = tmp_path / "bucket" / COPY_NAME
+        first = copy.stat().st_mtime_ns
+        backup.close()
+        assert copy.stat().st_mtime_ns == first  # nothing new
+    assert sorted(path.name for path in copy.parent.iterdir())[0].startswith("feedback.")
+    with Store(tmp_path / "again") as store:
+        assert import_rows(store, copy) == len(before) and store.rows(EVERYTHING) == before
+
+
+def test_a_copy_that_fails_says_so(filled, tmp_path):
+    (tmp_path / "bucket").write_text("in the way")
+    backup = Backup(filled, tmp_path / "bucket", minutes=60)
+    assert not backup.copy() and backup.problem.startswith("The copy of the feedback failed")
+    backup.close()

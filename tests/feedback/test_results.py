@@ -23,7 +23,10 @@ def test_the_frame_holds_each_reading_that_stands(filled, study, analysed):
     assert len(frame) == 3 * 2 * (12 + 3)
     assert frame["q_sure"].between(1, 5).all() and frame["q_remark"].notna().any()
     row = filled.rows("SELECT * FROM answers WHERE kind = 'reading' ORDER BY seq LIMIT 1")[0]
-    assert frame.iloc[0]["q_sure"] == row["answers"]["sure"] and frame.iloc[0]["seconds"] == row["visible_ms"] / 1000
+    assert (
+        frame.iloc[0]["q_sure"] == row["answers"]["sure"]
+        and frame.iloc[0]["seconds"] == row["visible_ms"] / 1000
+    )
 
 
 def test_overview_counts_the_feedback_that_stands(filled):
