@@ -21,10 +21,10 @@ A study, for the page:
     require(may_read(visitor, study.id, reader))         # before anything a reader asks for
     require(may_see_results(visitor, study.id))          # before progress, results and export
     has_consented(store, study, reader); give_consent(store, study, reader, session)    # readings
-    slot = next_slot(store, study, reader)               # a Slot, Waiting(until) in the wash-out, None at the end
+    slot = next_slot(store, study, reader)               # a Slot; Waiting in the wash-out; None at the end
     show_slot(study, slot, total)                        # all that the reader's page may be told; access
     load_image(study, slot.case)                         # study; an afloc.Image
-    may_see_model(slot)                                  # access; False in the unaided arm: send no map, no score
+    may_see_model(slot)                                  # access; False when unaided: send no map, no score
     resume(store, study, reader, slot.index)             # the draft or answer last saved there, a row or None
     save_draft(store, study, reader, slot.index, answers=…, regions=…, visible_ms=…)
     save_reading(store, study, reader, slot.index, answers, regions, id=…, session=…, visible_ms=…, comment=…,
@@ -34,13 +34,13 @@ A study, for the page:
 
 Results, pure functions of rows; a result is good for as long as `store.last_seq` stays:
 
-    overview(store)                                      # results: the Probe tab's answers counted
-    frame = study_frame(store, study)                    # a DataFrame, one reading a row
-    found = analyse(study, frame, references(store, study))   # Results: counts, agreement, pairs, …
+    overview(store)                                      # frames: the Probe tab's answers counted
+    frame = study_frame(store, study)                    # frames: a DataFrame, one reading a row
+    found = analyse(study, frame, references(store, study))   # results: Results
     times_figure(found.times), roc_figure(found.curves, found.roc), …       # figures: plotly
     export(store, path, format, study.id); import_rows(store, path)         # export
     import_reference(store, study, path)                 # reference
-    Backup(store, settings.backup_dir, settings.backup_minutes)             # backup: a Parquet copy on a timer
+    Backup(store, settings.backup_dir, settings.backup_minutes)             # backup: Parquet, on a timer
 
 Nothing is imported here: `--help` should not wait for DuckDB.
 """

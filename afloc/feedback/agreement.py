@@ -56,7 +56,8 @@ def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
 
 
 def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
-    """Krippendorff's alpha of (cases, readers) numbers, NaN for missing; `level` nominal, ordinal, interval."""
+    """Krippendorff's alpha of (cases, readers) numbers, NaN for missing; `level`: nominal, ordinal or
+    interval."""
     ratings = np.asarray(ratings, float)
     paired = ratings[(~np.isnan(ratings)).sum(1) >= 2]
     if len(np.unique(paired[~np.isnan(paired)])) < 2:

@@ -56,14 +56,15 @@ def run_import(arguments: argparse.Namespace) -> None:
 
 
 def run_summary(arguments: argparse.Namespace) -> None:
-    from afloc.feedback import results
+    from afloc.feedback.frames import kept_study, overview, study_frame
     from afloc.feedback.reference import references
+    from afloc.feedback.results import analyse
 
     with _store(arguments) as store:
-        tables = {"feedback": results.overview(store)}
+        tables = {"feedback": overview(store)}
         if arguments.study:
-            study = results.kept_study(store, arguments.study)
-            found = results.analyse(study, results.study_frame(store, study), references(store, study))
+            study = kept_study(store, arguments.study)
+            found = analyse(study, study_frame(store, study), references(store, study))
             tables = vars(found)
         notices = store.notices
     if arguments.json:
@@ -77,8 +78,8 @@ def run_summary(arguments: argparse.Namespace) -> None:
 
 
 def run_reference(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.frames import kept_study
     from afloc.feedback.reference import import_reference
-    from afloc.feedback.results import kept_study
 
     with _store(arguments) as store:
         saved = import_reference(store, kept_study(store, arguments.study), arguments.file)
@@ -108,7 +109,7 @@ def advise(study) -> list[str]:
     truths = [case.truth for case in study.cases]
     advice = {
         "there is no consent text.": not study.consent,
-        "there is no coordinator code, so nobody sees progress and results in the page.": not study.coordinator,
+        "there is no coordinator code: nobody sees progress and results in the page.": not study.coordinator,
         "a crossover without a wash-out lets readers remember the cases.": study.design == "crossover"
         and not study.washout_days,
         "going back lets readers look up their first answer to a repeated case.": study.back

@@ -33,8 +33,8 @@ COLUMNS = (
     Column("seq", "BIGINT", "Place in the order of saving, from 1."),
     Column("id", "UUID", "Name of the row; saving the same id twice keeps one row."),
     Column("time", "TIMESTAMP", "When the server received it, UTC."),
-    Column("kind", "VARCHAR", "feedback (on any image), reading (one reader on one case of a study), draft (a "
-           "reading not finished), consent, withdrawal (takes back the row in `replaces`), reference (the "
+    Column("kind", "VARCHAR", "feedback (on any image), reading (one reader on one case of a study), draft "
+           "(a reading not finished), consent, withdrawal (takes back the row in `replaces`), reference (the "
            "reference standard of a case)."),
     Column("session", "VARCHAR", "Random name of the open page."),
     Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with)."),
@@ -61,8 +61,8 @@ COLUMNS = (
     Column("model_regions", "JSON", "The model's regions at the threshold, whether or not they were shown."),
     Column("answers", "JSON", "What the reader answered: an object of question id and value."),
     Column("comment", "VARCHAR", "Free text."),
-    Column("regions", "JSON", "What was drawn, a list of {\"box\": [x, y, width, height]} and {\"outline\": [[x, "
-           "y], ...]}, in pixels of the image from its top left corner."),
+    Column("regions", "JSON", "What was drawn, a list of {\"box\": [x, y, width, height]} and {\"outline\": "
+           "[[x, y], …]}, in pixels of the image from its top left corner."),
     Column("visible_ms", "BIGINT", "Milliseconds the case was visible before the answer."),
     Column("replaces", "UUID", "The row that this one corrects or takes back."),
 )

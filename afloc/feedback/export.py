@@ -15,8 +15,8 @@ import shapely
 from afloc.errors import DataError, StoreError
 from afloc.feedback.agreement import shape
 from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
+from afloc.feedback.frames import kept_studies, kept_study, study_frame
 from afloc.feedback.reference import references
-from afloc.feedback.results import kept_studies, kept_study, study_frame
 from afloc.feedback.store import Store
 from afloc.feedback.study import study_from_definition
 
@@ -28,9 +28,9 @@ _FORMULA = re.compile(r"^'*[=+\-@\t\r]")  # a spreadsheet would run it; the quot
 def export(store: Store, path: Path, format: str | None = None, study: str | None = None) -> list[Path]:
     """Write what the store holds, or one study of it, to `path`; returns the files written.
 
-    `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in answers that stand), or
-    imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data dictionary
-    (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a format that is
+    `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in the answers that
+    stand) or imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data
+    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a format that is
     unknown or cannot be had.
     """
     path = Path(path)
@@ -79,7 +79,7 @@ def import_rows(store: Store, path: Path) -> int:
 
 
 def safe_cell(value: Any) -> Any:
-    """A text as a cell that no spreadsheet takes for a formula: a quote goes before = + - @ tab and return."""
+    """A text as a cell that no spreadsheet takes for a formula: a quote before = + - @ tab and return."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
@@ -119,7 +119,7 @@ def _write_parquet(store: Store, path: Path, study: str | None) -> None:
 
 
 def _write_coco(store: Store, path: Path, study: str | None) -> None:
-    """Boxes as bbox, outlines as segmentation; an image is named by its digest, a category by the description."""
+    """Boxes as bbox, outlines as segmentation; images are named by digest, categories by description."""
     images: dict[str, dict] = {}
     categories: dict[str, int] = {}
     annotations = []

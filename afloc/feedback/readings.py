@@ -58,7 +58,7 @@ def next_slot(store: Store, study: Study, reader: str, now: datetime | None = No
 
 
 def resume(store: Store, study: Study, reader: str, index: int) -> dict[str, Any] | None:
-    """What the reader last saved on case `index`, answer or draft, as a row of the store; None for nothing."""
+    """What the reader last saved on case `index`, answer or draft, as a row of the store, or None."""
     slot = schedule(study, reader)[index]
     rows = store.rows(
         "SELECT * FROM events WHERE kind IN ('reading', 'draft') AND study = ? AND reader = ? AND period = ? "
@@ -101,9 +101,9 @@ def save_reading(
 ) -> Saved:
     """Save a reader's answers on case `index`; returns after the commit.
 
-    `fields`: further columns of the event (comment, visible_ms, session, what the model said, and an `id` that
-    makes it safe to send twice). AccessError where it is not the reader's turn, or an answer that the study
-    does not let change; SettingsError for an answer that the questions do not allow.
+    `fields`: further columns of the event (comment, visible_ms, session, what the model said, and an `id`
+    that makes it safe to send twice). AccessError where it is not the reader's turn, or an answer that the
+    study does not let change; SettingsError for an answer that the questions do not allow.
     """
     check_answers(study, answers, regions)
     fields = fields | {"answers": dict(answers), "regions": list(regions)}

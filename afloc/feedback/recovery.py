@@ -2,8 +2,8 @@
 
 DuckDB writes first to a log beside the file (`.wal`) and replays it when the file is opened. A log with
 flipped bits makes it refuse to open; one that was cut is taken as far as it goes, without a word. So we keep
-count of what was acknowledged in a small file of our own (`.saved`), set damaged files aside under a name with
-the time, read what can be read, and say what happened.
+count of what was acknowledged in a small file of our own (`.saved`), set damaged files aside under a name
+with the time, read what can be read, and say what happened.
 """
 
 import os
@@ -35,9 +35,9 @@ class UnreachableError(StoreError):
 def open_database(path: Path) -> tuple[duckdb.DuckDBPyConnection, list[str], bytes]:
     """Connect to `path`, setting aside what is damaged.
 
-    Returns the connection, a sentence for each file set aside, and the log as it was before (empty where there
-    was none or it is set aside already). UnreachableError where the folder cannot be used, StoreInUseError
-    where another process has the file open, StoreError where a newer DuckDB wrote it.
+    Returns the connection, a sentence for each file set aside, and the log as it was before (empty where
+    there was none or it is set aside already). UnreachableError where the folder cannot be used,
+    StoreInUseError where another process has the file open, StoreError where a newer DuckDB wrote it.
     """
     log = log_path(path)
     try:

@@ -37,7 +37,7 @@ def references(store: Store, study: Study) -> dict[str, Reference]:
 
 
 def import_reference(store: Store, study: Study, path: Path) -> list[Saved]:
-    """Save the reference standard in a CSV with the columns `case`, `truth` (1 or 0) and, optionally, `boxes`.
+    """Save the reference standard in a CSV with the columns `case`, `truth` (1 or 0) and, if wanted, `boxes`.
 
     `boxes` is a JSON list of {"x", "y", "w", "h"} or [x, y, width, height], in pixels. All rows are saved or
     none; DataError names the line at fault.

@@ -94,7 +94,7 @@ def reader_aucs(ratings: np.ndarray, truth: np.ndarray, draws: Draws | None = No
 
 
 def roc_curve(ratings: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rate over all thresholds, from (0, 0) to (1, 1); all readers' ratings pooled."""
+    """False and true positive rate by threshold, from (0, 0) to (1, 1), of all readers' ratings pooled."""
     known = ~np.isnan(ratings)
     values, positive = ratings[known], np.broadcast_to(truth, ratings.shape)[known]
     thresholds = np.unique(values)[::-1]

@@ -1,7 +1,7 @@
-"""Tables of what readers said: over all feedback, and of one study.
+"""The tables of a study: agreement, overlap, reading time, ROC.
 
-`overview` counts everything in the store. `analyse` works on the readings of a study as `study_frame` gives
-them and on nothing else, so that every figure can be had again from an export.
+They are worked out from its readings as `frames.study_frame` gives them and from nothing else, so that every
+figure can be had again from an export.
 """
 
 import itertools
@@ -13,11 +13,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from afloc.errors import DataError
 from afloc.feedback import agreement, resampling
 from afloc.feedback.reference import Reference
-from afloc.feedback.store import Store
-from afloc.feedback.study import Study, study_from_definition
+from afloc.feedback.study import Study
 
 ARMS = ("unaided", "aided")
 MODEL, REFERENCE = "model", "reference"
@@ -61,58 +59,6 @@ class Sample:
 def draw_sample(frame: pd.DataFrame) -> Sample:
     cases, readers = (pd.Index(np.sort(frame[name].unique())) for name in ("case_id", "reader"))
     return Sample(cases, readers, resampling.draw(len(readers), len(cases)))
-
-
-def overview(store: Store) -> pd.DataFrame:
-    """How often each answer to the Probe tab's question was given: modality, description, model, answer,
-    count."""
-    return store.frame(
-        "SELECT modality, description, model, answers ->> '$.agreement' AS answer, count(*) AS count "
-        "FROM answers WHERE kind = 'feedback' GROUP BY ALL ORDER BY count DESC, description, answer"
-    )
-
-
-def kept_studies(store: Store) -> dict[str, Study]:
-    """The studies that have answers, by id, as they were when the last version was first answered."""
-    rows = store.rows("SELECT definition FROM studies ORDER BY time, version")
-    studies = (study_from_definition(row["definition"]) for row in rows)
-    return {study.id: study for study in studies}
-
-
-def kept_study(store: Store, study_id: str) -> Study:
-    """DataError where the store holds no answer to it."""
-    studies = kept_studies(store)
-    if study_id not in studies:
-        known = f"; it has {', '.join(studies)}" if studies else ""
-        raise DataError(f"The store has no answer to a study {study_id!r}{known}.")
-    return studies[study_id]
-
-
-def study_frame(store: Store, study: Study) -> pd.DataFrame:
-    """The readings of a study that stand, one a row.
-
-    Columns reader, case_id, description, arm, period, repeat, seconds (visible), score, regions and
-    model_regions (JSON text), and `q_ID` for each question: the level of a rating or choice from 1, else text.
-    """
-    columns, parameters = [], []
-    for question in study.questions:
-        value = "answers ->> ?"
-        parameters.append(f'$."{question.id}"')
-        if question.kind == "rating":
-            value = f"TRY_CAST({value} AS INTEGER)"
-        elif question.kind == "choice":
-            value = f"nullif(list_position(?::VARCHAR[], {value}), 0)"
-            parameters[-1:] = [list(question.labels), parameters[-1]]
-        elif question.kind == "regions":
-            parameters.pop()
-            continue
-        columns.append(f'{value} AS "q_{question.id}"')
-    extra = "".join(", " + column for column in columns)
-    return store.frame(
-        "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
-        f"regions, model_regions{extra} FROM answers WHERE kind = 'reading' AND study = ? ORDER BY seq",
-        [*parameters, study.id],
-    )
 
 
 def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]) -> Results:
@@ -173,7 +119,7 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
                     "icc": agreement.intraclass(values)["2,1"] if scale else np.nan,
                 }
             )
-    columns = "question arm description n_cases n_readers kappa fleiss alpha icc".split()
+    columns = ["question", "arm", "description", "n_cases", "n_readers", "kappa", "fleiss", "alpha", "icc"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -193,7 +139,7 @@ def compare_pairs(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_repeats(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Each reader against themselves on the repeated cases: question, reader, n_cases, same (share), kappa."""
+    """Each reader against themselves on repeated cases: question, reader, n_cases, same (share), kappa."""
     key = ["reader", "case_id", "arm", "period"]
     both = frame[frame["repeat"] == 1].merge(frame[frame["repeat"] == 0], on=key, suffixes=("_2", "_1"))
     rows = []

@@ -19,7 +19,7 @@ from uuid import uuid4
 import duckdb
 
 from afloc.errors import StoreError
-from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, Event
+from afloc.feedback.events import JSON_NAMES, NAMES, Event
 from afloc.feedback.recovery import (
     SavedCount,
     UnreachableError,
@@ -28,35 +28,12 @@ from afloc.feedback.recovery import (
     open_database,
     set_aside,
 )
+from afloc.feedback.schema import MIGRATIONS
 
 FILE_NAME = "feedback.duckdb"
 NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please try again."
 AT_ONCE = 200  # rows committed together at most
 SECONDS_TO_SAVE = 30.0
-
-_TABLE = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
-
-# The answers that stand: feedback and readings neither replaced nor withdrawn. Of two that replace the same
-# row (sent from two pages at once) the later one stands.
-_ANSWERS = """
-CREATE OR REPLACE VIEW answers AS
-SELECT * EXCLUDE (place) FROM (
-    SELECT *, row_number() OVER (PARTITION BY coalesce(replaces, id) ORDER BY seq DESC) AS place
-    FROM events WHERE kind IN ('feedback', 'reading', 'withdrawal')
-)
-WHERE place = 1 AND kind <> 'withdrawal'
-  AND id NOT IN (SELECT replaces FROM events WHERE replaces IS NOT NULL)
-"""
-
-# One entry a schema version: the statements that lead to it from the one before. Only ever add to the end.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        f"CREATE TABLE events ({_TABLE}, PRIMARY KEY (id))",
-        "CREATE TABLE notices (time TIMESTAMP, notice VARCHAR)",
-        "CREATE TABLE studies (version VARCHAR, study VARCHAR, time TIMESTAMP, definition JSON)",
-        _ANSWERS,
-    ),
-)
 
 _COLUMN_LIST = ", ".join(f'"{name}"' for name in NAMES)
 _PLACES = "(" + ", ".join("?" * len(NAMES)) + ")"
@@ -295,7 +272,8 @@ class Store:
             connection, _, log = open_database(self.path)
             self._prepare(connection)
             notices.append(
-                f"The database was damaged and set aside as {aside.name}; an empty one was started in its place."
+                f"The database was damaged and set aside as {aside.name}; "
+                "an empty one was started in its place."
             )
         missing = self._count.read(self._id) - self._seq
         if missing > 0:

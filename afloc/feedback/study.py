@@ -6,7 +6,6 @@ the study file, or "example:NAME" for one that comes with AFLoc (`afloc.examples
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from afloc.errors import SettingsError
 from afloc.examples import EXAMPLES
+from afloc.feedback.toml_table import NAME, NAME_RULE, Table
 from afloc.findings import MODALITIES
 from afloc.geometry import Box
 from afloc.images import Image, read_image
@@ -43,7 +43,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Case:
-    """An image and a finding. `truth` and `boxes` (pixels of the image) are the reference standard, if known."""
+    """An image and a finding; `truth` and `boxes` (in its pixels) are the reference standard, if known."""
 
     id: str
     image: str = field(repr=False)
@@ -144,7 +144,7 @@ def read_study(path: Path) -> Study:
         raise SettingsError(f"There is no study file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not TOML: {str(error).rstrip('.')}.") from None
-    table = _Table(values, path.name)
+    table = Table(values, path.name)
     readers = table.table("readers")
     study = Study(
         id=table.name("id"),
@@ -169,7 +169,7 @@ def read_study(path: Path) -> Study:
     return _checked(study, table)
 
 
-def _checked(study: Study, table: "_Table") -> Study:
+def _checked(study: Study, table: "Table") -> Study:
     """What holds between keys."""
     for key, ids in (
         ("cases", (case.id for case in study.cases)),
@@ -181,8 +181,8 @@ def _checked(study: Study, table: "_Table") -> Study:
     if not study.readers:
         table.fail("readers", "names nobody")
     for name in study.readers:
-        if not _NAME.fullmatch(name):
-            table.fail(f"readers.{name}", _NAME_RULE)
+        if not NAME.fullmatch(name):
+            table.fail(f"readers.{name}", NAME_RULE)
     for number, case in enumerate(study.cases, 1):
         place = f"cases[{number}].image"
         if case.image.startswith(EXAMPLE):
@@ -209,7 +209,7 @@ def _checked(study: Study, table: "_Table") -> Study:
     return study
 
 
-def _question(table: "_Table") -> Question:
+def _question(table: "Table") -> Question:
     kind = table.choice("kind", QUESTION_KINDS)
     labels = table.texts("labels") if kind in ("rating", "choice") else ()
     if kind in ("rating", "choice") and (len(labels) < 2 or _repeated(labels)):
@@ -225,7 +225,7 @@ def _question(table: "_Table") -> Question:
     return question
 
 
-def _case(table: "_Table") -> Case:
+def _case(table: "Table") -> Case:
     case = Case(
         id=table.name("id"),
         image=table.text("image"),
@@ -244,92 +244,6 @@ _STUDY_KEYS = (
     *("id", "title", "design", "seed", "consent", "end", "washout_days", "repeats", "back", "edit"),
     *("threshold", "presence"),
 )
-_NEEDED = object()
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,59}")  # safe in every file format written of it
-_NAME_RULE = "must be at most 60 letters, digits, hyphens, dots and underscores, a letter or digit first"
-
-
-class _Table:
-    """A TOML table whose keys are taken one by one; every fault is a SettingsError that names the key."""
-
-    def __init__(self, values: dict[str, Any], file: str, place: str = ""):
-        self.values = values
-        self._file = file
-        self._place = place
-        self._taken: set[str] = set()
-
-    def fail(self, key: str, reason: str) -> None:
-        raise SettingsError(f"{self._file}: {self._place}{key} {reason}.")
-
-    def end(self) -> None:
-        if unknown := sorted(self.values.keys() - self._taken):
-            self.fail(unknown[0], f"is no key that is known here; there are {', '.join(sorted(self._taken))}")
-
-    def text(self, key: str, default: Any = _NEEDED) -> str:
-        value = self._take(key, default)
-        if value != default and (not isinstance(value, str) or not value.strip()):
-            self.fail(key, "must be a text that is not empty")
-        return value.strip()
-
-    def name(self, key: str) -> str:
-        value = self.text(key)
-        if not _NAME.fullmatch(value):
-            self.fail(key, _NAME_RULE)
-        return value
-
-    def number(self, key: str, low: float, high: float, default: Any = _NEEDED, whole: bool = False):
-        value = self._take(key, default)
-        kinds = int if whole else int | float
-        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            self.fail(key, f"must be a {'whole ' if whole else ''}number from {low} to {high}")
-        return value
-
-    def flag(self, key: str, default: Any) -> bool | None:
-        value = self._take(key, default)
-        if value is not default and not isinstance(value, bool):
-            self.fail(key, "must be true or false")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...], default: Any = _NEEDED) -> str:
-        value = self._take(key, default)
-        if value is not default and value not in allowed:
-            self.fail(key, f"must be one of {', '.join(allowed)}")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._take(key, _NEEDED)
-        if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
-            self.fail(key, "must be a list of texts")
-        return tuple(value)
-
-    def boxes(self, key: str) -> tuple[Box, ...]:
-        value = self._take(key, [])
-        numbers = isinstance(value, list) and all(
-            isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)
-            for box in value
-        )
-        if not numbers or any(box[2] <= 0 or box[3] <= 0 for box in value):
-            self.fail(key, "must be a list of [x, y, width, height]")
-        return tuple(tuple(box) for box in value)
-
-    def table(self, key: str) -> "_Table":
-        value = self._take(key, _NEEDED)
-        if not isinstance(value, dict):
-            self.fail(key, "must be a table")
-        return _Table(value, self._file, f"{self._place}{key}.")
-
-    def tables(self, key: str) -> list["_Table"]:
-        value = self._take(key, _NEEDED)
-        if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
-            self.fail(key, f"must be one or more tables, each under [[{key}]]")
-        return [_Table(each, self._file, f"{key}[{number}].") for number, each in enumerate(value, 1)]
-
-    def _take(self, key: str, default: Any) -> Any:
-        self._taken.add(key)
-        value = self.values.get(key, default)
-        if value is _NEEDED:
-            self.fail(key, "is missing")
-        return value
 
 
 def _repeated(values: Iterable[str]) -> str | None:

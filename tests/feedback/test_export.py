@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from afloc.errors import DataError
-from afloc.feedback import readings, results
+from afloc.feedback import frames, readings
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.events import NAMES
 from afloc.feedback.export import export, import_rows, safe_cell, unsafe_cell
@@ -29,7 +29,7 @@ def test_an_export_read_again_is_the_same_rows(filled, study, tmp_path, ending):
         assert import_rows(store, file) == len(before)
         assert store.rows(EVERYTHING) == before
         assert import_rows(store, file) == 0
-        assert results.kept_study(store, study.id).definition() == study.definition()
+        assert frames.kept_study(store, study.id).definition() == study.definition()
     with open(dictionary, encoding="utf-8", newline="") as opened:
         assert [row["column"] for row in csv.DictReader(opened)] == list(NAMES)
     assert json.loads(definition.read_text())["version"] == study.version
@@ -138,7 +138,7 @@ def test_the_last_imported_reference_stands(study, tmp_path):
 
 
 def test_no_identifier_is_kept(tmp_path, caplog):
-    """26 planted in file names and DICOM tags, beside the sign-in code; in files, log, export and messages."""
+    """26 planted in file names and DICOM tags, and the sign-in code, sought in files, log and export."""
     caplog.set_level(logging.DEBUG)
     films = tmp_path / "films"
     films.mkdir()

@@ -7,14 +7,14 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from afloc.errors import DataError
-from afloc.feedback import figures, results
+from afloc.feedback import figures, frames, results
 from afloc.feedback.reference import references
 from afloc.feedback.store import Store
 
 
 @pytest.fixture
 def analysed(filled, study):
-    frame = results.study_frame(filled, study)
+    frame = frames.study_frame(filled, study)
     return frame, results.analyse(study, frame, references(filled, study))
 
 
@@ -30,7 +30,7 @@ def test_the_frame_holds_each_reading_that_stands(filled, study, analysed):
 
 
 def test_overview_counts_the_feedback_that_stands(filled):
-    table = results.overview(filled)
+    table = frames.overview(filled)
     assert table["count"].sum() == 11  # of 12, one was withdrawn
     assert set(table["answer"]) == {"yes", "partly", "elsewhere", "absent"}
 
@@ -81,7 +81,7 @@ def test_overlaps(study, analysed):
 def test_choices_and_a_study_without_ratings(filled, study):
     question = dataclasses.replace(study.questions[0], kind="choice", labels=("3", "4"))
     other = dataclasses.replace(study, questions=(question,), presence=None)
-    frame = results.study_frame(filled, other)
+    frame = frames.study_frame(filled, other)
     assert set(frame["q_sure"].dropna()) == {1, 2} and frame["q_sure"].isna().any()
     found = results.analyse(other, frame, references(filled, study))
     assert found.roc.empty and found.curves.empty and found.agreement["icc"].isna().all()
@@ -89,17 +89,17 @@ def test_choices_and_a_study_without_ratings(filled, study):
 
 def test_nothing_yet(study, tmp_path):
     with Store(tmp_path) as store:
-        assert results.overview(store).empty and results.kept_studies(store) == {}
-        found = results.analyse(study, results.study_frame(store, study), references(store, study))
+        assert frames.overview(store).empty and frames.kept_studies(store) == {}
+        found = results.analyse(study, frames.study_frame(store, study), references(store, study))
         assert all(table.empty for table in vars(found).values())
         with pytest.raises(DataError, match=r"no answer to a study 'simulated'\.$"):
-            results.kept_study(store, study.id)
+            frames.kept_study(store, study.id)
     assert all(isinstance(figure, go.Figure) for figure in _figures(study, pd.DataFrame(), found))
 
 
 def test_figures_show_the_tables(filled, study, analysed):
     _, found = analysed
-    for figure in _figures(study, results.overview(filled), found):
+    for figure in _figures(study, frames.overview(filled), found):
         assert figure.data and len(figure.to_json()) < 100_000
     [unaided, aided] = figures.times_figure(found.times).data
     assert [unaided.y[0], aided.y[0]] == pytest.approx(found.times["value"][:2].tolist())
