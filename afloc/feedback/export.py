@@ -30,8 +30,8 @@ def export(store: Store, path: Path, format: str | None = None, study: str | Non
 
     `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in the answers that
     stand) or imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data
-    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a format that is
-    unknown or cannot be had.
+    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a
+    format that is unknown or cannot be had.
     """
     path = Path(path)
     format = format or _ENDINGS.get(path.suffix.lower())
