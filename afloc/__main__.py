@@ -120,11 +120,25 @@ def run_train(arguments: argparse.Namespace) -> None:
     print(f"Wrote {train(read_recipe(arguments.recipe), arguments.data, arguments.out)}.")
 
 
+def add_feedback(commands: argparse._SubParsersAction) -> None:
+    from afloc.feedback.commands import add_feedback_commands
+
+    add_feedback_commands(commands.add_parser("feedback", help="what readers said: sum up, export, import"))
+
+
+def add_study(commands: argparse._SubParsersAction) -> None:
+    from afloc.feedback.commands import add_study_commands
+
+    add_study_commands(commands.add_parser("study", help="check a reader study, show a reader's order"))
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
     add_convert,
     add_train,
+    add_feedback,
+    add_study,
 )
 
 

@@ -23,3 +23,11 @@ class DataError(AFLocError):
 
 class SettingsError(AFLocError):
     """A setting or a configuration file holds a value that is not accepted."""
+
+
+class StoreError(AFLocError):
+    """What readers say cannot be saved or read just now; nothing that was said to be saved is lost."""
+
+
+class AccessError(AFLocError):
+    """Who asks may not see or do this."""

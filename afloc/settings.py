@@ -72,6 +72,31 @@ SETTINGS = (
         "Memory for the images of open pages, in MB; the longest unused is dropped first.",
         _number(16, 1_000_000),
     ),
+    Setting(
+        "AFLOC_DATA_DIR",
+        "data",
+        "Folder for what readers say (feedback.duckdb), on a local disk; one AFLoc at a time has it open.",
+        str,
+    ),
+    Setting(
+        "AFLOC_BACKUP_DIR",
+        "",
+        "Folder for a Parquet copy of it, such as a mounted bucket; empty for none.",
+        _text_or_none,
+    ),
+    Setting("AFLOC_BACKUP_MINUTES", "5", "Minutes between copies.", _number(1, 1440)),
+    Setting(
+        "AFLOC_STUDIES_DIR",
+        "",
+        "Folder with the study files (*.toml) of the Reader study tab; empty for the demo.",
+        _text_or_none,
+    ),
+    Setting(
+        "AFLOC_COORDINATOR_CODE",
+        "",
+        "Code that shows the results over everything; empty for nobody. A study has a code of its own.",
+        _text_or_none,
+    ),
 )
 
 Settings = namedtuple("Settings", [setting.field for setting in SETTINGS])

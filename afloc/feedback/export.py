@@ -1,0 +1,239 @@
+"""Out of the store and back: CSV, Parquet, COCO JSON and iMRMC, with what explains them beside."""
+
+import csv
+import glob
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import shapely
+
+from afloc.errors import DataError, StoreError
+from afloc.feedback.agreement import shape
+from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
+from afloc.feedback.frames import kept_studies, kept_study, study_frame
+from afloc.feedback.reference import references
+from afloc.feedback.store import Store
+from afloc.feedback.study import study_from_definition
+
+FORMATS = ("csv", "parquet", "coco", "imrmc")
+_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".json": "coco", ".imrmc": "imrmc"}
+_FORMULA = re.compile(r"^'*[=+\-@\t\r]")  # a spreadsheet would run it; the quotes are those we put in front
+
+
+def export(store: Store, path: Path, format: str | None = None, study: str | None = None) -> list[Path]:
+    """Write what the store holds, or one study of it, to `path`; returns the files written.
+
+    `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in the answers that
+    stand) or imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data
+    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a
+    format that is unknown or cannot be had.
+    """
+    path = Path(path)
+    format = format or _ENDINGS.get(path.suffix.lower())
+    if format not in FORMATS:
+        raise DataError(f"The format must be one of {', '.join(FORMATS)}: name it, or end the file in "
+                        f"{', '.join(_ENDINGS)}.")  # fmt: skip
+    studies = {study: kept_study(store, study)} if study is not None else kept_studies(store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _WRITERS[format](store, path, study)
+    written = [path, path.with_name(f"{path.stem}.dictionary.csv")]
+    with open(written[1], "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("column", "type", "meaning"))
+        table.writerows((column.name, column.type, column.meaning) for column in COLUMNS)
+    for name, each in studies.items():
+        written.append(path.with_name(f"{path.stem}.{name}.study.json"))
+        text = json.dumps({"version": each.version, **each.definition()}, indent=2)
+        written[-1].write_text(text + "\n", encoding="utf-8")
+    return written
+
+
+def import_rows(store: Store, path: Path) -> int:
+    """Save the rows of an exported CSV or Parquet; returns how many were new. A row that is there stays as it
+    is.
+
+    The rows keep their ids, times and order; in an empty store they are the same rows. The definitions of
+    studies that were written beside the file come along. DataError for a file that is no such export; then
+    nothing is saved.
+    """
+    path = Path(path)
+    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
+    before = store.rows("SELECT count(*) AS n FROM events")[0]["n"]
+    try:
+        rows = sorted(read(path), key=lambda row: int(row["seq"]))
+        events = [event_from_row(row) for row in rows]
+        beside = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*.study.json"))
+        definitions = [json.loads(each.read_text(encoding="utf-8")) for each in beside]
+        studies = [study_from_definition({k: v for k, v in d.items() if k != "version"}) for d in definitions]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error, duckdb.Error, StoreError):
+        raise DataError(f"{path.name} is not a CSV or Parquet file that was exported from AFLoc.") from None
+    for study in studies:
+        store.keep_study(study.version, study.id, study.definition())
+    store.record_all(events)
+    return store.rows("SELECT count(*) AS n FROM events")[0]["n"] - before
+
+
+def safe_cell(value: Any) -> Any:
+    """A text as a cell that no spreadsheet takes for a formula: a quote before = + - @ tab and return."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def unsafe_cell(cell: str) -> str:
+    """The text that `safe_cell` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _select(study: str | None) -> tuple[str, list[str]]:
+    return ("WHERE study = ?", [study]) if study is not None else ("", [])
+
+
+def _write_csv(store: Store, path: Path, study: str | None) -> None:
+    where, parameters = _select(study)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(NAMES)
+        for row in store.rows(f"SELECT * FROM events {where} ORDER BY seq", parameters):
+            table.writerow([_cell(name, row[name]) for name in NAMES])
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name in JSON_NAMES and value is not None:
+        value = json.dumps(value, separators=(",", ":"))
+    elif name == "time":
+        value = value.isoformat()
+    elif isinstance(value, bool):
+        value = str(value).lower()
+    return safe_cell(value)
+
+
+def _write_parquet(store: Store, path: Path, study: str | None) -> None:
+    where, parameters = _select(study)
+    store.copy(
+        f"SELECT * FROM events {where} ORDER BY seq", path, "FORMAT parquet, COMPRESSION zstd", parameters
+    )
+
+
+def _write_coco(store: Store, path: Path, study: str | None) -> None:
+    """Boxes as bbox, outlines as segmentation; images are named by digest, categories by description."""
+    images: dict[str, dict] = {}
+    categories: dict[str, int] = {}
+    annotations = []
+    where, parameters = _select(study)
+    query = f"SELECT * FROM answers {where} ORDER BY seq"
+    for row in store.rows(query, parameters):
+        if not row["regions"] or row["image_digest"] is None:
+            continue
+        digest = row["image_digest"]
+        size = {"width": row["image_width"], "height": row["image_height"]}
+        image = images.setdefault(digest, {"id": len(images) + 1, "file_name": digest, **size})
+        category = categories.setdefault(row["description"] or "", len(categories) + 1)
+        for region in row["regions"]:
+            area = shape([region])
+            left, top, right, bottom = shapely.bounds(area).tolist()
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image["id"],
+                    "category_id": category,
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": float(shapely.area(area)),
+                    "segmentation": [[number for point in region["outline"] for number in point]]
+                    if "outline" in region
+                    else [],
+                    "iscrowd": 0,
+                    "attributes": {
+                        name: row[name] for name in ("id", "reader", "study", "case_id", "arm", "repeat")
+                    },
+                }
+            )
+    coco = {
+        "info": {
+            "description": "Regions drawn by readers, exported from AFLoc. Images are named by SHA-256."
+        },
+        "images": list(images.values()),
+        "categories": [{"id": number, "name": name} for name, number in categories.items()],
+        "annotations": annotations,
+    }
+    path.write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_imrmc(store: Store, path: Path, study: str | None) -> None:
+    """The raw data file of the iMRMC software: sizes, then reader, case, modality (here the arm), score.
+
+    The truth of each case stands as reader -1. Repeated cases are left out.
+    """
+    if study is None:
+        raise DataError("iMRMC holds the ratings of one study: say which with --study.")
+    kept = kept_study(store, study)
+    if kept.presence is None:
+        raise DataError(f"The study {study} asks for no rating of presence, which iMRMC is about.")
+    frame = study_frame(store, kept)
+    column, known = f"q_{kept.presence}", references(store, kept)
+    frame = frame[(frame["repeat"] == 0) & frame[column].notna() & frame["case_id"].isin(known)]
+    if frame.empty:
+        raise DataError(
+            f"The study {study} has no rating of a case whose truth is known: import the reference."
+        )
+    truths = {case: int(known[case].truth) for case in sorted(frame["case_id"].unique())}
+    lines = [
+        f"AFLoc study {study}, version {kept.version}",
+        f"N0: {list(truths.values()).count(0)}",
+        f"N1: {list(truths.values()).count(1)}",
+        f"NR: {frame['reader'].nunique()}",
+        f"NM: {frame['arm'].nunique()}",
+        "",
+        "BEGIN DATA:",
+        *(f"-1,{case},0,{truth}" for case, truth in truths.items()),
+    ]
+    for row in frame.sort_values(["arm", "reader", "case_id"]).itertuples(index=False):
+        lines.append(f"{row.reader},{row.case_id},{row.arm},{int(getattr(row, column))}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+_WRITERS: dict[str, Callable[[Store, Path, str | None], None]] = {
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "coco": _write_coco,
+    "imrmc": _write_imrmc,
+}
+
+
+def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(10_000_000)
+    types = {column.name: column.type for column in COLUMNS}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if not set(NAMES) <= set(table.fieldnames or ()):
+            raise ValueError("other columns")
+        for row in table:
+            yield {name: _value(types[name], unsafe_cell(row[name])) for name in NAMES}
+
+
+def _value(type: str, text: str) -> Any:
+    if text == "":
+        return None
+    if type == "JSON":
+        return json.loads(text)
+    if type in ("INTEGER", "BIGINT"):
+        return int(text)
+    if type == "DOUBLE":
+        return float(text)
+    if type == "BOOLEAN":
+        return {"true": True, "false": False}[text]
+    return datetime.fromisoformat(text) if type == "TIMESTAMP" else text
+
+
+def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in found.description]
+        for values in found.fetchall():
+            row = dict(zip(names, values, strict=True))
+            for name in JSON_NAMES:
+                row[name] = None if row[name] is None else json.loads(row[name])
+            yield row

@@ -1,0 +1,95 @@
+"""Plotly figures of the tables in `results`; each is a function of its table alone."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+COLOURS = {"unaided": "#6b7280", "aided": "#c2410c"}
+
+
+def overview_figure(overview: pd.DataFrame) -> go.Figure:
+    """Counts of each answer in the Probe tab, by description (the twenty most asked)."""
+    top = overview.groupby("description")["count"].sum().nlargest(20).index[::-1]
+    figure = go.Figure()
+    for answer, part in overview.groupby("answer"):
+        counts = part.groupby("description")["count"].sum().reindex(top, fill_value=0)
+        figure.add_bar(y=list(top), x=counts.tolist(), name=str(answer), orientation="h")
+    return _finish(figure, "Answers in the Probe tab", "answers").update_layout(barmode="stack")
+
+
+def counts_figure(counts: pd.DataFrame, question: str, labels: tuple[str, ...]) -> go.Figure:
+    """Answers to a question along its scale, by arm."""
+    figure = go.Figure()
+    part = counts[counts["question"] == question]
+    for arm, colour in COLOURS.items():
+        numbers = part[part["arm"] == arm].groupby("answer")["count"].sum().reindex(labels, fill_value=0)
+        if numbers.sum():
+            figure.add_bar(x=list(labels), y=numbers.tolist(), name=arm, marker_color=colour)
+    return _finish(figure, "Answers", None, "readings")
+
+
+def agreement_figure(pairs: pd.DataFrame, question: str) -> go.Figure:
+    """Kappa of each pair of readers with its interval, by arm."""
+    part = pairs[pairs["question"] == question]
+    figure = go.Figure()
+    for arm, mine in part.groupby("arm", sort=False):
+        names = [f"{row.first} – {row.second}" for row in mine.itertuples(index=False)]
+        _add_points(figure, arm, names, mine, "kappa")
+    return _finish(figure, "Agreement of pairs of readers", "kappa").update_xaxes(range=[-1.02, 1.02])
+
+
+def overlap_figure(overlaps: pd.DataFrame) -> go.Figure:
+    """Mean IoU between readers, and of readers and the model with the reference, by arm."""
+    figure = go.Figure()
+    for arm, mine in overlaps.groupby("arm", sort=False):
+        names = [f"{row.first} – {row.second}" for row in mine.itertuples(index=False)]
+        _add_points(figure, arm, names, mine, "iou")
+    return _finish(figure, "Overlap of what was drawn", "IoU").update_xaxes(range=[-0.02, 1.02])
+
+
+def times_figure(times: pd.DataFrame) -> go.Figure:
+    """Mean seconds a case was visible, by arm; the difference with its interval in the title."""
+    figure = go.Figure()
+    for row in times[times["measure"] != "difference"].itertuples(index=False):
+        error = {"array": [row.high - row.value], "arrayminus": [row.value - row.low]}
+        figure.add_bar(x=[row.measure], y=[row.value], error_y=error, marker_color=COLOURS[row.measure])
+    title = "Reading time"
+    for row in times[times["measure"] == "difference"].itertuples(index=False):
+        title += f": {row.value:+.1%} aided (95% interval {row.low:+.1%} to {row.high:+.1%})"
+    return _finish(figure, title, None, "seconds").update_layout(showlegend=False)
+
+
+def roc_figure(curves: pd.DataFrame, roc: pd.DataFrame) -> go.Figure:
+    """The ROC curve of each arm, its readers' mean area in the legend."""
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": "#d1d5db"}, showlegend=False)
+    for arm, part in curves.groupby("arm", sort=False):
+        area = roc[(roc["measure"] == arm) & (roc["reader"] == "")]
+        name = arm + "".join(f", AUC {a.auc:.2f} ({a.low:.2f} to {a.high:.2f})" for a in area.itertuples())
+        figure.add_scatter(
+            x=part["false_positive_rate"].tolist(),
+            y=part["true_positive_rate"].tolist(),
+            name=name,
+            mode="lines+markers",
+            line={"color": COLOURS[arm]},
+        )
+    return _finish(figure, "ROC", "1 - specificity", "sensitivity")
+
+
+def _add_points(figure: go.Figure, arm: str, names: list[str], table: pd.DataFrame, column: str) -> None:
+    error = {
+        "array": (table["high"] - table[column]).tolist(),
+        "arrayminus": (table[column] - table["low"]).tolist(),
+    }
+    figure.add_scatter(
+        x=table[column].tolist(), y=names, error_x=error, name=arm, mode="markers", marker_color=COLOURS[arm]
+    )
+
+
+def _finish(figure: go.Figure, title: str, x: str | None, y: str | None = None) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 14}},
+        template="plotly_white",
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        legend={"orientation": "h", "y": -0.2},
+    )
+    return figure.update_xaxes(title=x, automargin=True).update_yaxes(title=y, automargin=True)

@@ -1,0 +1,59 @@
+"""What the store holds, as tables to work on."""
+
+import pandas as pd
+
+from afloc.errors import DataError
+from afloc.feedback.store import Store
+from afloc.feedback.study import Study, study_from_definition
+
+
+def overview(store: Store) -> pd.DataFrame:
+    """How often each answer to the Probe tab's question was given: modality, description, model, answer,
+    count."""
+    return store.frame(
+        "SELECT modality, description, model, answers ->> '$.agreement' AS answer, count(*) AS count "
+        "FROM answers WHERE kind = 'feedback' GROUP BY ALL ORDER BY count DESC, description, answer"
+    )
+
+
+def kept_studies(store: Store) -> dict[str, Study]:
+    """The studies that have answers, by id, as they were when the last version was first answered."""
+    rows = store.rows("SELECT definition FROM studies ORDER BY time, version")
+    studies = (study_from_definition(row["definition"]) for row in rows)
+    return {study.id: study for study in studies}
+
+
+def kept_study(store: Store, study_id: str) -> Study:
+    """DataError where the store holds no answer to it."""
+    studies = kept_studies(store)
+    if study_id not in studies:
+        known = f"; it has {', '.join(studies)}" if studies else ""
+        raise DataError(f"The store has no answer to a study {study_id!r}{known}.")
+    return studies[study_id]
+
+
+def study_frame(store: Store, study: Study) -> pd.DataFrame:
+    """The readings of a study that stand, one a row.
+
+    Columns reader, case_id, description, arm, period, repeat, seconds (visible), score, regions and
+    model_regions (JSON text), and `q_ID` for each question: the level of a rating or choice from 1, or text.
+    """
+    columns, parameters = [], []
+    for question in study.questions:
+        value = "answers ->> ?"
+        parameters.append(f'$."{question.id}"')
+        if question.kind == "rating":
+            value = f"TRY_CAST({value} AS INTEGER)"
+        elif question.kind == "choice":
+            value = f"nullif(list_position(?::VARCHAR[], {value}), 0)"
+            parameters[-1:] = [list(question.labels), parameters[-1]]
+        elif question.kind == "regions":
+            parameters.pop()
+            continue
+        columns.append(f'{value} AS "q_{question.id}"')
+    extra = "".join(", " + column for column in columns)
+    return store.frame(
+        "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
+        f"regions, model_regions{extra} FROM answers WHERE kind = 'reading' AND study = ? ORDER BY seq",
+        [*parameters, study.id],
+    )

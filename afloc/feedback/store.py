@@ -1,0 +1,355 @@
+"""The store of what readers say: one DuckDB file of events that are only ever added.
+
+One thread writes. It takes what is queued, commits it in one transaction, and only then lets the callers go:
+`record` returns when the row is on the disk. Each read has a cursor of its own.
+"""
+
+import contextlib
+import json
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import duckdb
+
+from afloc.errors import StoreError
+from afloc.feedback.events import JSON_NAMES, NAMES, Event
+from afloc.feedback.recovery import (
+    SavedCount,
+    UnreachableError,
+    keep_copy,
+    log_path,
+    open_database,
+    set_aside,
+)
+from afloc.feedback.schema import MIGRATIONS
+
+FILE_NAME = "feedback.duckdb"
+NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please try again."
+AT_ONCE = 200  # rows committed together at most
+SECONDS_TO_SAVE = 30.0
+
+_COLUMN_LIST = ", ".join(f'"{name}"' for name in NAMES)
+_PLACES = "(" + ", ".join("?" * len(NAMES)) + ")"
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A row that is on the disk: its id, its place in the order of saving, and when it was received (UTC)."""
+
+    id: str
+    seq: int
+    time: datetime
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the writing thread is asked to do: save rows, or call a function between transactions."""
+
+    events: tuple[Event, ...]
+    call: Callable[[duckdb.DuckDBPyConnection], Any] | None
+    done: Future
+
+
+class Store:
+    """The events in `folder`, safe to share between threads; use it as a context manager or `close` it.
+
+    `notices`: sentences about damaged files found on opening and answers that could not be read, this time
+    and before. StoreInUseError (a StoreError) where another process has the folder open. A folder that cannot
+    be used just now is no reason not to start: each `record` tries again and raises StoreError meanwhile.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.path = Path(folder) / FILE_NAME
+        self.problem: str | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._id = ""
+        self._seq = 0
+        self._count = SavedCount(self.path)
+        self._pending_notices: list[str] = []
+        self._gate = threading.Lock()
+        self._jobs: queue.Queue[_Job | None] = queue.Queue()
+        self._closed = False
+        try:
+            self._open()
+        except UnreachableError as error:
+            self.problem = str(error)
+        self._writer = threading.Thread(target=self._write_jobs, name="feedback-writer", daemon=True)
+        self._writer.start()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def record(self, event: Event) -> Saved:
+        """Save one event; returns after the commit. StoreError: it is not saved."""
+        return self.record_all([event])[0]
+
+    def record_all(self, events: Sequence[Event]) -> list[Saved]:
+        """Save events in one transaction, all or none. One whose id is there already is left as it is."""
+        return self._ask(tuple(events), None)
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT as dicts, JSON columns read and ids as text. Values go as parameters.
+
+        The tables are `events` (everything), `answers` (the feedback and readings that stand), `studies` and
+        `notices`.
+        """
+
+        def fetch(cursor):
+            cursor.execute(query, list(parameters))
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+        return [_plain(row) for row in self._read(fetch)]
+
+    def frame(self, query: str, parameters: Sequence[Any] = ()):
+        """The rows of a SELECT as a pandas DataFrame, JSON as text."""
+        return self._read(lambda cursor: cursor.execute(query, list(parameters)).df())
+
+    def copy(self, query: str, path: Path, options: str, parameters: Sequence[Any] = ()) -> None:
+        """Write the rows of a SELECT with DuckDB's own COPY; `options` as "FORMAT parquet"."""
+        target = str(path).replace("'", "''")
+        self._read(
+            lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters))
+        )
+
+    @property
+    def last_seq(self) -> int:
+        """The place of the last row saved; a figure worked out at the same one is still right."""
+        return self._seq
+
+    @property
+    def notices(self) -> list[str]:
+        found = self.rows("SELECT time, notice FROM notices ORDER BY time")
+        kept = [f"{row['time']:%Y-%m-%d %H:%M} UTC: {row['notice']}" for row in found]
+        return kept + self._pending_notices
+
+    def keep_study(self, version: str, study: str, definition: dict[str, Any]) -> None:
+        """Keep a study's definition as it was when answers were given, once a version."""
+
+        def insert(connection):
+            connection.execute(
+                "INSERT INTO studies SELECT ?, ?, ?, ? "
+                "WHERE NOT EXISTS (SELECT 1 FROM studies WHERE version = ?)",
+                [version, study, _now(), json.dumps(definition), version],
+            )
+
+        self._ask((), insert)
+
+    def close(self) -> None:
+        """Save what is queued, fold the log into the file, close it. Later writes raise StoreError."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        self._writer.join()
+        self._disconnect()
+
+    def _ask(self, events: tuple[Event, ...], call: Callable | None) -> Any:
+        job = _Job(events, call, Future())
+        with self._gate:  # nothing may be queued behind the end
+            if self._closed:
+                raise StoreError("Not saved: the store is closed.")
+            self._jobs.put(job)
+        try:
+            return job.done.result(SECONDS_TO_SAVE + len(events) / 100)
+        except TimeoutError:
+            raise StoreError("Not saved in time: the disk is slow; please try again.") from None
+
+    def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
+        connection = self._connection
+        if connection is None:
+            raise StoreError(self.problem or "The store is closed.")
+        try:
+            with connection.cursor() as cursor:
+                return fetch(cursor)
+        except duckdb.ProgrammingError:  # the query is at fault: a bug
+            raise
+        except duckdb.Error:
+            raise StoreError("The data folder cannot be read just now; please try again.") from None
+
+    # What follows runs in the writing thread, `_open` and `_disconnect` on opening and closing too.
+
+    def _write_jobs(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch, size = [], 0
+            while job is not None:
+                batch.append(job)
+                size += len(job.events)
+                if job.call or size >= AT_ONCE:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            self._save(batch)
+            if job is None:
+                return
+
+    def _save(self, batch: list[_Job]) -> None:
+        """Commit a batch, then answer its callers. A batch that fails is tried again one job at a time."""
+        try:
+            results = self._commit(batch)
+        except StoreError as error:
+            self.problem = str(error)
+            _refuse(batch, StoreError(f"Not saved: {self.problem[:1].lower()}{self.problem[1:]}"))
+        except duckdb.Error as error:
+            self._disconnect()  # after a fatal error nothing works until the file is opened again
+            if len(batch) > 1:
+                for job in batch:
+                    self._save([job])
+            elif (found := self._find_saved(batch[0])) is not None:
+                batch[0].done.set_result(found)
+            else:
+                self.problem = NOT_SAVED if _blames_disk(error) else "Not saved: a value does not fit."
+                _refuse(batch, StoreError(self.problem))
+        except Exception as error:  # a bug: the callers learn of it and the thread lives on
+            self._disconnect()
+            _refuse(batch, error)
+        else:
+            self.problem = None
+            for job, result in zip(batch, results, strict=True):
+                job.done.set_result(result)
+
+    def _commit(self, batch: list[_Job]) -> list[Any]:
+        if self._connection is None:
+            self._open()
+        connection, seq, rows = self._connection, self._seq, []
+        events = [event for job in batch for event in job.events]
+        connection.begin()
+        saved = _find(connection, events)
+        for event in events:
+            if event.id not in saved:
+                seq += 1
+                saved[event.id] = Saved(event.id, seq, event.time)
+                rows.append(event.row(seq))
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            connection.execute(
+                f"INSERT INTO events ({_COLUMN_LIST}) VALUES {', '.join([_PLACES] * len(some))}",
+                [value for row in some for value in row],
+            )
+        results = [
+            job.call(connection) if job.call else [saved[event.id] for event in job.events] for job in batch
+        ]
+        connection.commit()
+        if rows:
+            self._seq = seq
+            self._count.write(self._id, seq)
+        return results
+
+    def _find_saved(self, job: _Job) -> list[Saved] | None:
+        """After a commit that failed: the rows, if the log holds them all the same."""
+        try:
+            if self._connection is None:
+                self._open()
+            saved = _find(self._connection, job.events)
+            return [saved[event.id] for event in job.events] if job.events else None
+        except (duckdb.Error, StoreError, KeyError):
+            return None
+
+    def _open(self) -> None:
+        connection, notices, log = open_database(self.path)
+        try:
+            self._prepare(connection)
+        except duckdb.Error as error:
+            connection.close()
+            if _blames_disk(error):
+                raise UnreachableError("The data folder is full or cannot be written to.") from None
+            aside = set_aside(self.path)
+            connection, _, log = open_database(self.path)
+            self._prepare(connection)
+            notices.append(
+                f"The database was damaged and set aside as {aside.name}; "
+                "an empty one was started in its place."
+            )
+        missing = self._count.read(self._id) - self._seq
+        if missing > 0:
+            if log:
+                aside = keep_copy(log_path(self.path), log)
+                notices.append(f"The log of the last answers was cut short; it is kept as {aside.name}.")
+            notices.append(f"{missing:,} rows that had been saved could not be read.")
+        self._connection = connection
+        self._pending_notices += notices
+        if self._pending_notices:
+            try:
+                rows = [[_now(), notice] for notice in self._pending_notices]
+                connection.executemany("INSERT INTO notices VALUES (?, ?)", rows)
+                self._pending_notices = []
+                self._count.write(self._id, self._seq)
+            except duckdb.Error:
+                pass  # they are tried again at the next opening
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Bring the schema up to date and read through every row; duckdb.Error where that fails."""
+        connection.execute("CREATE TABLE IF NOT EXISTS store (key VARCHAR PRIMARY KEY, value VARCHAR)")
+        values = dict(connection.execute("SELECT key, value FROM store").fetchall())
+        version = int(values.get("schema", 0))
+        if version > len(MIGRATIONS):
+            connection.close()
+            raise StoreError("The database was written by a newer AFLoc: update this one.")
+        if version < len(MIGRATIONS):
+            values = {"id": uuid4().hex} | values | {"schema": str(len(MIGRATIONS))}
+            connection.begin()
+            for statement in (each for step in MIGRATIONS[version:] for each in step):
+                connection.execute(statement)
+            connection.executemany(
+                "INSERT OR REPLACE INTO store VALUES (?, ?)", [list(v) for v in values.items()]
+            )
+            connection.commit()
+            connection.execute("CHECKPOINT")
+        self._id = values["id"]
+        _, last = connection.execute("SELECT count(hash(events)), max(seq) FROM events").fetchone()
+        self._seq = last or 0
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+
+def _find(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> dict[str, Saved]:
+    """Which of `events` are saved already, by id."""
+    ids = [event.id for event in events]
+    found = connection.execute(
+        "SELECT id, seq, time FROM events WHERE id IN (SELECT unnest(?::UUID[]))", [ids]
+    )
+    return {str(row[0]): Saved(str(row[0]), row[1], row[2]) for row in found.fetchall()}
+
+
+def _refuse(batch: list[_Job], error: Exception) -> None:
+    for job in batch:
+        job.done.set_exception(error)
+
+
+def _blames_disk(error: duckdb.Error) -> bool:
+    return isinstance(error, duckdb.FatalException) or any(
+        reason in str(error) for reason in ("Could not write", "No space left", "Read-only file system")
+    )
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    for name in (*JSON_NAMES, "definition"):
+        if isinstance(row.get(name), str):
+            row[name] = json.loads(row[name])
+    for name in ("id", "replaces"):
+        if row.get(name) is not None:
+            row[name] = str(row[name])
+    return row
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

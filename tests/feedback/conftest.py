@@ -1,0 +1,89 @@
+"""A store with a simulated study: 3 readers, 12 cases, crossover with repeats, and some feedback."""
+
+import dataclasses
+import random
+
+import pytest
+
+from afloc.feedback import readings
+from afloc.feedback.events import Event
+from afloc.feedback.store import Store
+from afloc.feedback.study import FOLDER, Case, read_study
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@x",
+    "\tx",
+    "\rx",
+    "'=1",
+    "''",
+    'a,"b"\r\nc',
+    "ü😀",
+    "[1]",
+    "\x00",
+]
+
+
+@pytest.fixture(scope="session")
+def study():
+    demo = read_study(FOLDER / "demo.toml")
+    box = (100.0, 100.0, 200.0, 100.0)
+    cases = tuple(
+        Case(f"c{n}", "example:retina", ("exudates", "optic disc")[n % 2], "fundus", n < 6, (box,) * (n < 6))
+        for n in range(12)
+    )
+    return dataclasses.replace(demo, id="simulated", cases=cases, repeats=3)
+
+
+@pytest.fixture(scope="session")
+def filled_folder(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("filled")
+    chance = random.Random(0)
+    with Store(folder) as store:
+        for reader in study.readers:
+            readings.give_consent(store, study, reader, "s")
+            while slot := readings.next_slot(store, study, reader):
+                rating = min(5, max(1, round(chance.gauss(4 if slot.case.truth else 2, 1))))
+                box = {"box": [100 + chance.randrange(20), 100, 200, 90.5]}
+                readings.save_reading(
+                    store,
+                    study,
+                    reader,
+                    slot.index,
+                    {"sure": rating, "remark": chance.choice(HOSTILE)},
+                    [box] if slot.case.truth else [],
+                    comment=chance.choice(HOSTILE),
+                    visible_ms=chance.randrange(5000, 9000) * (1 if slot.arm == "aided" else 2),
+                    model_regions=[{"box": [110, 100, 200, 100], "score": 0.7}],
+                    model="afloc-mini 1",
+                    image_digest=f"{slot.case.id:0>64}",
+                    image_width=1411,
+                    image_height=1411,
+                )
+        for number, text in enumerate(HOSTILE):
+            outline = [[0, 0], [10, 0], [5.5, 9.25]]
+            answers = {"agreement": ("yes", "partly", "elsewhere", "absent")[number % 4]}
+            saved = store.record(
+                Event(
+                    "feedback",
+                    description="effusion " + text,
+                    comment=text,
+                    answers=answers,
+                    score=-0.5 + number / 7,
+                    present=bool(number % 2),
+                    regions=[{"outline": outline}],
+                    image_digest="f" * 64,
+                    image_width=100,
+                    image_height=50,
+                )
+            )
+        store.record(Event("withdrawal", replaces=saved.id))
+    return folder
+
+
+@pytest.fixture
+def filled(filled_folder):
+    with Store(filled_folder) as store:
+        yield store

@@ -1,0 +1,216 @@
+import csv
+import json
+import logging
+
+import duckdb
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from afloc.errors import DataError
+from afloc.feedback import frames, readings
+from afloc.feedback.backup import COPY_NAME, Backup
+from afloc.feedback.events import NAMES
+from afloc.feedback.export import export, import_rows, safe_cell, unsafe_cell
+from afloc.feedback.reference import import_reference, references
+from afloc.feedback.store import Store
+from afloc.feedback.study import load_image, read_study
+from tests.feedback.conftest import HOSTILE
+
+EVERYTHING = "SELECT * FROM events ORDER BY seq"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_export_read_again_is_the_same_rows(filled, study, tmp_path, ending):
+    file, dictionary, definition = export(filled, tmp_path / f"out.{ending}")
+    with Store(tmp_path / "again") as store:
+        before = filled.rows(EVERYTHING)
+        assert import_rows(store, file) == len(before)
+        assert store.rows(EVERYTHING) == before
+        assert import_rows(store, file) == 0
+        assert frames.kept_study(store, study.id).definition() == study.definition()
+    with open(dictionary, encoding="utf-8", newline="") as opened:
+        assert [row["column"] for row in csv.DictReader(opened)] == list(NAMES)
+    assert json.loads(definition.read_text())["version"] == study.version
+
+
+def test_no_cell_is_a_formula(filled, tmp_path):
+    export(filled, tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = [(name, cell) for row in rows for name, cell in row.items() if cell]
+    assert not [cell for name, cell in texts if cell[0] in "=+-@\t\r" and name not in ("score", "threshold")]
+    for text in [*HOSTILE, "", "'", "'x", "'''=1", "x=1"]:
+        assert unsafe_cell(safe_cell(text)) == text
+        assert not str(safe_cell(text)).startswith(tuple("=+-@\t\r"))
+
+
+def test_an_export_of_one_study(filled, study, tmp_path):
+    export(filled, tmp_path / "out.parquet", study=study.id)
+    found = duckdb.sql(f"SELECT DISTINCT study FROM '{tmp_path / 'out.parquet'}'").fetchall()
+    assert found == [(study.id,)]
+    with pytest.raises(DataError, match=r"no answer to a study 'other'; it has simulated\.$"):
+        export(filled, tmp_path / "out.csv", study="other")
+
+
+def test_coco(filled, study, tmp_path):
+    export(filled, tmp_path / "out.json")
+    coco = json.loads((tmp_path / "out.json").read_text())
+    standing = [row for row in filled.rows("SELECT * FROM answers ORDER BY seq") if row["regions"]]
+    assert len(coco["annotations"]) == sum(len(row["regions"]) for row in standing)
+    images = {image["id"]: image for image in coco["images"]}
+    categories = {category["id"]: category["name"] for category in coco["categories"]}
+    assert len(images) == len({image["file_name"] for image in coco["images"]}) == 7
+    for row, annotation in zip(standing, coco["annotations"], strict=True):
+        image = images[annotation["image_id"]]
+        assert image["file_name"] == row["image_digest"] and image["width"] == row["image_width"]
+        assert categories[annotation["category_id"]] == row["description"]
+        assert annotation["attributes"]["id"] == row["id"]
+        if "box" in row["regions"][0]:
+            assert annotation["bbox"] == row["regions"][0]["box"]
+            assert annotation["area"] == pytest.approx(annotation["bbox"][2] * annotation["bbox"][3])
+        else:
+            assert annotation["segmentation"] == [[0, 0, 10, 0, 5.5, 9.25]]
+            assert annotation["bbox"] == [0, 0, 10, 9.25] and annotation["area"] == pytest.approx(46.25)
+
+
+def test_imrmc(filled, study, tmp_path):
+    export(filled, tmp_path / "out.imrmc", study=study.id)
+    head, _, body = (tmp_path / "out.imrmc").read_text().partition("BEGIN DATA:\n")
+    assert {"N0: 6", "N1: 6", "NR: 3", "NM: 2"} <= set(head.splitlines())
+    rows = [line.split(",") for line in body.splitlines()]
+    assert {(case, truth) for reader, case, _, truth in rows if reader == "-1"} == {
+        (case.id, str(int(case.truth))) for case in study.cases
+    }
+    ratings = [tuple(row) for row in rows if row[0] != "-1"]
+    expected = filled.rows("SELECT * FROM answers WHERE kind = 'reading' AND repeat = 0")
+    assert sorted(ratings) == sorted(
+        (row["reader"], row["case_id"], row["arm"], str(row["answers"]["sure"])) for row in expected
+    )
+    assert len(ratings) == 3 * 12 * 2
+    with pytest.raises(DataError, match="--study"):
+        export(filled, tmp_path / "out.imrmc")
+
+
+def test_formats(filled, tmp_path):
+    export(filled, tmp_path / "out.txt", "coco")
+    assert json.loads((tmp_path / "out.txt").read_text())["annotations"]
+    with pytest.raises(DataError, match=r"^The format must be one of csv, parquet.*\.$"):
+        export(filled, tmp_path / "out.xlsx")
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b"PAR1 not"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_no_export_is_refused(tmp_path, content, ending):
+    path = tmp_path / f"in.{ending}"
+    path.write_bytes(content)
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(DataError, match=r"^in\.\w+ is not a CSV or Parquet file"):
+            import_rows(store, path)
+        with pytest.raises(DataError):
+            import_rows(store, tmp_path / f"none.{ending}")
+        assert store.rows(EVERYTHING) == []
+
+
+def test_the_last_imported_reference_stands(study, tmp_path):
+    with Store(tmp_path) as store:
+        assert references(store, study)["c0"].truth and len(references(store, study)) == 12
+        path = tmp_path / "truth.csv"
+        path.write_text(
+            'case,truth,boxes\nc0,0,\nc7,yes,"[{""label"": ""x"", ""x"": 1, ""y"": 2, ""w"": 3, ""h"": 4}]"\n'
+        )
+        assert len(import_reference(store, study, path)) == 2
+        found = references(store, study)
+        assert not found["c0"].truth and found["c0"].regions == ()
+        assert found["c7"].truth and found["c7"].regions == ({"box": [1, 2, 3, 4]},)
+        for text, message in [
+            ("case\nc0\n", "columns case and truth"),
+            ("case,truth\nc99,1\n", "Line 2: the study has no case 'c99'"),
+            ("case,truth\nc0,1\nc1,maybe\n", "Line 3: truth is 'maybe'"),
+            ('case,truth,boxes\nc0,1,"[[1,2,0,4]]"\n', "Line 2: boxes must be"),
+            ("case,truth\n", "holds no case"),
+        ]:
+            path.write_text(text)
+            with pytest.raises(DataError, match=message):
+                import_reference(store, study, path)
+        assert references(store, study) == found
+
+
+def test_no_identifier_is_kept(tmp_path, caplog):
+    """26 planted in file names and DICOM tags, and the sign-in code, sought in files, log and export."""
+    caplog.set_level(logging.DEBUG)
+    films = tmp_path / "films"
+    films.mkdir()
+    tags = "PatientName PatientID PatientBirthDate PatientAddress InstitutionName ReferringPhysicianName "
+    tags += "AccessionNumber StudyID StudyDescription OperatorsName PatientComments OtherPatientIDs"
+    secrets, cases = [], []
+    for number in range(2):
+        dataset = Dataset()
+        for place, tag in enumerate(tags.split()):
+            secret = f"1928073{number}" if tag == "PatientBirthDate" else f"ZQ{place}TAG{number}X"
+            secrets.append(secret)
+            setattr(dataset, tag, secret)
+        name = f"ZQFILE{number}NAME_Doe.dcm"
+        secrets += [name.removesuffix(".dcm")]
+        _write_dicom(dataset, films / name)
+        cases.append(f'[[cases]]\nid = "c{number}"\nimage = "films/{name}"\ndescription = "effusion"\n')
+    assert len(set(secrets)) == 26
+    (tmp_path / "s.toml").write_text(
+        'id = "s"\ntitle = "S"\ndesign = "aided"\nseed = 1\n[readers]\nR1 = "ZQCODEX1"\n'
+        '[[questions]]\nid = "q"\ntext = "?"\nkind = "choice"\nlabels = ["yes", "no"]\n' + "".join(cases)
+    )
+    study = read_study(tmp_path / "s.toml")
+    data = tmp_path / "data"
+    out = tmp_path / "out"
+    with Store(data) as store:
+        while slot := readings.next_slot(store, study, "R1"):
+            image = load_image(study, slot.case)
+            readings.save_reading(
+                store, study, "R1", slot.index, {"q": "yes"}, image_digest=image.digest,
+                image_width=image.width, image_height=image.height,
+            )  # fmt: skip
+        for ending in ("csv", "parquet", "json"):
+            export(store, out / f"x.{ending}")
+        kept = [path.read_bytes() for path in data.iterdir()]  # the log as it is while the page runs
+        assert any(path.name.endswith(".wal") for path in data.iterdir())
+    kept += [path.read_bytes() for folder in (data, out) for path in folder.iterdir()] + [
+        caplog.text.encode()
+    ]
+    found = [secret for secret in [*secrets, "ZQ", "films/"] if any(secret.encode() in each for each in kept)]
+    assert found == [] and image.digest.encode() in b"".join(kept)
+
+
+def _write_dicom(dataset: Dataset, path) -> None:
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def test_a_copy_brings_everything_back(filled_folder, tmp_path):
+    with Store(filled_folder) as store:
+        backup = Backup(store, tmp_path / "bucket", minutes=60)
+        assert backup.copy() and backup.problem is None
+        before = store.rows(EVERYTHING)
+        copy = tmp_path / "bucket" / COPY_NAME
+        first = copy.stat().st_mtime_ns
+        backup.close()
+        assert copy.stat().st_mtime_ns == first  # nothing new
+    assert sorted(path.name for path in copy.parent.iterdir())[0].startswith("feedback.")
+    with Store(tmp_path / "again") as store:
+        assert import_rows(store, copy) == len(before) and store.rows(EVERYTHING) == before
+
+
+def test_a_copy_that_fails_says_so(filled, tmp_path):
+    (tmp_path / "bucket").write_text("in the way")
+    backup = Backup(filled, tmp_path / "bucket", minutes=60)
+    assert not backup.copy() and backup.problem.startswith("The copy of the feedback failed")
+    backup.close()
