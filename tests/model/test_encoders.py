@@ -12,7 +12,7 @@ def small(small_folder):
 
 
 def test_image_feature_shapes(small):
-    features = small.network.encode_images(torch.zeros(2, 3, 96, 96))
+    features = small.network.encode_images(torch.zeros(2, 3, 96, 96), "fundus")
     assert features.shallow.shape == (2, 32, 12, 12)
     assert features.deep.shape == (2, 32, 6, 6)
     assert features.global_.shape == (2, 32)
