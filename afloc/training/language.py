@@ -29,6 +29,8 @@ from afloc.training.statements import AFFIRMED, DENIED, Statement, opposite, oth
 from afloc.training.texts import encode_texts
 
 OTHER_SIDE = {"left": "right", "right": "left"}
+# Families whose findings readers call by each other's names; in others each finding is a thing of its own.
+BLURRED = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
 OTHER_ZONE = {"upper": "lower", "lower": "upper", "middle": "upper"}
 
 
@@ -139,9 +141,8 @@ def _conflict(x: Statement, y: Statement, modality: str) -> float | None:
 
 def _related(a: str, b: str, modality: str) -> bool:
     entries = load_findings(modality)
-    return (
-        entries[a].family == entries[b].family or a in ancestors(b, modality) or b in ancestors(a, modality)
-    )
+    blurred = entries[a].family == entries[b].family and entries[a].family in BLURRED
+    return blurred or a in ancestors(b, modality) or b in ancestors(a, modality)
 
 
 class LanguageObjective(nn.Module):
