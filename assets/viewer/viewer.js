@@ -13,13 +13,13 @@
 //   showMaps([{ rows, title?, note? }], answer?)   one to four panes side by side, one place, window and colour scale for all
 //   showTruth(shapes, { over, beside })   given boxes and outlines: over the maps, and in a pane of their own beside them
 //   shapes                            get: the reader's shapes (layers.js says what a shape is); set: replaces them, without undo
-//   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map, side
+//   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map
 //   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
 //   setMode("pan" | "window" | "box" | "outline")   what dragging does
 //   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text), showSide(text)
 //   peek(rows | null | undefined)     another map (or none) for as long as something is held; undefined ends it
 //   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
-//   render(options)                   the first pane as a canvas at the film's size: { overlay, caption: [line, …], spacing }
+//   render(options)                   the last pane as a canvas at the film's size: { overlay, caption: [line, …], spacing }
 //   film, image, grid, transform, valueAt(x, y), actions, painted, size     what is shown, for other scripts and tests
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
@@ -34,13 +34,14 @@ function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
   const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)]));
-  const startDisplay = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0], side: true };
+  const startDisplay = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
 
   let film = null, shades = null;
   let panes = [], maps = [];                          // maps: [{ map, title, note }], one a pane
   let beside = false, over = true;
   let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of a pane
   let held;                                           // the map of peek()
+  let sideLetter = "";
   let display = { ...startDisplay }, mode = "pan";
   let frame = 0, resting = 0, coarse = false;
 
@@ -66,17 +67,24 @@ function createViewer(root, options) {
     close.textContent = "×";
     close.addEventListener("click", () => options.onClose?.(panes.findIndex((pane) => pane.element === element)));
     caption.append(title, note, close);
-    const svg = draw("svg", { class: "shapes" });
-    element.append(film, map, svg, caption);
-    find(".panes").append(element);
-    return { element, svg, title, note, close, film, filmContext: film.getContext("2d"), mapContext: map.getContext("2d") };
+    const svg = draw("svg", { class: "shapes" }), side = document.createElement("p"), letter = document.createElement("b");
+    side.className = "side";
+    side.title = "Assumed for a frontal film: the patient's right lies on the image's left. Not read from the file.";
+    side.append(letter, Object.assign(document.createElement("span"), { textContent: "assumed" }));
+    letter.textContent = sideLetter;
+    element.append(film, map, svg, side);
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    frame.append(caption, element);
+    find(".panes").append(frame);
+    return { frame, element, svg, title, note, close, letter, film, filmContext: film.getContext("2d"), mapContext: map.getContext("2d") };
   }
 
   // As many panes as there are maps (and one for the truth), laid out so that the image is largest.
   function layOut() {
     const count = Math.max(1, maps.length) + (beside ? 1 : 0);
     while (panes.length < count) panes.push(makePane());
-    while (panes.length > count) panes.pop().element.remove();
+    while (panes.length > count) panes.pop().frame.remove();
     const { width = 1, height = 1 } = film ?? {};
     const fits = (columns) => Math.min(stage.clientWidth / columns / width, stage.clientHeight / Math.ceil(count / columns) / height);
     const columns = Array.from({ length: count }, (_, i) => i + 1).reduce((best, each) => (fits(each) > fits(best) * 1.001 ? each : best));
@@ -409,9 +417,9 @@ function createViewer(root, options) {
     // Says above the image why a map is shown that would otherwise be held back.
     showGate(text) { find(".gate").textContent = text; },
     // What lies on the left edge of the image, and that it is assumed; "" for nothing.
-    showSide(text) { find(".side b").textContent = text; find(".side").hidden = !text; },
+    showSide(text) { sideLetter = text; for (const pane of panes) pane.letter.textContent = text; },
     render: ({ overlay = true, caption = [], spacing = null } = {}) => renderPicture({
-      film, shades, map: overlay && display.map ? maps[0]?.map : null, paint: { ...display, colors: tables[display.colors] },
+      film, shades, map: overlay && display.map ? maps.at(-1)?.map : null, paint: { ...display, colors: tables[display.colors] },
       shapes: overlay ? [...layer.truth, ...layer.shapes] : [], caption, spacing,
     }),
   };
