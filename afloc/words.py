@@ -15,7 +15,7 @@ from afloc.model.image_encoder import ImageFeatures
 from afloc.model.text_encoder import TextFeatures
 
 _UNCALIBRATED = {"scale": 10.0, "bias": 0.0}
-_NEGATION = re.compile(r"\b(no|not|without|absent|absence|denies|free of|negative for|never|nor|none)\b", re.I)
+_NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
 

@@ -88,4 +88,9 @@ def probe_tab(model: Model, store: ImageStore) -> None:
 def _describe_word(word: Word) -> dict:
     """The map as hexadecimal text, two digits a cell, row by row: 00 is 0 and ff is 1."""
     levels = np.rint(255 * word.grid).astype(np.uint8)
-    return {"text": word.text, "known": word.known, "pull": round(word.pull, 3), "grid": levels.tobytes().hex()}
+    return {
+        "text": word.text,
+        "known": word.known,
+        "pull": round(word.pull, 3),
+        "grid": levels.tobytes().hex(),
+    }

@@ -1,8 +1,8 @@
 """Images on their way in: bytes to the server, the shown pixels back, nothing on disk.
 
-POST /afloc/images          takes the file as the body, or `?example=NAME`; answers with the pixels (`to_body`)
-                            and, in the header X-AFLoc-Image, JSON: token, width, height, notes, spacing and
-                            what `describe_pixels` says
+POST /afloc/images          takes the file as the body, or `?example=NAME`; answers with the pixels
+                            (`to_body`) and, in the header X-AFLoc-Image, JSON: token, width, height, notes,
+                            spacing and what `describe_pixels` says
 DELETE /afloc/images/TOKEN  drops it
 """
 
@@ -44,7 +44,8 @@ def describe_pixels(image: Image) -> dict:
 def to_body(image: Image) -> bytes:
     """The pixels row by row, interleaved, little-endian, compressed with gzip: nothing is lost on the way."""
     pixels, _ = shown_pixels(image)
-    return gzip.compress(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).data, compresslevel=1)
+    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+    return gzip.compress(little.reshape(-1).view(np.uint8), compresslevel=1)
 
 
 async def read_body(request: Request, limit_mb: int) -> bytes:

@@ -155,30 +155,39 @@ function createLayer(stage, onChange) {
 
   // --- painting -----------------------------------------------------------------------------------------------------
 
+  // The elements of the reader's shapes are kept from one painting to the next, so that one in focus stays in focus.
   function render() {
     for (const pane of stage.panes()) {
-      const held = document.activeElement?.dataset.shape;
-      pane.svg.replaceChildren();
+      const { svg } = pane, { zoom, left, top } = stage.view();
+      pane.group ??= draw("g", {}, svg);
+      pane.own ??= new Map();
+      for (const [id, path] of pane.own) if (!find(id)) { path.remove(); pane.own.delete(id); }
+      for (const passing of svg.querySelectorAll(".halo, .truth, .drawing, .handle, text")) passing.remove();
       if (!stage.image()) continue;
-      const { zoom, left, top } = stage.view();
-      const group = draw("g", { transform: `translate(${left} ${top}) scale(${zoom})` }, pane.svg);
-      if (pane.truth) for (const shape of truth) renderShape(group, shape, "truth");
-      if (pane.truth) for (const shape of truth) renderLabel(pane.svg, shape);
+      pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom})`);
+      if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, "truth"); renderLabel(svg, shape); }
       for (const shape of shapes) {
-        const path = renderShape(group, shape, shape.id === selected ? "own selected" : "own");
-        for (const [name, value] of Object.entries({ "data-shape": shape.id, tabindex: 0, role: "button" })) path.setAttribute(name, value);
+        if (!pane.own.has(shape.id)) pane.own.set(shape.id, makeOwn(pane.group, shape.id));
+        const path = pane.own.get(shape.id);
+        path.setAttribute("d", pathOf(shape));
+        path.setAttribute("class", shape.id === selected ? "own selected" : "own");
         path.setAttribute("aria-label", describe(shape));
-        path.addEventListener("focus", () => { if (selected !== shape.id) { selected = shape.id; stage.repaint(); } });
-        if (String(shape.id) === held && pane === stage.panes()[0]) path.focus({ preventScroll: true });
-        if (shape.id === selected) renderHandles(pane.svg, shape);
+        path.before(draw("path", { d: pathOf(shape), class: "halo" }));
+        if (shape.id === selected) renderHandles(svg, shape);
       }
-      if (drawing) renderShape(group, drawing, "own selected");
+      if (drawing) renderPath(pane.group, drawing, "drawing");
     }
   }
 
-  function renderShape(group, shape, className) {
+  function makeOwn(group, id) {
+    const path = draw("path", { "data-shape": id, tabindex: 0, role: "button", "fill-rule": "evenodd" }, group);
+    path.addEventListener("focus", () => { if (selected !== id) { selected = id; stage.repaint(); } });
+    return path;
+  }
+
+  function renderPath(group, shape, className) {
     draw("path", { d: pathOf(shape), class: "halo" }, group);
-    return draw("path", { d: pathOf(shape), class: className, "fill-rule": "evenodd" }, group);
+    draw("path", { d: pathOf(shape), class: className, "fill-rule": "evenodd" }, group);
   }
 
   function renderLabel(svg, shape) {
