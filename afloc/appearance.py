@@ -2,8 +2,9 @@
 
 `python -m afloc.appearance DATA` measures the training images (DATA/<modality>/train.csv) and writes
 assets/appearance.json, then says on how many of the evaluation images the doubt would be false: 0.8% of chest
-films, 0.3% of fundus images, none of the tissue sections. Photographs of people, animals and things are doubted;
-smooth gray pictures (the moon, a clock) are not: those take the model's own features (`features_fit`).
+films, 0.3% of fundus images, none of the tissue sections. Photographs of people, animals and things are
+doubted; smooth gray pictures (the moon, a clock) are not: those take the model's own features
+(`features_fit`).
 """
 
 import csv

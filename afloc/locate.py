@@ -110,7 +110,7 @@ class View:
 
     @cached_property
     def doubt(self) -> str | None:
-        """Why this may be no image the model can answer for, one sentence; None where nothing speaks for it."""
+        """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
         known = (self._model.config.calibration or {}).get("known")
         vector = self._features.global_[0].cpu().numpy()
         if looks_like(self.image, self.modality) and features_fit(vector, known):

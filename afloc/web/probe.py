@@ -32,7 +32,7 @@ def probe_tab(model: Model, store: ImageStore) -> None:
         """{"image": token, "description", "modality" or null} to {"modality", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
-        them. `doubt`: why this may be no image the model knows, or null. {"gone": true}: send the image again.
+        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
         """
         description = str(question.get("description", ""))
         if len(description) > LONGEST_DESCRIPTION:

@@ -3,11 +3,14 @@
 // (left + x·zoom, top + y·zoom) of the canvas. The cost is that of the canvas, not of the film.
 
 const SHARP_FROM = 4;               // from this zoom on, image pixels are shown as squares
-let scratch = new Float32Array(0);
+const buffers = new WeakMap();
 
-function scratchOf(count) {
-  if (scratch.length < count) scratch = new Float32Array(count);
-  return scratch;
+// An ImageData for a canvas, the last one where it fits: it holds what was painted then.
+function bufferOf(context, width, height) {
+  const last = buffers.get(context);
+  if (last?.width === width && last.height === height) return last;
+  buffers.set(context, context.createImageData(width, height));
+  return buffers.get(context);
 }
 
 const scaled = (view, scale) => ({ zoom: view.zoom * scale, left: view.left * scale, top: view.top * scale });
@@ -28,18 +31,17 @@ function paintFilm(context, film, view, shades) {
   const level = film.levels[depth], step = view.zoom * 2 ** depth, smooth = view.zoom < SHARP_FROM;
   const across = axis(part.x, part.width, view.left, step, level.width, smooth);
   const down = axis(part.y, part.height, view.top, step, level.height, smooth);
-  const pixels = context.createImageData(part.width, part.height);
-  const count = part.width * part.height, values = scratchOf(count);
+  const pixels = bufferOf(context, part.width, part.height), { data } = pixels;
   if (level.planes.length === 1) {
-    const words = new Uint32Array(pixels.data.buffer), table = Uint32Array.from(shades, (shade) => 0xff000000 | (shade * 0x010101));
-    resample(level.planes[0], level.width, across, down, values);
-    for (let i = 0; i < count; i++) words[i] = table[(values[i] + 0.5) | 0];
-  } else {
-    pixels.data.fill(255);
-    level.planes.forEach((plane, channel) => {
-      resample(plane, level.width, across, down, values);
-      for (let i = 0, j = channel; i < count; i++, j += 4) pixels.data[j] = shades[(values[i] + 0.5) | 0];
+    const words = new Int32Array(data.buffer);
+    sampleRows(level.planes[0], level.width, across, down, (row, y) => {
+      for (let x = 0, i = y * part.width; x < part.width; x++, i++) words[i] = -0x1000000 | (shades[(row[x] + 0.5) | 0] * 0x010101);
     });
+  } else {
+    data.fill(255);
+    level.planes.forEach((plane, channel) => sampleRows(plane, level.width, across, down, (row, y) => {
+      for (let x = 0, i = 4 * y * part.width + channel; x < part.width; x++, i += 4) data[i] = shades[(row[x] + 0.5) | 0];
+    }));
   }
   context.putImageData(pixels, part.x, part.y);
 }
@@ -51,28 +53,26 @@ function paintMap(context, map, image, view, { colors, opacity, threshold, outli
   if (!part) return;
   const across = axis(part.x, part.width, view.left, image.width * view.zoom / map.columns, map.columns);
   const down = axis(part.y, part.height, view.top, image.height * view.zoom / map.rows, map.rows);
-  const values = resample(map.cells, map.columns, across, down, scratchOf(part.width * part.height));
-  const pixels = context.createImageData(part.width, part.height), data = pixels.data;
-  for (let i = 0, j = 0; j < data.length; i++, j += 4) {
-    const value = values[i];
-    if (value < threshold) continue;
-    const color = 3 * Math.round(255 * value);
-    data[j] = colors[color]; data[j + 1] = colors[color + 1]; data[j + 2] = colors[color + 2];
-    data[j + 3] = 255 * opacity * value;
-  }
-  if (outline) drawContour(values, part, data, threshold);
+  const pixels = bufferOf(context, part.width, part.height), words = new Uint32Array(pixels.data.buffer);
+  const inside = new Uint8Array(part.width * part.height);
+  const table = Uint32Array.from({ length: 256 }, (_, i) => (Math.round(opacity * i) << 24) | (colors[3 * i + 2] << 16) | (colors[3 * i + 1] << 8) | colors[3 * i]);
+  sampleRows(map.cells, map.columns, across, down, (row, y) => {
+    for (let x = 0, i = y * part.width; x < part.width; x++, i++) {
+      const value = row[x], above = value >= threshold;
+      inside[i] = above ? 1 : 0;
+      words[i] = above ? table[(255 * value + 0.5) | 0] : 0;
+    }
+  });
+  if (outline) drawContour(inside, part, words);
   context.putImageData(pixels, part.x, part.y);
 }
 
-// Where the map crosses the threshold between neighbours: a light line with a dark one beside it, seen on black and on white.
-function drawContour(values, { width, height }, data, threshold) {
-  const put = (i, shade) => { data[4 * i] = data[4 * i + 1] = data[4 * i + 2] = shade; data[4 * i + 3] = 255; };
+// Where neighbours lie on different sides of the threshold: a light line with a dark one beside it, seen on black and on white.
+function drawContour(inside, { width, height }, words) {
   for (let y = 1; y < height - 1; y++) {
     for (let x = 1, i = y * width + 1; x < width - 1; x++, i++) {
-      const inside = values[i] >= threshold;
-      const edge = inside !== (values[i - 1] >= threshold) || inside !== (values[i + 1] >= threshold)
-        || inside !== (values[i - width] >= threshold) || inside !== (values[i + width] >= threshold);
-      if (edge) put(i, inside ? 255 : 20);
+      const own = inside[i];
+      if (inside[i - 1] + inside[i + 1] + inside[i - width] + inside[i + width] !== 4 * own) words[i] = own ? 0xffffffff : 0xff141414;
     }
   }
 }
@@ -86,7 +86,9 @@ function readMap(rows) {
 function mapAt(map, image, x, y) {
   const across = axis(0, 1, 0.5 - x, image.width / map.columns, map.columns);
   const down = axis(0, 1, 0.5 - y, image.height / map.rows, map.rows);
-  return resample(map.cells, map.columns, across, down)[0];
+  let value;
+  sampleRows(map.cells, map.columns, across, down, (row) => { value = row[0]; });
+  return value;
 }
 
 // A small picture of a film, with a map over it where one is given.

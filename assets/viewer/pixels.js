@@ -64,21 +64,22 @@ function axis(from, count, origin, step, cells, smooth = true) {
   return { low, high, share };
 }
 
-// `cells`, rows of `width`, at every pixel of two axes: Float32Array, row by row.
-function resample(cells, width, across, down, values = new Float32Array(across.low.length * down.low.length)) {
+// `cells`, rows of `width`, at every pixel of two axes: `use(row, y)` gets one row of values after the other, in the same array.
+function sampleRows(cells, width, across, down, use) {
   const count = across.low.length, first = across.low[0], last = across.high[count - 1];
-  const line = new Float32Array(width), { low, high, share } = across;
-  for (let y = 0, i = 0; y < down.low.length; y++) {
+  const line = new Float32Array(width), row = new Float32Array(count), { low, high, share } = across;
+  for (let y = 0; y < down.low.length; y++) {
     const upper = down.low[y] * width, lower = down.high[y] * width, part = down.share[y];
-    if (y === 0 || upper !== down.low[y - 1] * width || part !== down.share[y - 1]) {
-      for (let x = first; x <= last; x++) line[x] = cells[upper + x] + part * (cells[lower + x] - cells[upper + x]);
+    if (y === 0 || down.low[y] !== down.low[y - 1] || part !== down.share[y - 1]) {
+      if (part === 0) for (let x = first; x <= last; x++) line[x] = cells[upper + x];
+      else for (let x = first; x <= last; x++) line[x] = cells[upper + x] + part * (cells[lower + x] - cells[upper + x]);
+      for (let x = 0; x < count; x++) {
+        const value = line[low[x]];
+        row[x] = value + share[x] * (line[high[x]] - value);
+      }
     }
-    for (let x = 0; x < count; x++, i++) {
-      const value = line[low[x]];
-      values[i] = value + share[x] * (line[high[x]] - value);
-    }
+    use(row, y);
   }
-  return values;
 }
 
 // Shades 0 … 255 of every stored value under a window: `low` is black and `high` white, or the other way round.

@@ -25,9 +25,10 @@
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
 const MAX_ZOOM = 40;                // screen pixels per image pixel
-const SHARP_PIXELS = 9e6;           // painted at once when at rest, for all panes together …
-const QUICK_PIXELS = 1.6e6;         // … and while something moves
-const REST = 140;                   // ms without a change until it is at rest
+const FRAME = 9;                    // ms a painting may take while something moves: where the machine is slow, it gets coarser
+const STEPS = [1, 0.75, 0.5, 0.375, 0.25];   // … by these scales
+const MOST_PIXELS = 9e6;            // of one canvas
+const REST = 140;                   // ms without a change until it is at rest, and sharp
 const MOST_PANES = 4;
 
 function createViewer(root, options) {
@@ -43,10 +44,11 @@ function createViewer(root, options) {
   let held;                                           // the map of peek()
   let sideLetter = "";
   let display = { ...startDisplay }, mode = "pan";
-  let frame = 0, resting = 0, coarse = false;
+  let frame = 0, coarse = 0, dirty = { film: true, maps: true };
+  let moving = false, touched = -Infinity, pace = 1e5;  // pace: pixels painted a ms
 
   const layer = createLayer({
-    panes: () => panes, image: () => film, view: () => ({ zoom, left, top }), repaint: () => paint(),
+    panes: () => panes, image: () => film, view: () => ({ zoom, left, top }), repaint: () => paint(false, false),
   }, (shapes) => options.onShapes?.(shapes));
 
   // --- panes ----------------------------------------------------------------------------------------------------------
@@ -106,24 +108,36 @@ function createViewer(root, options) {
 
   // --- painting -------------------------------------------------------------------------------------------------------
 
-  function paint() {
-    frame ||= requestAnimationFrame(() => { frame = 0; paintNow(performance.now() - resting < REST); });
+  // Asks for a painting of the film, of the maps or (both false) of the shapes alone.
+  function paint(filmToo = true, mapsToo = true) {
+    dirty = { film: dirty.film || filmToo, maps: dirty.maps || mapsToo };
+    frame ||= requestAnimationFrame(() => { frame = 0; paintNow(moving); });
   }
 
-  // Full sharpness for one image at rest; fewer pixels than the screen has while a large one is dragged.
-  function paintNow(moving) {
-    clearTimeout(coarse);
-    coarse = 0;
-    const width = paneWidth(), height = paneHeight(), density = Math.min(window.devicePixelRatio || 1, 2);
-    const budget = (moving ? QUICK_PIXELS : SHARP_PIXELS) / (film?.levels[0].planes.length === 3 ? 2 : 1);
-    const scale = Math.min(density, Math.sqrt(budget / Math.max(1, width * height)));
-    if (scale < density && moving) coarse = setTimeout(() => paintNow(false), REST);
-    paintFilms(width, height, scale);
-    panes.forEach((pane, i) => paintPane(pane, maps[i], Math.min(scale, 1), width, height));
+  // A change by the user; of several in a row the machine paints what it can.
+  function touch() {
+    const now = performance.now();
+    moving = now - touched < REST;
+    touched = now;
+  }
+
+  function paintNow(quick) {
+    const width = paneWidth(), height = paneHeight(), density = Math.min(window.devicePixelRatio || 1, 2, Math.sqrt(MOST_PIXELS / Math.max(1, width * height)));
+    const parts = (dirty.film ? film?.levels[0].planes.length ?? 0 : 0) + (dirty.maps ? panes.length : 0);
+    const scale = density * (quick ? STEPS.find((step) => parts * width * height * (density * step) ** 2 <= pace * FRAME) ?? STEPS.at(-1) : 1);
+    const start = performance.now();
+    if (dirty.film) paintFilms(width, height, scale);
+    if (dirty.maps) panes.forEach((pane, i) => paintPane(pane, maps[i], Math.min(scale, 1), width, height));
+    if (parts) pace = parts * width * height * scale ** 2 / Math.max(performance.now() - start, 0.5);
     layer.render();
     const { undo, remove } = layer.state;
     find("[data-act=undo]").disabled = !undo;
     find("[data-act=remove]").disabled = !remove;
+    dirty = { film: false, maps: false };
+    if (scale < density || coarse) {
+      clearTimeout(coarse);
+      coarse = setTimeout(() => { coarse = 0; dirty = { film: true, maps: true }; paintNow(false); }, REST);
+    }
   }
 
   function prepare(context, width, height, scale) {
@@ -182,7 +196,7 @@ function createViewer(root, options) {
 
   function moved() {
     fitted = false;
-    resting = performance.now();
+    touch();
     paint();
   }
 
@@ -216,7 +230,8 @@ function createViewer(root, options) {
     if (!(display.colors in tables)) display.colors = startDisplay.colors;
     if (film && ("window" in change || "invert" in change)) shades = shadesOf(film, display.window, display.invert);
     controls.show(display);
-    paint();
+    touch();
+    paint("window" in change || "invert" in change, Object.keys(change).some((key) => key !== "window" && key !== "invert"));
     options.onDisplay?.(display);
   }
 
@@ -225,7 +240,6 @@ function createViewer(root, options) {
     const top = 1 << film.depth, [low, high] = display.window;
     const width = clamp((high - low) * Math.exp(dx / 250), 2, 4 * top);
     const level = clamp((low + high) / 2 + dy * width / 400, -top, 2 * top);
-    resting = performance.now();
     setDisplay({ window: [level - width / 2, level + width / 2] });
     say(`window ${Math.round(width)}  level ${Math.round(level)}`);
   }
@@ -353,7 +367,7 @@ function createViewer(root, options) {
     const next = rows && readMap(rows);
     if (next === held) return;
     held = next;
-    paint();
+    paint(false, true);
   }
 
   root.addEventListener("click", (event) => {
