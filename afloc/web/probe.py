@@ -18,7 +18,7 @@ from afloc.words import Word, remarks
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 MOST_WORDS = 40  # that get a map of their own
 GONE = "The server no longer holds this image; please open it again."
-SCRIPTS = ("words.js", "scan.js", "share.js", "help.js")
+SCRIPTS = ("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js")
 
 
 def probe_tab(model: Model, store: ImageStore) -> None:

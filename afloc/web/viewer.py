@@ -12,7 +12,16 @@ from afloc.heatmap import colour_table
 
 ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 SLOT = "<!-- viewer -->"
-SCRIPTS = ("pixels.js", "paint.js", "layers.js", "display.js", "picture.js", "viewer.js")
+SCRIPTS = (
+    "pixels.js",
+    "paint.js",
+    "layers.js",
+    "panes.js",
+    "gestures.js",
+    "display.js",
+    "picture.js",
+    "viewer.js",
+)
 
 
 def read_asset(name: str) -> str:

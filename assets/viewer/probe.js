@@ -4,51 +4,30 @@
 
 const PAUSE = 80;                   // ms without a key before a description is asked
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
-const MOST_CHIPS = 14, MOST_RECENT = 30;
 const MOST_KEPT = 3;                // maps beside the newest one
 const RETRY = 3000;                 // ms between attempts while the server does not answer
 
 const find = (selector) => element.querySelector(selector);
 const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane });
 const box = find("textarea"), verdict = find(".verdict"), picker = find(".modality select"), chooser = find("input[type=file]");
-const endpoint = (window.gradio_config?.root || location.origin).replace(/\/$/, "") + "/afloc/images";
 
 let image = null;                   // { token, source, about } of the image shown
 let opening = 0, answers = 0;       // counters: the newest image asked for, the newest answer painted
 let modality = null;                // chosen by the user; null leaves it to the model
-let offered = null;                 // what the chips are for
-let wording = "simple", allChips = false;
 let answer = null, kept = [];       // the finding shown, or null; findings kept beside it
 let insisted = false;               // "show the map anyway" is on
 let doubt = null, trusted = false;  // why the image may be none the model knows; the user goes on all the same
 let waiting = null, busy = false, timer = 0, dwelling = 0;
 let ownWords = false;               // the description was typed, not taken from an example
-let recent = [];                    // descriptions asked on this page, newest first; in memory only
 let pending = null;                 // a view to restore on the next image
 
 const words = createWords(find(".each"), peekAtWord);
 const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text), operatingPoint: props.operating_point });
+const offers = createOffers(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
 const help = createHelp(find, props);
 const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
 // --- images -------------------------------------------------------------------------------------------------------
-
-// `source` is { file } or { example }; it is kept so that the image can be sent again if the server dropped it.
-async function send(source) {
-  const query = source.example ? "?example=" + encodeURIComponent(source.example) : "";
-  const response = await fetch(endpoint + query, { method: "POST", body: source.file ?? "", headers: { "Content-Type": "application/octet-stream" } });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    throw new Refusal(problem.error || "The server could not take this image.");
-  }
-  return [JSON.parse(response.headers.get("X-AFLoc-Image")), response];
-}
-
-class Refusal extends Error {}
-
-function forget(token) {
-  fetch(`${endpoint}/${token}`, { method: "DELETE", keepalive: true }).catch(() => {});
-}
 
 async function open(source) {
   if (source.file && /\.json$/i.test(source.file.name)) return openView(source.file);
@@ -62,7 +41,7 @@ async function open(source) {
     image = { token: about.token, source, about };
     modality = null; doubt = null; trusted = false; kept = [];
     scan.forget();
-    showOffer("try");
+    offers.show("try");
     viewer.showImage(film, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
     viewer.showSide("");
     viewer.showNotice(about.notes.join(" "));
@@ -132,7 +111,7 @@ function showReply(reply) {
   showAnswer(reply.finding, reply.remarks);
   words.put(reply.finding ? reply.words : [], reply.finding?.grid[0].length);
   clearTimeout(dwelling);
-  if (reply.finding) dwelling = setTimeout(() => remember(reply.finding.text), DWELL);
+  if (reply.finding) dwelling = setTimeout(() => offers.remember(reply.finding.text), DWELL);
 }
 
 async function askForAll() {
@@ -232,7 +211,7 @@ function showMaps(number = answers) {
 function keep() {
   if (find(".keep").disabled) return;
   kept = [...kept, answer];
-  remember(answer.text);
+  offers.remember(answer.text);
   showAnswer(null);
   box.value = "";
   words.put([]);
@@ -268,55 +247,12 @@ function speak() {
 
 // --- what the panel offers ----------------------------------------------------------------------------------------
 
-function button(className, text) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
-
 function showModality(name) {
   picker.disabled = false;
   picker.value = name;
   viewer.showSide(name === "chest_xray" ? "R" : "");
-  if (offered !== name) { offered = name; allChips = false; showChips(); }
+  offers.modality = name;
 }
-
-// "try", "scan" or "recent": what stands below the answer.
-function showOffer(name) {
-  find(".panel").dataset.offer = name;
-  for (const part of element.querySelectorAll("[data-panel]")) part.hidden = part.dataset.panel !== name;
-  for (const tab of element.querySelectorAll("[data-offer]:not(.panel)")) tab.setAttribute("aria-pressed", String(tab.dataset.offer === name));
-  find(".wordings").hidden = name !== "try";
-  if (name === "scan") scan.open();
-  if (name === "recent") showRecent();
-  if (name === "try" && offered) showChips();
-}
-
-function remember(text) {
-  recent = [text, ...recent.filter((other) => other !== text)].slice(0, MOST_RECENT);
-  if (find(".panel").dataset.offer === "recent") showRecent();
-}
-
-function showRecent() {
-  find(".recent").replaceChildren(...recent.map((text) => button("chip", text)));
-  if (!recent.length) put(".recent", "What you ask on this page is listed here until you leave it.");
-}
-
-// As many as fit, the rest on request.
-function showChips() {
-  const sentences = props.descriptions[offered]?.[wording] ?? [], chips = find("[data-panel=try]");
-  chips.dataset.wording = wording;
-  chips.replaceChildren(...sentences.map((sentence) => button("chip", sentence)));
-  chips.scrollTop = 0;
-  if (allChips) return;
-  while (chips.children.length > MOST_CHIPS) chips.lastChild.remove();
-  if (chips.children.length < sentences.length || overflows(chips)) chips.append(button("more quiet", `all ${sentences.length}`));
-  while (overflows(chips) && chips.children.length > 2) chips.lastChild.previousSibling.remove();
-}
-
-const overflows = (box) => box.scrollHeight > box.clientHeight;
 
 for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
 for (const { name, title, thumbnail } of props.examples) {
@@ -339,7 +275,7 @@ find(".operating").style.left = `${100 * (props.operating_point ?? 0)}%`;
 
 function shareState() {
   return {
-    finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, modality: offered, description: box.value, kept: kept.map((finding) => finding.text),
+    finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, modality: offers.modality, description: box.value, kept: kept.map((finding) => finding.text),
     example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null,
   };
 }
@@ -390,7 +326,7 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Escape") box.blur();
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); ask(); }
 });
-picker.addEventListener("change", () => { modality = picker.value; trusted = false; kept = []; scan.forget(); showOffer("try"); ask(); });
+picker.addEventListener("change", () => { modality = picker.value; trusted = false; kept = []; scan.forget(); offers.show("try"); ask(); });
 chooser.addEventListener("change", () => { if (chooser.files[0]) open({ file: chooser.files[0] }); chooser.value = ""; });
 
 element.addEventListener("click", (event) => {
@@ -398,18 +334,11 @@ element.addEventListener("click", (event) => {
   if (!target) return;
   if (target.matches(".clear")) { box.value = ""; ownWords = false; ask(); box.focus(); }
   if (target.matches(".chip")) propose(target.textContent);
-  if (target.matches(".more")) { allChips = true; showChips(); }
   if (target.matches(".open")) chooser.click();
   if (target.matches(".example")) open({ example: target.dataset.example });
   if (target.matches(".anyway")) verdict.dataset.verdict === "doubt" ? goOn() : setAnyway(target.getAttribute("aria-pressed") !== "true");
   if (target.matches(".keep")) keep();
   if (target.matches(".share")) share.open();
-  if (target.dataset.offer) showOffer(target.dataset.offer);
-  if (target.dataset.wording) {
-    wording = target.dataset.wording;
-    for (const other of element.querySelectorAll("[data-wording]:not(.chips)")) other.setAttribute("aria-pressed", String(other === target));
-    showChips();
-  }
 });
 
 const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
@@ -432,7 +361,7 @@ document.addEventListener("paste", (event) => {
   if (file && shown()) { event.preventDefault(); open({ file }); }
 });
 
-const PAGE_KEYS = { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => showOffer("scan"), x: () => share.open() };
+const PAGE_KEYS = { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => offers.show("scan"), x: () => share.open() };
 
 document.addEventListener("afloc:keys", help.keys);
 document.addEventListener("afloc:help", () => help.about(viewer.image, answer?.grid));
@@ -445,31 +374,14 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });
 window.addEventListener("blur", () => viewer.actions.peek(false));
-window.addEventListener("resize", () => { if (offered && find(".panel").dataset.offer === "try") showChips(); });
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 window.addEventListener("hashchange", () => { const view = linkedView(); if (view) showView(view); });
-
-// A hint for who is here for the first time; it goes with the first word typed, or when told to.
-const hint = (() => {
-  const seen = () => { try { return localStorage.getItem("afloc-hint"); } catch { return null; } };
-  const shape = document.createElement("p"), close = button("close", "Got it");
-  shape.className = "hint";
-  shape.textContent = "This is an example. Describe anything in your own words, or open your own image. ";
-  shape.append(close);
-  const end = () => {
-    shape.remove();
-    try { localStorage.setItem("afloc-hint", "seen"); } catch { /* storage is off: it comes back with the next visit */ }
-  };
-  close.addEventListener("click", end);
-  if (!seen()) find(".stage").append(shape);
-  return { end };
-})();
 
 const linkedView = () => (location.hash.startsWith(MARK) ? readView(location.hash.slice(MARK.length)) : null);
 
 find(".viewer").viewer = viewer;
 showAnswer(null);
-showOffer("try");
+offers.show("try");
 const linked = linkedView();
 if (linked) showView(linked);
 else open({ example: props.examples[0].name });

@@ -40,9 +40,10 @@ function createViewer(root, options) {
   let film = null, shades = null;
   let panes = [], maps = [];                          // maps: [{ map, title, note }], one a pane
   let beside = false, over = true;
+  let dragged = null;                                 // the pane a drag began on
   let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of a pane
   let held;                                           // the map of peek()
-  let sideLetter = "";
+  let sideLetter = "", label = "No image";
   let display = { ...startDisplay }, mode = "pan";
   let frame = 0, coarse = 0, dirty = { film: true, maps: true };
   let moving = false, touched = -Infinity, pace = 1e5;  // pace: pixels painted a ms
@@ -53,43 +54,12 @@ function createViewer(root, options) {
 
   // --- panes ----------------------------------------------------------------------------------------------------------
 
-  function makePane() {
-    const element = document.createElement("div"), film = document.createElement("canvas"), map = document.createElement("canvas");
-    const caption = document.createElement("p"), title = document.createElement("b"), note = document.createElement("span");
-    element.className = "pane";
-    film.className = "film";
-    film.setAttribute("role", "img");
-    film.setAttribute("aria-label", find(".film")?.getAttribute("aria-label") ?? "No image");
-    map.className = "map";
-    map.setAttribute("aria-hidden", "true");
-    caption.className = "caption";
-    const close = document.createElement("button");
-    close.type = "button";
-    close.className = "close";
-    close.textContent = "×";
-    close.addEventListener("click", () => options.onClose?.(panes.findIndex((pane) => pane.element === element)));
-    caption.append(title, note, close);
-    const svg = draw("svg", { class: "shapes" }), side = document.createElement("p"), letter = document.createElement("b");
-    side.className = "side";
-    side.title = "Assumed for a frontal film: the patient's right lies on the image's left. Not read from the file.";
-    side.append(letter, Object.assign(document.createElement("span"), { textContent: "assumed" }));
-    letter.textContent = sideLetter;
-    element.append(film, map, svg, side);
-    const frame = document.createElement("div");
-    frame.className = "frame";
-    frame.append(caption, element);
-    find(".panes").append(frame);
-    return { frame, element, svg, title, note, close, letter, film, filmContext: film.getContext("2d"), mapContext: map.getContext("2d") };
-  }
-
   // As many panes as there are maps (and one for the truth), laid out so that the image is largest.
   function layOut() {
     const count = Math.max(1, maps.length) + (beside ? 1 : 0);
-    while (panes.length < count) panes.push(makePane());
+    while (panes.length < count) panes.push(makePane(find(".panes"), label, sideLetter, (pane) => options.onClose?.(panes.indexOf(pane))));
     while (panes.length > count) panes.pop().frame.remove();
-    const { width = 1, height = 1 } = film ?? {};
-    const fits = (columns) => Math.min(stage.clientWidth / columns / width, stage.clientHeight / Math.ceil(count / columns) / height);
-    const columns = Array.from({ length: count }, (_, i) => i + 1).reduce((best, each) => (fits(each) > fits(best) * 1.001 ? each : best));
+    const columns = bestColumns(count, stage, film ?? { width: 1, height: 1 });
     const rows = Math.ceil(count / columns), grid = find(".panes");
     grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${columns}, minmax(0, 1fr))`;
     root.dataset.panes = String(count);
@@ -276,51 +246,10 @@ function createViewer(root, options) {
     say(`x ${Math.floor(x)}  y ${Math.floor(y)}  px ${pixelAt(x, y)}` + (value === null ? "" : `  map ${value.toFixed(2)}`));
   }
 
-  // --- pointer, wheel, touch ----------------------------------------------------------------------------------------------
-
-  const pointers = new Map();
-  let gesture = null, dragged = null;
-
-  stage.addEventListener("pointerdown", (event) => {
-    if (!film || event.target.closest("button")) return;
-    if (!event.target.dataset.shape) stage.focus({ preventScroll: true });
-    stage.setPointerCapture(event.pointerId);
-    dragged = toPane(event)[2];
-    pointers.set(event.pointerId, event);
-    stage.classList.add("dragging");
-    gesture = pointers.size === 1 && event.button === 0 ? layer.begin(event.target, toImage(event)) : null;
+  watchPointer(stage, {
+    ready: () => Boolean(film), paneOf: (event) => toPane(event)[2], toImage, begin: layer.begin, panBy, zoomAt, windowBy, fit,
+    windows: () => mode === "window", hover: readCursor, leave: () => say(""), drag: (pane) => { dragged = pane; },
   });
-  stage.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return readCursor(event);
-    const dx = event.clientX - before.clientX, dy = event.clientY - before.clientY;
-    pointers.set(event.pointerId, event);
-    if (gesture) return gesture.move(toImage(event));
-    if (pointers.size === 2) {
-      const other = [...pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
-      const spread = (pointer) => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY);
-      const box = dragged.element.getBoundingClientRect();
-      panBy(dx / 2, dy / 2);
-      zoomAt((event.clientX + other.clientX) / 2 - box.left, (event.clientY + other.clientY) / 2 - box.top, spread(event) / Math.max(spread(before), 1));
-    } else if (mode === "window" || event.buttons === 2) windowBy(dx, dy);
-    else panBy(dx, dy);
-  });
-  for (const name of ["pointerup", "pointercancel"]) {
-    stage.addEventListener(name, (event) => {
-      pointers.delete(event.pointerId);
-      gesture?.end();
-      gesture = null;
-      stage.classList.toggle("dragging", pointers.size > 0);
-    });
-  }
-  stage.addEventListener("pointerleave", () => say(""));
-  stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("dblclick", (event) => { if (!event.target.closest("button")) fit(); });
-  stage.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const [x, y] = toPane(event), pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
-    zoomAt(x, y, Math.exp(-clamp(pixels, -240, 240) / 400));
-  }, { passive: false });
   new ResizeObserver(layOut).observe(stage);
 
   // --- actions and keys -----------------------------------------------------------------------------------------------------
@@ -407,8 +336,9 @@ function createViewer(root, options) {
     get transform() { return { zoom, left, top }; },
     get size() { return [paneWidth(), paneHeight()]; },
     get colors() { return tables[display.colors]; },
-    showImage(shown, label) {
+    showImage(shown, name) {
       film = shown;
+      label = name;
       held = undefined;
       layer.load([]);
       layer.loadTruth([]);
