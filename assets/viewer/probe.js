@@ -150,7 +150,6 @@ function showAnswer(finding, remarks = []) {
   }[kind]);
   put(".verdict .number", finding && kind !== "doubt" ? value.toFixed(2) : "");
   put(".verdict .legend", kind === "doubt" ? "" : legend(finding));
-  put(".verdict .words", wordsFor(kind, finding));
   put(".verdict .warning", kind === "doubt" ? "" : warnings);
   find(".verdict .warning").title = warnings;
   find(".mark").style.left = `${100 * Math.min(1, Math.max(0, value ?? 0))}%`;
@@ -161,7 +160,7 @@ function showAnswer(finding, remarks = []) {
 function wordsFor(kind, finding) {
   if (kind === "doubt") return doubt;
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  if (kind === "absent") return `No evidence for “${finding.text}”, so no map is shown.`;
+  if (kind === "absent") return `No evidence for “${finding.text}”, ${insisted ? "but its map is shown as you wish" : "so no map is shown"}.`;
   if (kind === "present") return place(finding.grid);
   return "This model has no calibration: the map shows where the description fits best, not whether it is there.";
 }
@@ -185,6 +184,7 @@ function place(grid) {
 function setAnyway(on) {
   const kind = verdict.dataset.verdict, button = find(".anyway");
   insisted = on;
+  put(".verdict .words", wordsFor(kind, answer));
   button.textContent = kind === "doubt" ? "Go on anyway" : "Show the map anyway";
   button.setAttribute("aria-pressed", String(on));
   button.disabled = kind !== "absent" && kind !== "doubt";
