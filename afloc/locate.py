@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from afloc import paper
+from afloc.appearance import features_fit, looks_like
 from afloc.cache import ByteCache
 from afloc.errors import DescriptionError, ModelError, SettingsError
 from afloc.findings import MODALITIES, load_findings, sentence_for_label
@@ -28,6 +29,7 @@ from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.native import judge_presence, native_map, native_score, operating_point
+from afloc.words import Word, weigh_words
 
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 256 * 2**20
@@ -108,6 +110,33 @@ class View:
             findings.append(replace(answer(text, features), warning=warning))
         return findings
 
+    @cached_property
+    def doubt(self) -> str | None:
+        """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
+        known = (self._model.calibration(self.modality) or {}).get("known")
+        vector = self._features.global_[0].cpu().numpy()
+        if looks_like(self.image, self.modality) and features_fit(vector, known):
+            return None
+        kind = self.modality.replace("_", " ")
+        return f"This does not look like the {kind} images the model knows, so its answers may mean nothing."
+
+    @torch.inference_mode()
+    def words(self, description: str) -> list[Word]:
+        """What each word of a description has for a map of its own; none under protocol `paper`.
+
+        DescriptionError where it holds no word.
+        """
+        if self.protocol == "paper":
+            return []
+        model = self._model
+        tokens, _ = model.read_text(description)
+        (features,) = model.encode_texts([tokens])
+        letterbox = Letterbox.fit(self.image.height, self.image.width, model.config.image_size)
+        pieces = model.tokenizer.split(normalise_text(description))
+        whole = self.locate(description).grid
+        calibration = model.calibration(self.modality)
+        return weigh_words(pieces, self._features, features, calibration, letterbox, whole)
+
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
         """Ask for each of `findings` (names or labels of the findings list, or descriptions).
 
@@ -148,7 +177,8 @@ class View:
 class Model:
     """A model and what it has seen lately; safe to share between threads.
 
-    `name`, `fingerprint` (12 hexadecimal digits that stand for weights, tokenizer and config), `modalities`.
+    `name`, `card` (its README), `fingerprint` (12 hexadecimal digits that stand for weights, tokenizer and
+    config), `modalities`.
     Embeddings of images (by content) and of texts are kept, each within a memory budget in bytes.
     """
 
@@ -161,6 +191,7 @@ class Model:
     ):
         self.config = checkpoint.config
         self.name = self.config.name
+        self.card = checkpoint.card
         self.modalities = self.config.modalities
         self.fingerprint = checkpoint.fingerprint()
         self.device = device

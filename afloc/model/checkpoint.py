@@ -29,6 +29,7 @@ class Checkpoint:
 
     network: AFLoc
     tokenizer: WordPieceTokenizer
+    card: str = ""  # the text of its README.md
 
     @property
     def config(self) -> ModelConfig:
@@ -76,7 +77,8 @@ def read_folder(folder: Path) -> Checkpoint:
     with torch.device("meta"):
         network = AFLoc(config)
     network.load_state_dict(_read_weights(folder / "model.safetensors", network), assign=True)
-    return Checkpoint(network.eval(), tokenizer)
+    card = folder / "README.md"
+    return Checkpoint(network.eval(), tokenizer, card.read_text(encoding="utf-8") if card.is_file() else "")
 
 
 def write_folder(

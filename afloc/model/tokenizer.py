@@ -81,6 +81,20 @@ class WordPieceTokenizer:
         unknown = encoding.tokens.count("[UNK]")
         return Tokens(tuple(encoding.ids), tuple(words), sentences, bool(encoding.overflowing), unknown)
 
+    def split(self, text: str) -> list[tuple[str, int]]:
+        """The words of a text without [CLS] and [SEP]: each as written, and into how many pieces it falls.
+
+        0 pieces is a word the vocabulary cannot spell.
+        """
+        encoding = self._tokenizer.encode(text)
+        words: list[list[int]] = []
+        for piece, (start, end) in list(zip(encoding.tokens, encoding.offsets, strict=True))[1:-1]:
+            if piece.startswith("##") and words:
+                words[-1][1:] = end, words[-1][2] + 1
+            else:
+                words.append([start, end, int(piece != "[UNK]")])
+        return [(text[start:end], pieces) for start, end, pieces in words]
+
     def to_json(self) -> str:
         """The text of tokenizer.json."""
         return self._json

@@ -20,6 +20,7 @@ def describe(finding: Finding) -> dict:
         "score": finding.score,
         "probability": finding.probability,
         "present": finding.present,
+        "operating_point": finding.operating_point,
         "grid": [[round(value, 4) for value in row] for row in finding.grid.tolist()],
     }
     return entry | {"warning": finding.warning} if finding.warning else entry

@@ -4,44 +4,92 @@ The page's script sends an image once (`uploads`), then one small call per descr
 gradio's queue. It has one call under way at a time, so the calls of one page never crowd out another's.
 """
 
+import numpy as np
+
 from afloc.errors import DescriptionError
+from afloc.findings import load_findings
 from afloc.locate import Model
 from afloc.web.answers import answering, describe
 from afloc.web.offers import MODALITIES, offer_descriptions, offer_examples
-from afloc.web.store import ImageStore
+from afloc.web.store import ImageStore, OpenImage
 from afloc.web.viewer import show_viewer
+from afloc.words import Word, remarks
 
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
+MOST_WORDS = 40  # that get a map of their own
 GONE = "The server no longer holds this image; please open it again."
+SCRIPTS = ("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js")
 
 
 def probe_tab(model: Model, store: ImageStore) -> None:
     """Build the tab inside the current `gr.Blocks`."""
 
+    def find_image(question: dict) -> OpenImage | None:
+        return store.get(str(question.get("image")))
+
     @answering
     def locate(question: dict) -> dict:
-        """{"image": token, "description", "modality" or null} to {"modality", "finding"}.
+        """{"image": token, "description", "modality" or null} to {"modality", "doubt", "finding", …}.
 
-        `finding` is null for an empty description; {"gone": true} says that the image has to be sent again.
+        `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
+        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
         """
         description = str(question.get("description", ""))
         if len(description) > LONGEST_DESCRIPTION:
             raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
-        opened = store.get(str(question.get("image")))
+        opened = find_image(question)
         if opened is None:
             return {"gone": True, "error": GONE}
         view = opened.view(model, question.get("modality"))
-        finding = view.locate(description) if description.strip() else None
-        return {"modality": view.modality, "finding": finding and describe(finding)}
+        answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
+        if not description.strip():
+            return answer
+        words = view.words(description)
+        return answer | {
+            "finding": describe(view.locate(description)),
+            "words": [_describe_word(word) for word in words[:MOST_WORDS]],
+            "remarks": remarks(description, words, model.calibration(view.modality)),
+        }
 
-    presence = (model.config.calibration or {}).get("presence", {})
+    @answering
+    def scan(question: dict) -> dict:
+        """{"image": token, "modality" or null} to {"modality", "findings"}: every pathology of the modality.
+
+        Each with its name, and with a map only where it is judged present.
+        """
+        opened = find_image(question)
+        if opened is None:
+            return {"gone": True, "error": GONE}
+        view = opened.view(model, question.get("modality"))
+        names = [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
+        findings = []
+        for name, finding in zip(names, view.classify(), strict=True):
+            entry = describe(finding) | {"name": name}
+            findings.append(entry if finding.present else entry | {"grid": None})
+        return {"modality": view.modality, "findings": findings}
+
     show_viewer(
         "probe",
-        [locate],
+        [locate, scan],
+        SCRIPTS,
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
-        operating_point=presence.get("threshold"),
+        calibrated=model.config.calibration is not None,
+        trained_on=[MODALITIES[each] for each in model.modalities],
+        image_size=model.config.image_size,
+        card=model.card,
         modalities=MODALITIES,
         descriptions=offer_descriptions(),
-        examples=offer_examples(),
+        examples=offer_examples(model),
     )
+
+
+def _describe_word(word: Word) -> dict:
+    """The map as hexadecimal text, two digits a cell, row by row: 00 is 0 and ff is 1."""
+    levels = np.rint(255 * word.grid).astype(np.uint8)
+    return {
+        "text": word.text,
+        "known": word.known,
+        "pull": round(word.pull, 3),
+        "grid": levels.tobytes().hex(),
+    }

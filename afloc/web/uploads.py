@@ -1,15 +1,15 @@
 """Images on their way in: bytes to the server, the shown pixels back, nothing on disk.
 
-POST /afloc/images          takes the file as the body, or `?example=NAME`; answers with the pixels as a
-                            lossless PNG and, in the header X-AFLoc-Image, JSON: token, width, height, notes
+POST /afloc/images          takes the file as the body, or `?example=NAME`; answers with the pixels
+                            (`to_body`) and, in the header X-AFLoc-Image, JSON: token, width, height, notes,
+                            spacing and what `describe_pixels` says
 DELETE /afloc/images/TOKEN  drops it
 """
 
-import functools
-import io
+import gzip
 import json
 
-import PIL.Image
+import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -19,17 +19,33 @@ from afloc.errors import ImageError
 from afloc.examples import EXAMPLES
 from afloc.images import Image, read_image
 from afloc.web.answers import explain
+from afloc.web.offers import load_example
 from afloc.web.store import ImageStore
 
 PATH = "/afloc/images"
 
 
-def to_png(image: Image) -> bytes:
-    """The image as shown, windowed to 8 bit, at full size and without loss."""
-    pixels = image.gray() if image.pixels.ndim == 2 else image.rgb()
-    out = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()
+def shown_pixels(image: Image) -> tuple[np.ndarray, tuple[float, float]]:
+    """The pixels the browser windows by itself, and the window they open with.
+
+    Gray ones as they were read, 8 or 16 bit; of colour ones with 16 bit, the windowed 8.
+    """
+    if image.pixels.ndim == 3 and image.pixels.dtype == np.uint16:
+        return image.rgb(), (0.0, 255.0)
+    return image.pixels, image.window
+
+
+def describe_pixels(image: Image) -> dict:
+    """How to read a body: `channels` (1 or 3), `depth` (bits), `window` [low, high] in stored values."""
+    pixels, window = shown_pixels(image)
+    return {"channels": image.pixels[0, 0].size, "depth": 8 * pixels.itemsize, "window": list(window)}
+
+
+def to_body(image: Image) -> bytes:
+    """The pixels row by row, interleaved, little-endian, compressed with gzip: nothing is lost on the way."""
+    pixels, _ = shown_pixels(image)
+    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+    return gzip.compress(little.reshape(-1).view(np.uint8), compresslevel=1)
 
 
 async def read_body(request: Request, limit_mb: int) -> bytes:
@@ -44,7 +60,6 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
 
 def image_routes(store: ImageStore, limit_mb: int) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
-    load_example = functools.cache(lambda name: examples[name].load())
 
     def admit(content: bytes, example: str | None) -> Response:
         if example is None:
@@ -59,9 +74,15 @@ def image_routes(store: ImageStore, limit_mb: int) -> list[Route]:
             "width": image.width,
             "height": image.height,
             "notes": list(image.notes),
+            "spacing": image.spacing,
+            **describe_pixels(image),
         }
-        headers = {"X-AFLoc-Image": json.dumps(about), "Cache-Control": "no-store"}
-        return Response(to_png(image), media_type="image/png", headers=headers)
+        headers = {
+            "X-AFLoc-Image": json.dumps(about),
+            "Cache-Control": "no-store",
+            "Content-Encoding": "gzip",
+        }
+        return Response(to_body(image), media_type="application/octet-stream", headers=headers)
 
     async def open_image(request: Request) -> Response:
         try:

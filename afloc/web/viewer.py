@@ -1,35 +1,62 @@
 """The viewer of every tab: a `gr.HTML` whose markup, style and script live in assets/viewer."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
+from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
 from afloc.heatmap import colour_table
 
 ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 SLOT = "<!-- viewer -->"
+SCRIPTS = (
+    "pixels.js",
+    "paint.js",
+    "layers.js",
+    "panes.js",
+    "gestures.js",
+    "display.js",
+    "picture.js",
+    "viewer.js",
+)
 
 
 def read_asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def show_viewer(tab: str, server_functions: list[Callable], **props) -> gr.HTML:
+@cache
+def colour_maps() -> dict[str, np.ndarray]:
+    """The maps' colour tables by name, uint8 (256, 3), our own first. Lightness rises along every one."""
+    maps = {"Ember": colour_table()}
+    for name in ("Viridis", "Inferno", "Cividis"):
+        colours = sample_colorscale(get_colorscale(name), list(np.linspace(0, 1, 256)))
+        maps[name] = np.rint([unlabel_rgb(colour) for colour in colours]).astype(np.uint8)
+    maps["Gray"] = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    return maps
+
+
+def show_viewer(
+    tab: str, server_functions: list[Callable], scripts: tuple[str, ...] = (), **props
+) -> gr.HTML:
     """A tab's markup around the shared viewer.
 
-    `tab` names assets/viewer/<tab>.html, .css and .js; the markup says where the viewer goes, the script
-    calls `createViewer`, and `props` reach it as data. Gradio executes its templates, so nothing a user typed
-    or uploaded may ever become a part of them or of `props`: the script puts such text in place as text.
+    `tab` names assets/viewer/<tab>.html, .css and .js, `scripts` more of them, joined before the tab's own;
+    the markup says where the viewer goes, the script calls `createViewer` (its head says how), and `props`
+    reach it as data. Gradio executes its templates, so nothing a user typed or uploaded may ever become a
+    part of them or of `props`: the script puts such text in place as text.
     """
     return gr.HTML(
         html_template=read_asset(f"{tab}.html").replace(SLOT, read_asset("viewer.html")),
         css_template=read_asset("viewer.css") + read_asset(f"{tab}.css"),
-        js_on_load=read_asset("viewer.js") + read_asset(f"{tab}.js"),
+        js_on_load="".join(map(read_asset, (*SCRIPTS, *scripts, f"{tab}.js"))),
         server_functions=server_functions,
         apply_default_css=False,
         elem_id=tab,
         elem_classes="afloc-tab",
-        colors=colour_table().tobytes().hex(),
+        colors={name: table.tobytes().hex() for name, table in colour_maps().items()},
         **props,
     )

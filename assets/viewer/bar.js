@@ -14,5 +14,7 @@ themeButton.addEventListener("click", () => {
   try { localStorage.setItem("afloc-theme", name); } catch { /* storage is off: the choice lasts for this page */ }
   showTheme(name);
 });
-element.querySelector(".help").addEventListener("click", () => document.dispatchEvent(new CustomEvent("afloc:keys")));
+for (const [name, sheet] of [["keysheet", "keys"], ["help", "help"]]) {
+  element.querySelector(`.${name}`).addEventListener("click", () => document.dispatchEvent(new CustomEvent(`afloc:${sheet}`)));
+}
 showTheme(document.documentElement.dataset.theme);

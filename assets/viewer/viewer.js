@@ -1,309 +1,370 @@
-"use strict";
 
-// The viewer: an image, a map over it, and everything about how they are displayed. No call leaves it.
-// Film and map are painted at the resolution of the screen, so the cost of a change is that of the window, not of the film.
+// The viewer of every tab: an image, maps over it, shapes drawn on it, and everything about how they are displayed. No call leaves it.
+//
+//   const viewer = createViewer(root, { colors, onShapes, onClose, onDisplay });
+//
+// `root` holds the markup of viewer.html. `colors`: tables by name (props.colors), the first one the default. Optional callbacks:
+// `onShapes(shapes)` after every change of the reader's shapes, `onClose(index)` when a pane's cross is pressed (without it panes
+// have none), `onDisplay(display)` after a change of how things are displayed.
+//
+//   showImage(film, label)            a film from readFilm(buffer, about), and its name for screen readers; resets window, place, shapes
+//   showMap(rows, answer?)            one map, rows of numbers 0 … 1 that cover exactly the image, or null; `answer` is noted in
+//                                     root.dataset.answer. Same as showMaps with one pane
+//   showMaps([{ rows, title?, note? }], answer?)   one to four panes side by side, one place, window and colour scale for all
+//   showTruth(shapes, { over, beside })   given boxes and outlines: over the maps, and in a pane of their own beside them
+//   shapes                            get: the reader's shapes (layers.js says what a shape is); set: replaces them, without undo
+//   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map
+//   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
+//   setMode("pan" | "window" | "box" | "outline")   what dragging does
+//   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text), showSide(text)
+//   peek(rows | null | undefined)     another map (or none) for as long as something is held; undefined ends it
+//   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
+//   render(options)                   the last pane as a canvas at the film's size: { overlay, caption: [line, …], spacing }
+//   film, image, grid, transform, valueAt(x, y), actions, painted, size     what is shown, for other scripts and tests
+//
+// A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
 const MAX_ZOOM = 40;                // screen pixels per image pixel
-const SHARP_FROM = 4;               // from this zoom on, image pixels are shown as squares
+const FRAME = 9;                    // ms a painting may take while something moves: where the machine is slow, it gets coarser
+const STEPS = [1, 0.75, 0.5, 0.375, 0.25];   // … by these scales
+const MOST_PIXELS = 9e6;            // of one canvas
+const REST = 140;                   // ms without a change until it is at rest, and sharp
+const MOST_PANES = 4;
 
-const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
-
-// How position `x` of `count` cells is mixed: cell centres lie at 0.5, 1.5, …; beyond the outermost ones the map is level.
-function mix(x, count) {
-  const at = clamp(x - 0.5, 0, count - 1);
-  const low = Math.min(Math.floor(at), Math.max(count - 2, 0));
-  return [low, Math.min(low + 1, count - 1), at - low];
-}
-
-// `colors`: the colour table of the map, 256 times red, green and blue as hexadecimal text.
-function createViewer(root, colors) {
-  const COLORS = Uint8Array.from(colors.match(/../g), (byte) => parseInt(byte, 16));
+function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
-  const stage = find(".stage"), film = find("canvas.film"), mapCanvas = find("canvas.map");
-  const readout = find(".readout"), notice = find(".notice"), gate = find(".gate");
-  const filmContext = film.getContext("2d", { willReadFrequently: true });
-  const mapContext = mapCanvas.getContext("2d", { willReadFrequently: true });
+  const stage = find(".stage"), readout = find(".readout");
+  const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)]));
+  const startDisplay = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
 
-  let image = null;                                   // { bitmap, width, height }
-  let grid = null;                                    // rows of 0 … 1 that cover exactly the image
-  let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of the stage
-  let peeking = false, frame = 0;
-  const display = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: 255, level: 127.5, dragWindows: false };
+  let film = null, shades = null;
+  let panes = [], maps = [];                          // maps: [{ map, title, note }], one a pane
+  let beside = false, over = true;
+  let dragged = null;                                 // the pane a drag began on
+  let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of a pane
+  let held;                                           // the map of peek()
+  let sideLetter = "", label = "No image";
+  let display = { ...startDisplay }, mode = "pan";
+  let frame = 0, coarse = 0, dirty = { film: true, maps: true };
+  let moving = false, touched = -Infinity, pace = 1e5;  // pace: pixels painted a ms
 
-  // --- painting -------------------------------------------------------------------------------------------------
+  const layer = createLayer({
+    panes: () => panes, image: () => film, view: () => ({ zoom, left, top }), repaint: () => paint(false, false),
+  }, (shapes) => options.onShapes?.(shapes));
 
-  const paint = () => { frame ||= requestAnimationFrame(() => { frame = 0; paintFilm(); paintMap(); }); };
+  // --- panes ----------------------------------------------------------------------------------------------------------
 
-  function resize(canvas, scale) {
-    const width = Math.round(stage.clientWidth * scale), height = Math.round(stage.clientHeight * scale);
-    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-    return [width, height];
+  // As many panes as there are maps (and one for the truth), laid out so that the image is largest.
+  function layOut() {
+    const count = Math.max(1, maps.length) + (beside ? 1 : 0);
+    while (panes.length < count) panes.push(makePane(find(".panes"), label, sideLetter, (pane) => options.onClose?.(panes.indexOf(pane))));
+    while (panes.length > count) panes.pop().frame.remove();
+    const columns = bestColumns(count, stage, film ?? { width: 1, height: 1 });
+    const rows = Math.ceil(count / columns), grid = find(".panes");
+    grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${columns}, minmax(0, 1fr))`;
+    root.dataset.panes = String(count);
+    panes.forEach((pane, i) => {
+      const own = beside && i === count - 1, { title = "", note = "" } = own ? { title: "Ground truth" } : maps[i] ?? {};
+      pane.truth = own || over;
+      pane.title.textContent = title;
+      pane.note.textContent = note;
+      pane.close.hidden = !options.onClose || own || count === 1;
+      pane.close.setAttribute("aria-label", `Close ${title || "this map"}`);
+    });
+    fitted ? fit() : paint();
   }
 
-  // The part of the stage the image covers, in whole pixels of a canvas with `scale` pixels to one of the stage.
-  function covered(width, height, scale) {
-    const x0 = Math.max(0, Math.round(left * scale)), y0 = Math.max(0, Math.round(top * scale));
-    const x1 = Math.min(width, Math.round((left + image.width * zoom) * scale));
-    const y1 = Math.min(height, Math.round((top + image.height * zoom) * scale));
-    return x1 > x0 && y1 > y0 ? { x0, y0, width: x1 - x0, height: y1 - y0 } : null;
+  const paneWidth = () => panes[0].element.clientWidth, paneHeight = () => panes[0].element.clientHeight;
+
+  // --- painting -------------------------------------------------------------------------------------------------------
+
+  // Asks for a painting of the film, of the maps or (both false) of the shapes alone.
+  function paint(filmToo = true, mapsToo = true) {
+    dirty = { film: dirty.film || filmToo, maps: dirty.maps || mapsToo };
+    frame ||= requestAnimationFrame(() => { frame = 0; paintNow(moving); });
   }
 
-  function paintFilm() {
-    const scale = Math.min(window.devicePixelRatio || 1, 2);
-    const [width, height] = resize(film, scale);
-    filmContext.setTransform(1, 0, 0, 1, 0, 0);
-    filmContext.clearRect(0, 0, width, height);
-    if (!image) return;
-    filmContext.imageSmoothingEnabled = zoom < SHARP_FROM;
-    filmContext.imageSmoothingQuality = "high";
-    filmContext.setTransform(zoom * scale, 0, 0, zoom * scale, left * scale, top * scale);
-    filmContext.drawImage(image.bitmap, 0, 0);
-    if (!display.invert && display.window === 255 && display.level === 127.5) return;
-    const part = covered(width, height, scale);
-    if (!part) return;
-    const shades = new Uint8ClampedArray(256);
-    for (let i = 0; i < 256; i++) {
-      const shade = clamp((i - display.level) / display.window + 0.5, 0, 1) * 255;
-      shades[i] = display.invert ? 255 - shade : shade;
-    }
-    const pixels = filmContext.getImageData(part.x0, part.y0, part.width, part.height), data = pixels.data;
-    for (let i = 0; i < data.length; i += 4) {
-      data[i] = shades[data[i]]; data[i + 1] = shades[data[i + 1]]; data[i + 2] = shades[data[i + 2]];
-    }
-    filmContext.putImageData(pixels, part.x0, part.y0);
+  // A change by the user; of several in a row the machine paints what it can.
+  function touch() {
+    const now = performance.now();
+    moving = now - touched < REST;
+    touched = now;
   }
 
-  function paintMap() {
-    const [width, height] = resize(mapCanvas, 1);
-    mapContext.clearRect(0, 0, width, height);
-    const shown = Boolean(image && grid && display.map && !peeking);
-    root.dataset.map = shown ? "shown" : "none";
-    const part = shown && covered(width, height, 1);
-    if (!part) return;
-    const values = enlarge(part);
-    const pixels = mapContext.createImageData(part.width, part.height), data = pixels.data;
-    const { opacity, threshold } = display;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (value < threshold) continue;
-      const color = 3 * Math.round(255 * value);
-      data[4 * i] = COLORS[color]; data[4 * i + 1] = COLORS[color + 1]; data[4 * i + 2] = COLORS[color + 2];
-      data[4 * i + 3] = 255 * opacity * value;
-    }
-    if (display.outline) outline(values, part, data, threshold);
-    mapContext.putImageData(pixels, part.x0, part.y0);
-  }
-
-  // The map at every stage pixel of `part`: bilinear, centres aligned with centres.
-  function enlarge(part) {
-    const rows = grid.length, columns = grid[0].length;
-    const values = new Float32Array(part.width * part.height);
-    const across = Array.from({ length: part.width }, (_, x) => mix((part.x0 + x + 0.5 - left) / (image.width * zoom) * columns, columns));
-    for (let y = 0; y < part.height; y++) {
-      const [above, below, down] = mix((part.y0 + y + 0.5 - top) / (image.height * zoom) * rows, rows);
-      const line = grid[above].map((value, x) => value + down * (grid[below][x] - value));
-      for (let x = 0, i = y * part.width; x < part.width; x++, i++) {
-        const [first, second, along] = across[x];
-        values[i] = line[first] + along * (line[second] - line[first]);
-      }
-    }
-    return values;
-  }
-
-  // Where the map crosses the threshold between neighbours: a light line with a dark one beside it, seen on black and on white.
-  function outline(values, part, data, threshold) {
-    const put = (i, shade) => { data[4 * i] = data[4 * i + 1] = data[4 * i + 2] = shade; data[4 * i + 3] = 255; };
-    const { width, height } = part;
-    for (let y = 1; y < height - 1; y++) {
-      for (let x = 1, i = y * width + 1; x < width - 1; x++, i++) {
-        const inside = values[i] >= threshold;
-        const edge = inside !== (values[i - 1] >= threshold) || inside !== (values[i + 1] >= threshold)
-          || inside !== (values[i - width] >= threshold) || inside !== (values[i + width] >= threshold);
-        if (edge) put(i, inside ? 255 : 20);
-      }
+  function paintNow(quick) {
+    const width = paneWidth(), height = paneHeight(), density = Math.min(window.devicePixelRatio || 1, 2, Math.sqrt(MOST_PIXELS / Math.max(1, width * height)));
+    const parts = (dirty.film ? film?.levels[0].planes.length ?? 0 : 0) + (dirty.maps ? panes.length : 0);
+    const scale = density * (quick ? STEPS.find((step) => parts * width * height * (density * step) ** 2 <= pace * FRAME) ?? STEPS.at(-1) : 1);
+    const start = performance.now();
+    if (dirty.film) paintFilms(width, height, scale);
+    if (dirty.maps) panes.forEach((pane, i) => paintPane(pane, maps[i], Math.min(scale, 1), width, height));
+    if (parts) pace = parts * width * height * scale ** 2 / Math.max(performance.now() - start, 0.5);
+    layer.render();
+    const { undo, remove } = layer.state;
+    find("[data-act=undo]").disabled = !undo;
+    find("[data-act=remove]").disabled = !remove;
+    dirty = { film: false, maps: false };
+    if (scale < density || coarse) {
+      clearTimeout(coarse);
+      coarse = setTimeout(() => { coarse = 0; dirty = { film: true, maps: true }; paintNow(false); }, REST);
     }
   }
 
-  // --- where things are -----------------------------------------------------------------------------------------
+  function prepare(context, width, height, scale) {
+    const { canvas } = context, columns = Math.round(width * scale), rows = Math.round(height * scale);
+    if (canvas.width !== columns || canvas.height !== rows) { canvas.width = columns; canvas.height = rows; }
+    else context.clearRect(0, 0, columns, rows);
+  }
+
+  function paintFilms(width, height, scale) {
+    const [first, ...others] = panes;
+    prepare(first.filmContext, width, height, scale);
+    if (film) paintFilm(first.filmContext, film, scaled({ zoom, left, top }, scale), shades);
+    for (const pane of others) {
+      prepare(pane.filmContext, width, height, scale);
+      if (first.film.width && first.film.height) pane.filmContext.drawImage(first.film, 0, 0);
+    }
+  }
+
+  function paintPane(pane, shown, scale, width, height) {
+    prepare(pane.mapContext, width, height, scale);
+    const map = held === undefined ? shown?.map : held;
+    const visible = Boolean(film && map && display.map);
+    if (pane === panes[0]) root.dataset.map = visible ? "shown" : "none";
+    if (visible) paintMap(pane.mapContext, map, film, scaled({ zoom, left, top }, scale), { ...display, colors: tables[display.colors] });
+  }
+
+  // --- where things are -----------------------------------------------------------------------------------------------
+
+  const fitting = () => Math.min(paneWidth() / film.width, paneHeight() / film.height);
 
   function fit() {
     fitted = true;
-    if (!image || !stage.clientWidth) return;
-    zoom = Math.min(stage.clientWidth / image.width, stage.clientHeight / image.height);
-    left = (stage.clientWidth - image.width * zoom) / 2;
-    top = (stage.clientHeight - image.height * zoom) / 2;
+    if (!film || !paneWidth()) return;
+    zoom = fitting();
+    left = (paneWidth() - film.width * zoom) / 2;
+    top = (paneHeight() - film.height * zoom) / 2;
     paint();
   }
 
   function zoomAt(x, y, factor) {
-    if (!image) return;
-    const smallest = Math.min(stage.clientWidth / image.width, stage.clientHeight / image.height) / 2;
+    if (!film) return;
+    const smallest = fitting() / 2;
     const next = clamp(zoom * factor, smallest, Math.max(MAX_ZOOM, smallest));
     left = x - (x - left) * next / zoom;
     top = y - (y - top) * next / zoom;
     zoom = next;
+    moved();
+  }
+
+  const zoomBy = (factor) => zoomAt(paneWidth() / 2, paneHeight() / 2, factor);
+
+  function panBy(dx, dy) {
+    left += dx; top += dy;
+    moved();
+  }
+
+  function moved() {
+    fitted = false;
+    touch();
+    paint();
+  }
+
+  function setPlace(place) {
+    if (!place || !film) return fit();
+    zoom = clamp(place.zoom * fitting(), fitting() / 2, Math.max(MAX_ZOOM, fitting()));
+    left = paneWidth() / 2 - place.x * zoom;
+    top = paneHeight() / 2 - place.y * zoom;
     fitted = false;
     paint();
   }
 
-  const zoomBy = (factor) => zoomAt(stage.clientWidth / 2, stage.clientHeight / 2, factor);
+  // Where an event lies in its pane, and in the image.
+  function toPane(event) {
+    const pane = panes.find(({ element }) => element === event.target.closest?.(".pane")) ?? dragged ?? panes[0];
+    const box = pane.element.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top, pane];
+  }
 
-  function panBy(dx, dy) {
-    left += dx; top += dy; fitted = false;
-    paint();
+  function toImage(event) {
+    const [x, y] = toPane(event);
+    return [(x - left) / zoom, (y - top) / zoom];
+  }
+
+  // --- display ----------------------------------------------------------------------------------------------------------
+
+  function setDisplay(change) {
+    display = { ...display, ...change };
+    display.opacity = clamp(Number(display.opacity), 0, 1);
+    display.threshold = clamp(Number(display.threshold), 0, 0.95);
+    if (!(display.colors in tables)) display.colors = startDisplay.colors;
+    if (film && ("window" in change || "invert" in change)) shades = shadesOf(film, display.window, display.invert);
+    controls.show(display);
+    touch();
+    paint("window" in change || "invert" in change, Object.keys(change).some((key) => key !== "window" && key !== "invert"));
+    options.onDisplay?.(display);
   }
 
   function windowBy(dx, dy) {
-    display.window = clamp(display.window * Math.exp(dx / 250), 2, 1020);
-    display.level = clamp(display.level + dy * display.window / 400, -255, 510);
-    say(`window ${Math.round(display.window)}  level ${Math.round(display.level)}`);
-    paint();
+    if (!film) return;
+    const top = 1 << film.depth, [low, high] = display.window;
+    const width = clamp((high - low) * Math.exp(dx / 250), 2, 4 * top);
+    const level = clamp((low + high) / 2 + dy * width / 400, -top, 2 * top);
+    setDisplay({ window: [level - width / 2, level + width / 2] });
+    say(`window ${Math.round(width)}  level ${Math.round(level)}`);
   }
 
-  const toImage = (event) => {
-    const box = stage.getBoundingClientRect();
-    return [(event.clientX - box.left - left) / zoom, (event.clientY - box.top - top) / zoom];
-  };
+  const controls = createControls(root, tables, setDisplay);
 
-  function valueAt(x, y) {
-    if (!image || !grid || x < 0 || y < 0 || x >= image.width || y >= image.height) return null;
-    const [above, below, down] = mix(y / image.height * grid.length, grid.length);
-    const [first, second, along] = mix(x / image.width * grid[0].length, grid[0].length);
-    const row = (r) => grid[r][first] + along * (grid[r][second] - grid[r][first]);
-    return row(above) + down * (row(below) - row(above));
+  function setMode(name) {
+    mode = name;
+    layer.kind = name === "box" || name === "outline" ? name : null;
+    stage.dataset.mode = name;
+    for (const button of root.querySelectorAll("[data-mode]:not(.stage)")) button.setAttribute("aria-pressed", String(button.dataset.mode === name));
   }
 
-  const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-
-  function pixelAt(x, y) {
-    probe.drawImage(image.bitmap, Math.floor(x), Math.floor(y), 1, 1, 0, 0, 1, 1);
-    const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
-    return red === green && green === blue ? String(red) : `${red} ${green} ${blue}`;
-  }
+  // --- readout ----------------------------------------------------------------------------------------------------------
 
   const say = (text) => { readout.textContent = text; };
+  const within = (x, y) => film && x >= 0 && y >= 0 && x < film.width && y < film.height;
+  const mapOf = (pane) => (held === undefined ? maps[panes.indexOf(pane)]?.map : held);
+
+  function valueAt(x, y, pane = panes[0]) {
+    const map = mapOf(pane);
+    return within(x, y) && map ? mapAt(map, film, x, y) : null;
+  }
+
+  function pixelAt(x, y) {
+    const at = Math.floor(y) * film.width + Math.floor(x);
+    return film.levels[0].planes.map((plane) => plane[at]).join(" ");
+  }
 
   function readCursor(event) {
-    const [x, y] = image ? toImage(event) : [-1, -1];
-    if (!image || x < 0 || y < 0 || x >= image.width || y >= image.height) return say("");
-    const value = root.dataset.map === "shown" ? valueAt(x, y) : null;
+    const [x, y] = film ? toImage(event) : [-1, -1];
+    if (!within(x, y)) return say("");
+    const value = display.map ? valueAt(x, y, toPane(event)[2]) : null;
     say(`x ${Math.floor(x)}  y ${Math.floor(y)}  px ${pixelAt(x, y)}` + (value === null ? "" : `  map ${value.toFixed(2)}`));
   }
 
-  // --- pointer, wheel, touch ------------------------------------------------------------------------------------
-
-  const pointers = new Map();
-
-  stage.addEventListener("pointerdown", (event) => {
-    if (!image) return;
-    stage.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, event);
-    stage.classList.add("dragging");
+  watchPointer(stage, {
+    ready: () => Boolean(film), paneOf: (event) => toPane(event)[2], toImage, begin: layer.begin, panBy, zoomAt, windowBy, fit,
+    windows: () => mode === "window", hover: readCursor, leave: () => say(""), drag: (pane) => { dragged = pane; },
   });
-  stage.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return readCursor(event);
-    const dx = event.clientX - before.clientX, dy = event.clientY - before.clientY;
-    if (pointers.size === 2) {
-      const other = [...pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
-      const spread = (pointer) => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY);
-      const box = stage.getBoundingClientRect();
-      panBy(dx / 2, dy / 2);
-      zoomAt((event.clientX + other.clientX) / 2 - box.left, (event.clientY + other.clientY) / 2 - box.top, spread(event) / Math.max(spread(before), 1));
-    } else if (display.dragWindows || event.buttons === 2) {
-      windowBy(dx, dy);
-    } else {
-      panBy(dx, dy);
-    }
-    pointers.set(event.pointerId, event);
-  });
-  for (const name of ["pointerup", "pointercancel"]) {
-    stage.addEventListener(name, (event) => { pointers.delete(event.pointerId); stage.classList.toggle("dragging", pointers.size > 0); });
-  }
-  stage.addEventListener("pointerleave", () => say(""));
-  stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("dblclick", fit);
-  stage.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const box = stage.getBoundingClientRect();
-    const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
-    zoomAt(event.clientX - box.left, event.clientY - box.top, Math.exp(-clamp(pixels, -240, 240) / 400));
-  }, { passive: false });
-  new ResizeObserver(() => (fitted ? fit() : paint())).observe(stage);
+  new ResizeObserver(layOut).observe(stage);
 
-  // --- controls -------------------------------------------------------------------------------------------------
+  // --- actions and keys -----------------------------------------------------------------------------------------------------
 
-  const press = (name, on) => find(`[data-act="${name}"]`).setAttribute("aria-pressed", String(on));
-  const toggle = (name, key = name) => { display[key] = !display[key]; press(name, display[key]); paint(); };
+  const toggle = (name) => () => setDisplay({ [name]: !display[name] });
+  const after = (names, name) => names[(names.indexOf(name) + 1) % names.length];
+  const push = (dx, dy) => () => (mode === "window" ? windowBy(-dx / 2, -dy / 2) : panBy(dx, dy));
 
   const actions = {
-    fit() { Object.assign(display, { window: 255, level: 127.5 }); fit(); },
-    window: () => toggle("window", "dragWindows"),
-    invert: () => toggle("invert"),
-    outline: () => toggle("outline"),
-    map: () => toggle("map"),
+    fit,
+    reset() { setDisplay({ ...startDisplay, colors: display.colors, window: film?.window ?? startDisplay.window }); fit(); },
+    invert: toggle("invert"), outline: toggle("outline"), map: toggle("map"),
+    pan: () => setMode("pan"), window: () => setMode("window"), box: () => setMode("box"), draw: () => setMode("outline"),
+    preset: () => controls.nextPreset(),
+    colors() { setDisplay({ colors: after(Object.keys(tables), display.colors) }); },
+    undo: layer.undo, redo: layer.redo, remove: layer.remove,
     full() { document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.(); },
-    zoomIn: () => zoomBy(1.25),
-    zoomOut: () => zoomBy(0.8),
-    left: () => panBy(40, 0), right: () => panBy(-40, 0), up: () => panBy(0, 40), down: () => panBy(0, -40),
-    peek(on) { if (peeking !== on) { peeking = on; paint(); } },
+    zoomIn: () => zoomBy(1.25), zoomOut: () => zoomBy(0.8),
+    left: push(40, 0), right: push(-40, 0), up: push(0, 40), down: push(0, -40),
+    higher: () => setDisplay({ threshold: display.threshold + 0.05 }), lower: () => setDisplay({ threshold: display.threshold - 0.05 }),
+    stronger: () => setDisplay({ opacity: display.opacity + 0.05 }), fainter: () => setDisplay({ opacity: display.opacity - 0.05 }),
+    middle() { if (film && mode === "box") layer.addMiddle([(paneWidth() / 2 - left) / zoom, (paneHeight() / 2 - top) / zoom], paneWidth() / 4 / zoom, paneHeight() / 4 / zoom); },
+    peek: (on) => peek(on ? null : undefined),
   };
-  const KEYS = { 0: "fit", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", w: "window", o: "outline", m: "map", f: "full" };
-  const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+  const KEYS = {
+    0: "fit", r: "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", o: "outline", m: "map", f: "full", v: "pan", w: "window",
+    b: "box", d: "draw", p: "preset", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
+  };
+  const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "middle" };
+
+  function key(event) {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") { event.shiftKey ? layer.redo() : layer.undo(); return true; }
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (layer.key(event)) return true;
+    if (event.key === "h") { actions.peek(true); return true; }
+    if (event.key === "Escape" && mode !== "pan") { setMode("pan"); return true; }
+    const name = KEYS[event.key] || (document.activeElement === stage && STAGE_KEYS[event.key]);
+    if (name) actions[name]();
+    return Boolean(name);
+  }
+
+  // For as long as something is held: another map, null for none; undefined ends it.
+  function peek(rows) {
+    const next = rows && readMap(rows);
+    if (next === held) return;
+    held = next;
+    paint(false, true);
+  }
 
   root.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-act]");
-    if (button) actions[button.dataset.act]();
+    const button = event.target.closest("[data-act], [data-mode]:not(.stage)");
+    if (button?.dataset.mode) setMode(button.dataset.mode);
+    else if (button) actions[button.dataset.act]();
   });
-  document.addEventListener("fullscreenchange", () => press("full", document.fullscreenElement === root));
+  document.addEventListener("fullscreenchange", () => find("[data-act=full]").setAttribute("aria-pressed", String(document.fullscreenElement === root)));
 
-  const ramp = find(".ramp canvas").getContext("2d");
-  const strip = ramp.createImageData(256, 1);
-  for (let i = 0; i < 256; i++) strip.data.set([COLORS[3 * i], COLORS[3 * i + 1], COLORS[3 * i + 2], 255], 4 * i);
-  ramp.putImageData(strip, 0, 0);
+  // --- what is shown ----------------------------------------------------------------------------------------------------------
 
-  function set(name, value) {
-    display[name] = clamp(Number(value), 0, 1);
-    find(`[data-set="${name}"]`).value = display[name];
-    const shown = find(`[data-show="${name}"]`);
-    if (shown) shown.textContent = display[name].toFixed(2);
-    paint();
+  function showMaps(list, answer) {
+    maps = list.slice(0, MOST_PANES).map(({ rows, ...rest }) => ({ ...rest, rows, map: readMap(rows) }));
+    held = undefined;
+    layOut();
+    cancelAnimationFrame(frame);
+    frame = 0;
+    paintNow(false);
+    if (answer !== undefined) root.dataset.answer = String(answer);
   }
-  for (const slider of root.querySelectorAll("[data-set]")) {
-    slider.addEventListener("input", () => set(slider.dataset.set, slider.value));
-    set(slider.dataset.set, display[slider.dataset.set]);
-  }
+
+  layOut();
+  setMode("pan");
+  controls.show(display);
 
   return {
-    actions, display, fit, set, valueAt,
-    get grid() { return grid; },
-    get image() { return image && { width: image.width, height: image.height }; },
-    get painted() { return frame === 0; },
+    actions, fit, setDisplay, setPlace, setMode, valueAt, key, peek, showMaps,
+    get display() { return { ...display }; },
+    get place() { return film && !fitted ? { x: (paneWidth() / 2 - left) / zoom, y: (paneHeight() / 2 - top) / zoom, zoom: zoom / fitting() } : null; },
+    get shapes() { return layer.shapes; },
+    set shapes(list) { layer.load(list); },
+    get grid() { return maps[0]?.rows ?? null; },
+    get film() { return film; },
+    get shades() { return shades; },
+    get image() { return film && { width: film.width, height: film.height }; },
+    get painted() { return frame === 0 && !coarse; },
     get transform() { return { zoom, left, top }; },
-    // Handles a key pressed outside a text field; true when it was one of the viewer's.
-    key(event) {
-      if (event.key === "h") { actions.peek(true); return true; }
-      const name = KEYS[event.key] || (document.activeElement === stage && ARROWS[event.key]);
-      if (name) actions[name]();
-      return Boolean(name);
+    get size() { return [paneWidth(), paneHeight()]; },
+    get colors() { return tables[display.colors]; },
+    showImage(shown, name) {
+      film = shown;
+      label = name;
+      held = undefined;
+      layer.load([]);
+      layer.loadTruth([]);
+      beside = false;
+      for (const pane of panes) pane.film.setAttribute("aria-label", label);
+      controls.offerPresets(film);
+      setDisplay({ window: film.window, invert: false });
+      fitted = true;
+      layOut();
     },
-    showImage(bitmap, label) {
-      image?.bitmap.close();
-      image = { bitmap, width: bitmap.width, height: bitmap.height };
-      Object.assign(display, { window: 255, level: 127.5, invert: false });
-      press("invert", false);
-      film.setAttribute("aria-label", label);
-      fit();
-    },
-    // A map (rows of numbers 0 … 1), or null for none. `answer` says which answer the painted map belongs to.
-    showMap(rows, answer) {
-      grid = rows;
-      paintMap();
-      root.dataset.answer = String(answer);
+    showMap(rows, answer) { showMaps(rows ? [{ rows }] : [], answer); },
+    showTruth(shapes, where = {}) {
+      over = where.over ?? true;
+      beside = Boolean(where.beside && shapes.length);
+      layer.loadTruth(shapes);
+      layOut();
     },
     showState(state) { root.dataset.state = state; },
-    showNotice(text) { notice.textContent = text; },
+    showNotice(text) { find(".notice").textContent = text; },
     // Says above the image why a map is shown that would otherwise be held back.
-    showGate(text) { gate.textContent = text; },
+    showGate(text) { find(".gate").textContent = text; },
+    // What lies on the left edge of the image, and that it is assumed; "" for nothing.
+    showSide(text) { sideLetter = text; for (const pane of panes) pane.letter.textContent = text; },
+    render: ({ overlay = true, caption = [], spacing = null } = {}) => renderPicture({
+      film, shades, map: overlay && display.map ? maps.at(-1)?.map : null, paint: { ...display, colors: tables[display.colors] },
+      shapes: overlay ? [...layer.truth, ...layer.shapes] : [], caption, spacing,
+    }),
   };
 }

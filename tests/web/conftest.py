@@ -61,12 +61,17 @@ def open_page(chromium, url):
     """Open the page in a fresh browser session; an error in its scripts fails the test."""
     contexts, errors = [], []
 
-    def open_page(width=1440, height=900):
-        context = chromium.new_context(viewport={"width": width, "height": height})
+    def open_page(width=1440, height=900, theme="dark", path=""):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        context.add_init_script(
+            f"localStorage.getItem('afloc-theme') || localStorage.setItem('afloc-theme', '{theme}')"
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url)
+        page.goto(url.rstrip("/") + "/" + path)
         page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
         return page
 

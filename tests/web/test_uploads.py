@@ -1,10 +1,8 @@
 """Images on their way in, without a browser."""
 
-import io
 import json
 
 import numpy as np
-import PIL.Image
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -27,14 +25,27 @@ def client(store):
     return TestClient(Starlette(routes=image_routes(store, limit_mb=1)))
 
 
-def test_an_image_comes_back_without_loss_under_a_token(client, store):
-    pixels = a_film()
-    answer = client.post(PATH, content=to_png(pixels))
+def sent_pixels(answer):
+    """What a browser makes of an answer: the pixels, and what the header says of them."""
     about = json.loads(answer.headers["X-AFLoc-Image"])
-    assert (about["width"], about["height"]) == (240, 300)
+    values = np.frombuffer(answer.content, "<u2" if about["depth"] == 16 else "u1")
+    shape = (about["height"], about["width"], about["channels"])
+    return values.reshape(shape[:2] if about["channels"] == 1 else shape), about
+
+
+DEEP = np.random.default_rng(0).integers(0, 1 << 12, (40, 30), np.uint16)
+COLOUR = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
+
+
+@pytest.mark.parametrize("pixels", [a_film(), DEEP, COLOUR], ids=["gray", "16 bit", "colour"])
+def test_an_image_comes_back_without_loss_under_a_token(client, store, pixels):
+    answer = client.post(PATH, content=to_png(pixels))
+    sent, about = sent_pixels(answer)
+    np.testing.assert_array_equal(sent, pixels)
     assert answer.headers["Cache-Control"] == "no-store"
-    np.testing.assert_array_equal(PIL.Image.open(io.BytesIO(answer.content)), pixels)
-    np.testing.assert_array_equal(store.get(about["token"]).image.pixels, pixels)
+    opened = store.get(about["token"]).image
+    np.testing.assert_array_equal(opened.pixels, pixels)
+    assert about["window"] == list(opened.window)
     assert client.delete(f"{PATH}/{about['token']}").status_code == 204
     assert store.get(about["token"]) is None
 

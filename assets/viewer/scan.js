@@ -1,0 +1,68 @@
+
+// Every finding of the image's modality: bars with the operating point, small maps of those judged present. Asked once an image.
+// `probe`: { viewer, fetch() that resolves to the server's answer, pick(sentence) }.
+function createScan(root, probe) {
+  let turn = 0, findings = null;
+
+  const make = (name, className, text = "") => {
+    const made = document.createElement(name);
+    made.className = className;
+    made.textContent = text;
+    return made;
+  };
+
+  async function open() {
+    if (findings) return;
+    const mine = ++turn;
+    root.replaceChildren(make("p", "state", "Asking for every finding…"));
+    const reply = await probe.fetch().catch(() => ({ error: "The server does not answer. Open the scan again in a moment." }));
+    if (mine !== turn) return;
+    if (!reply || reply.error) return root.replaceChildren(make("p", "state", reply?.error ?? "Open an image first."));
+    findings = reply.findings;
+    show();
+  }
+
+  function show() {
+    const likely = (finding) => finding.probability ?? finding.score;
+    const sorted = [...findings].sort((a, b) => Boolean(b.present) - Boolean(a.present) || likely(b) - likely(a));
+    const present = sorted.filter((finding) => finding.present), maps = make("div", "maps");
+    for (const finding of present) {
+      const card = row(finding, "card"), canvas = document.createElement("canvas");
+      canvas.width = canvas.height = 128;
+      canvas.setAttribute("aria-hidden", "true");
+      const { film, shades, colors } = probe.viewer;
+      paintThumbnail(canvas, film, shades, readMap(finding.grid), { colors, opacity: 0.9, threshold: 0.4 });
+      card.prepend(canvas);
+      maps.append(card);
+    }
+    const bars = make("div", "bars");
+    bars.append(...sorted.map((finding) => row(finding, "bar")));
+    const calibrated = sorted[0]?.present !== null;
+    const summary = !calibrated ? "No calibration: bars show the fit, not whether it is there." : present.length
+      ? `${present.length} of ${sorted.length} judged present` : `None of ${sorted.length} findings judged present`;
+    root.replaceChildren(make("p", "state", summary), ...(present.length ? [maps] : []), bars);
+    root.scrollTop = 0;
+  }
+
+  function row(finding, className) {
+    const value = finding.probability ?? finding.score;
+    const made = make("button", `${className}${finding.present ? " present" : ""}`), track = make("span", "track");
+    made.type = "button";
+    made.title = `Ask “${finding.text}”`;
+    made.append(make("span", "name", finding.name), track, make("span", "value", value.toFixed(2)));
+    track.append(make("i", "level"));
+    track.firstChild.style.width = `${100 * value}%`;
+    if (finding.operating_point !== null) {
+      track.append(make("i", "operating"));
+      track.lastChild.style.left = `${100 * finding.operating_point}%`;
+    }
+    made.addEventListener("click", () => probe.pick(finding.text));
+    return made;
+  }
+
+  return {
+    open,
+    // Another image or modality: what was found belongs to the last one.
+    forget() { turn++; findings = null; root.replaceChildren(); },
+  };
+}

@@ -1,0 +1,64 @@
+"""Make the README's pictures again: `python -m tests.web.screenshots`. Only images that need no licence."""
+
+import io
+from pathlib import Path
+
+import PIL.Image
+from playwright.sync_api import Page, sync_playwright
+
+from afloc.settings import read_settings
+from afloc.web.page import launch
+from tests.web.conftest import CHROMIUM, FLAGS
+from tests.web.test_page import ask, insist
+from tests.web.test_viewer import drag, settled
+
+FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
+
+
+def first_screen(page: Page) -> None:
+    insist(page)
+
+
+def compare(page: Page) -> None:
+    for description in ("left pleural effusion", "lung opacity"):
+        ask(page, description)
+        page.click(".keep")
+    ask(page, "cardiomegaly")
+    insist(page)
+    page.click("[data-mode=box]")
+    drag(page, (330, 230), (420, 370))
+    page.click("[data-mode=pan]")
+    page.click("[data-offer=scan]")
+    page.wait_for_selector(".scan .bar")
+
+
+def fundus(page: Page) -> None:
+    page.click("[data-example=retina]")
+    page.wait_for_function("document.querySelector('.viewer').viewer.image.width === 1411")
+    ask(page, "optic disc")
+    insist(page)
+
+
+def main() -> None:
+    site = launch(read_settings({"AFLOC_HOST": "127.0.0.1"}), prevent_thread_lock=True, quiet=True)
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
+        for scene, theme in ((first_screen, "dark"), (compare, "dark"), (fundus, "light")):
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.add_init_script(
+                f"localStorage['afloc-theme'] = '{theme}'; localStorage['afloc-hint'] = 'seen'"
+            )
+            page.goto(site.local_url)
+            page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
+            scene(page)
+            settled(page)
+            picture = PIL.Image.open(io.BytesIO(page.screenshot()))
+            picture.convert("RGB").save(FOLDER / f"{scene.__name__}.webp", quality=82, method=6)
+            page.close()
+        browser.close()
+    site.close()
+
+
+if __name__ == "__main__":
+    main()

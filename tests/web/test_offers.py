@@ -1,0 +1,48 @@
+"""The example a newcomer sees first."""
+
+from dataclasses import dataclass, field
+
+from afloc.examples import EXAMPLES
+from afloc.web.offers import choose_first, offer_examples
+from afloc.web.viewer import colour_maps
+
+
+def test_the_first_example_is_one_whose_finding_the_model_sees(model):
+    first = choose_first(model)
+    seen = [
+        each
+        for each in EXAMPLES
+        if each.modality in model.modalities and model.encode(each.load()).locate(each.description).present
+    ]
+    assert first is (seen or EXAMPLES)[0]
+    offered = [each["name"] for each in offer_examples(model)]
+    assert offered[0] == first.name and sorted(offered) == sorted(each.name for each in EXAMPLES)
+
+
+@dataclass
+class Seer:
+    """A model that sees the finding of the images of one modality."""
+
+    sees: str
+    modalities: tuple[str, ...] = field(default=("chest_xray", "fundus", "histopathology"))
+
+    def encode(self, image, modality):
+        self.looking = modality
+        return self
+
+    def locate(self, description):
+        self.present = self.looking == self.sees
+        return self
+
+
+def test_the_order_is_that_of_the_examples():
+    assert choose_first(Seer("fundus")).name == "retina"
+    assert choose_first(Seer("nothing")) is EXAMPLES[0]
+    assert choose_first(Seer("fundus", ("chest_xray",))) is EXAMPLES[0]
+
+
+def test_lightness_rises_along_every_colour_map():
+    for name, table in colour_maps().items():
+        lightness = table.astype(float) @ [0.299, 0.587, 0.114]
+        assert table.shape == (256, 3) and lightness[0] < 40 < 200 < lightness[-1], name
+        assert (lightness[8:] - lightness[:-8] > 0).all(), name
