@@ -30,12 +30,7 @@ def add_locate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("locate", help="where a description is seen in an image, and how surely")
     _add_image(parser)
     parser.add_argument("texts", metavar="TEXT", nargs="+", help="what to look for, in your own words")
-    parser.add_argument(
-        "--protocol",
-        choices=("native", "paper"),
-        default="native",
-        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
-    )
+    _add_protocol(parser)
     parser.add_argument(
         "--threshold", type=_number, default=0.5, metavar="T", help="of the map, for regions (default: 0.5)"
     )
@@ -120,9 +115,29 @@ def run_train(arguments: argparse.Namespace) -> None:
     print(f"Wrote {train(read_recipe(arguments.recipe), arguments.data, arguments.out)}.")
 
 
+def add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="hold a model's maps and scores against ground truth")
+    parser.add_argument("set", metavar="CSV", type=Path, help="a table with image, labels, boxes and mask")
+    _add_protocol(parser)
+    _add_modality(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write cases.parquet and summary.json there")
+    parser.add_argument("--shard", default="0/1", metavar="I/N", help="measure the I-th of N shares, from 0")
+    parser.add_argument("--prior", type=Path, metavar="CSV", help="another set to learn mean ground truth on")
+    _add_model(parser)
+    parser.set_defaults(run=run_evaluate)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.evaluation.command import run
+
+    run(arguments)
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
+    add_evaluate,
     add_convert,
     add_train,
 )
@@ -203,10 +218,23 @@ def main(argv: list[str] | None = None) -> int:
 
 def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="a DICOM, PNG, JPEG, TIFF or WebP file")
+    _add_modality(parser)
+
+
+def _add_modality(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--modality",
         choices=("chest_xray", "fundus", "histopathology"),
         help="what the image is (default: recognised)",
+    )
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol",
+        choices=("native", "paper"),
+        default="native",
+        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
     )
 
 
