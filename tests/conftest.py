@@ -9,6 +9,16 @@ import torch
 from tests.released import REFERENCE, draw_state, write_released
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="many more kills, damaged files and random inputs")
+
+
+@pytest.fixture(scope="session")
+def long(request) -> bool:
+    """Whether to run the long version of a test."""
+    return request.config.getoption("--long")
+
+
 @pytest.fixture(scope="session")
 def released_checkpoint(tmp_path_factory) -> Path:
     """The checkpoint that the reference vectors were computed on."""

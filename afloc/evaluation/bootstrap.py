@@ -18,8 +18,8 @@ def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], patients: Sequence[
     """
     figures = np.concatenate([statistic(weights) for weights in _draw(patients)])
     intervals = np.full((figures.shape[1], 2), np.nan)
-    known = ~np.isnan(figures).all(0)
-    intervals[known] = np.nanpercentile(figures[:, known], (2.5, 97.5), axis=0).T
+    if (known := ~np.isnan(figures).all(0)).any():
+        intervals[known] = np.nanpercentile(figures[:, known], (2.5, 97.5), axis=0).T
     return intervals
 
 

@@ -10,6 +10,7 @@ as a spreadsheet counts) and the column.
 import csv
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,9 +92,24 @@ def read_csv(path: Path) -> Iterator[Row]:
             truths=_read_truths(cells, path.parent, where),
             labels=labels or None,
             patient=cells.get("patient", "").strip() or name,
-            source=cells.get("source", "").strip() or UNNAMED_SOURCE,
+            source=source_of(name, cells.get("source", "")),
             modality=modality,
         )
+
+
+def source_of(image: str, source: str) -> str:
+    """The source an image shares with others: its name, cut where it begins to name the image or its patient.
+
+    "ODIR-5K 2361_left.jpg, patient 2361" of 2361_left.jpg is "ODIR-5K".
+    """
+    stem = Path(image).stem
+    for word in re.finditer(r"patient \d+|[\w.-]+", source):
+        name = word[0].rstrip(".").removesuffix(Path(image).suffix)
+        named = len(name) > 3 and any(map(str.isdigit, name)) and stem.endswith(name)
+        if named or name.startswith("patient "):
+            source = source[: word.start()]
+            break
+    return source.rstrip(" ,;(") or UNNAMED_SOURCE
 
 
 def _read_truths(cells: dict[str, str], folder: Path, where) -> tuple[Truth, ...]:

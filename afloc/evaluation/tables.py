@@ -218,6 +218,7 @@ def format_table(summary: dict) -> str:
     for name, title in zip(BLIND, ("own mean map", "mean ground truth", "center"), strict=True):
         lines.append(_line(f"  {title}, pathologies", "", blind[name]))
     for source, each in summary["normal_images"].items():
+        source = source[:40]
         present, painted = (_number(each[key]["mean"], 3) for key in ("judged_present", "painted_area"))
         lines.append(
             f"No finding, {source}, {each['n_images']} images: of {len(each['findings'])} findings "
@@ -231,7 +232,7 @@ def format_table(summary: dict) -> str:
         ]
         if areas:
             lines.append(
-                f"AUROC, {source}: {np.mean(areas):.3f}, mean over {len(areas)} findings with 5 images or more"
+                f"AUROC, {source[:40]}: {np.mean(areas):.3f}, mean of {len(areas)} findings of 5 or more"
             )
     return "\n".join(lines)
 
