@@ -116,14 +116,31 @@ def run_train(arguments: argparse.Namespace) -> None:
 
 
 def add_evaluate(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("evaluate", help="hold a model's maps and scores against ground truth")
-    parser.add_argument("set", metavar="CSV", type=Path, help="a table with image, labels, boxes and mask")
+    parser = commands.add_parser("evaluate", help="hold models' maps and scores against ground truth")
+    parser.add_argument(
+        "set", metavar="SET", type=Path, help="a table with image, labels, boxes and mask, or a public set"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="the set's images, if not beside its table"
+    )
     _add_protocol(parser)
     _add_modality(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write cases.parquet and summary.json there")
-    parser.add_argument("--shard", default="0/1", metavar="I/N", help="measure the I-th of N shares, from 0")
-    parser.add_argument("--prior", type=Path, metavar="CSV", help="another set to learn mean ground truth on")
-    _add_model(parser)
+    parser.add_argument(
+        "--descriptions",
+        choices=("simple", "precise", "both"),
+        default="simple",
+        help="what a label is asked as; both: side by side (default: simple)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
+    )
+    parser.add_argument(
+        "--shard", default="0/1", metavar="I/N", help="measure one of N shares, I from 0 (default: 0/1)"
+    )
+    parser.add_argument(
+        "--prior", type=Path, metavar="SET", help="learn the mean ground truth on another set"
+    )
+    _add_model(parser, several=True)
     parser.set_defaults(run=run_evaluate)
 
 
@@ -238,9 +255,12 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
     parser.add_argument(
-        "--model", help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+        "--model",
+        action="append" if several else "store",
+        help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+        + ("; give it several times to compare" if several else ""),
     )
     parser.add_argument(
         "--device",

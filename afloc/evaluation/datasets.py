@@ -1,73 +1,70 @@
-"""Sets of images with ground truth, as one kind of row whatever they come from.
+"""Sets of images with ground truth, whatever their layout: `read_dataset(path)` recognises it.
 
-`read_dataset(path)` recognises the layout. The project's own is a CSV with the columns `image`, `labels`
-(joined by ";"), `boxes` (JSON list of {label, x, y, w, h}, pixels, top-left origin) and `mask` (JSON object
-label -> picture, not zero where the finding is); `patient`, `source` and `modality` may stand beside them.
-Paths are relative to the CSV. Whatever is wrong is one DataError that names the row (the header being row 1,
-as a spreadsheet counts) and the column.
+The project's own is a CSV with the columns `image`, `labels` (joined by ";"), `boxes` (JSON list of {label,
+x, y, w, h}, pixels, top-left origin) and `mask` (JSON object label -> picture, not zero where the finding
+is); `patient`, `source` and `modality` may stand beside them. Paths are relative to the CSV. The public sets
+are read as they are downloaded; the modules imported below say which file or folder to give.
 """
 
-import csv
-import hashlib
-import json
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
-from afloc.evaluation.ground_truth import MaskFile, Truth, check_truth, picture_size, read_box
-from afloc.findings import MODALITIES, find_by_label
+from afloc.evaluation import chest, coco, mask_folders
+from afloc.evaluation.ground_truth import MaskFile, Truth, read_box
+from afloc.evaluation.rows import (
+    UNNAMED_SOURCE,
+    Dataset,
+    Row,
+    check_label,
+    check_rows,
+    load_json,
+    meaning,
+    parse_json,
+    read_columns,
+    read_table,
+)
+from afloc.findings import MODALITIES
 
-UNNAMED_SOURCE = "all"
+_TABLES = {  # by a column that only this table has
+    "Image Index": chest.read_nih,
+    "patientId": chest.read_rsna,
+    "image_id": chest.read_vindr,
+    "ImageId": chest.read_siim,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One image of a set.
+def read_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
+    """A set from its table or folder, checked: DataError of one sentence where anything in it is wrong.
 
-    `name`: the image as the set names it; `path`: its file. `truths`: the ground truth, at most one for a
-    label. `labels`: what is said to be on it, None where nothing is said. `patient`: what the bootstrap
-    draws. `source`: AUROCs are taken within one. `place`: where it stands in the set, for messages.
-    `readers`: what human readers marked, to be held against the same truths.
+    `images`: the folder with its images, where they do not lie beside the table.
     """
-
-    name: str
-    path: Path
-    place: str
-    truths: tuple[Truth, ...] = ()
-    labels: tuple[str, ...] | None = None
-    patient: str = ""
-    source: str = UNNAMED_SOURCE
-    modality: str | None = None
-    readers: tuple[Truth, ...] = ()
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """`rows` in the order of the set; `digest`: SHA-256 (hex) of what the rows say."""
-
-    name: str
-    rows: tuple[Row, ...]
-
-    @property
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for row in self.rows:
-            said = (row.name, row.truths, row.labels, row.patient, row.source, row.modality, row.readers)
-            digest.update(repr(said).encode())
-        return digest.hexdigest()
-
-
-def read_dataset(path: str | Path) -> Dataset:
-    """A set from its table or folder, checked: DataError of one sentence where anything in it is wrong."""
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"There is no {path.name}: give the table or the folder of a set.")
-    dataset = Dataset(path.stem or path.name, tuple(read_csv(path)))
+    images = None if images is None else Path(images)
+    for each in filter(None, (path, images)):
+        if not each.exists():
+            raise DataError(f"There is no {each.name}: give the table or the folder of a set.")
+    dataset = Dataset(path.stem or path.name, tuple(_read(path, images)))
+    if not dataset.rows:
+        raise DataError(f"{path.name} names no image.")
     check_rows(dataset.rows)
     return dataset
+
+
+def _read(path: Path, images: Path | None) -> Iterator[Row]:
+    if path.is_dir():
+        return mask_folders.read_folder(path)
+    if path.suffix.lower() == ".json":
+        content = load_json(path)
+        if "images" in content or "annotations" in content:
+            return coco.read_coco(path, content, images)
+        return chest.read_chexlocalize(path, content, images)
+    columns = read_columns(path)
+    for column, read in _TABLES.items():
+        if column in columns:
+            return read(path, images)
+    return read_csv(path)
 
 
 def read_csv(path: Path) -> Iterator[Row]:
@@ -114,93 +111,21 @@ def source_of(image: str, source: str) -> str:
 
 def _read_truths(cells: dict[str, str], folder: Path, where) -> tuple[Truth, ...]:
     """The masks of a row, and the boxes of those findings that no mask is given for."""
-    masks = _read_json(cells.get("mask", ""), dict, where("mask"))
+    masks = parse_json(cells.get("mask", ""), dict, where("mask"))
     truths = []
     for label, file in masks.items():
         if not isinstance(file, str) or not file.strip():
             raise DataError(f"{where('mask')}: {label!r} needs the path of its mask.")
-        _check_label(label, where("mask"))
+        check_label(label, where("mask"))
         truths.append(Truth(label, mask=MaskFile(folder / file, file)))
     masked = {meaning(label) for label in masks}
     boxes: dict[str, list] = {}
-    for entry in _read_json(cells.get("boxes", ""), list, where("boxes")):
+    for entry in parse_json(cells.get("boxes", ""), list, where("boxes")):
         if not isinstance(entry, dict) or not {"label", "x", "y", "w", "h"} <= entry.keys():
             raise DataError(f"{where('boxes')}: each box needs label, x, y, w and h.")
         label = entry["label"]
-        _check_label(label, where("boxes"))
+        check_label(label, where("boxes"))
         box = read_box([entry[key] for key in "xywh"], label, where)
         boxes.setdefault(label, []).append(box)
     truths += [Truth(label, tuple(found)) for label, found in boxes.items() if meaning(label) not in masked]
     return tuple(truths)
-
-
-def _check_label(label: object, place: str) -> None:
-    if not isinstance(label, str) or not any(character.isalnum() for character in label):
-        raise DataError(f"{place}: {label!r} is not the name of a finding.")
-
-
-def meaning(label: str, modality: str | None = None) -> str:
-    """The id of the finding a label stands for, or the label itself, lower-cased."""
-    entry = find_by_label(label, modality)
-    return entry.id if entry else label.lower()
-
-
-def _read_json(text: str, kind: type, place: str):
-    if not text.strip():
-        return kind()
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise DataError(f"{place}: this is not valid JSON.") from None
-    if not isinstance(value, kind):
-        raise DataError(f"{place}: this should be a JSON {'list' if kind is list else 'object'}.")
-    return value
-
-
-def read_table(
-    path: Path, required: Iterable[str], one_of: Iterable[str] = ()
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """(row number, cells by column) of a CSV; DataError for no table, a missing column, a row too long."""
-    csv.field_size_limit(sys.maxsize)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames
-            if not columns:
-                raise DataError(f"{path.name} is empty: give a table with the column {next(iter(required))}.")
-            for column in required:
-                if column not in columns:
-                    raise DataError(f"{path.name} lacks the column {column}.")
-            if one_of and not set(one_of) & set(columns):
-                raise DataError(f"{path.name} has none of the columns {', '.join(one_of)}.")
-            number = 1
-            for number, cells in enumerate(reader, start=2):
-                if None in cells:
-                    raise DataError(
-                        f"{path.name}, row {number}, column {columns[-1]}: more cells follow than the header "
-                        "has columns."
-                    )
-                yield number, {column: value or "" for column, value in cells.items()}
-            if number == 1:
-                raise DataError(f"{path.name} holds no row below its header.")
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
-
-
-def check_rows(rows: tuple[Row, ...]) -> None:
-    """DataError where an image stands twice, is missing, or does not fit its ground truth."""
-    seen: dict[str, str] = {}
-    for row in rows:
-        if (first := seen.setdefault(row.name, row.place)) != row.place:
-            raise DataError(f"{row.place}, column image: the same image as in {first.rpartition(', ')[2]}.")
-    for row in rows:
-
-        def where(column: str, place: str = row.place) -> str:
-            return f"{place}, column {column}"
-
-        try:
-            height, width = picture_size(row.path)
-        except DataError as error:
-            raise DataError(f"{where('image')}: {error}.") from None
-        for truth in (*row.truths, *row.readers):
-            check_truth(truth, height, width, where)

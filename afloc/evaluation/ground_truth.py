@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from afloc import paper
-from afloc.errors import DataError
+from afloc.errors import DataError, ImageError
 from afloc.geometry import Box, Letterbox, area_resize
 from afloc.heatmap import enlarge
 from afloc.images import read_image
@@ -133,8 +133,13 @@ def picture_size(path: Path) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
     except FileNotFoundError:
         raise DataError("there is no such file") from None
-    except Exception:  # hostile headers raise anything
+    except Exception:  # hostile headers raise anything; a DICOM need not begin as one
+        pass
+    try:
+        image = read_image(path)
+    except ImageError:
         raise DataError("the file is no picture that can be read") from None
+    return image.height, image.width
 
 
 def check_truth(truth: Truth, height: int, width: int, where: Callable[[str], str]) -> None:

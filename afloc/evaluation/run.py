@@ -22,7 +22,6 @@ from tqdm import tqdm
 
 from afloc.errors import DataError, ImageError, SettingsError
 from afloc.evaluation.blind import BLIND, center_prior, means_of_others
-from afloc.evaluation.datasets import Dataset, Row, meaning
 from afloc.evaluation.ground_truth import (
     FRAME,
     Truth,
@@ -33,6 +32,7 @@ from afloc.evaluation.ground_truth import (
     truth_mask,
 )
 from afloc.evaluation.measure import METRICS, fixed_curve, measure
+from afloc.evaluation.rows import Dataset, Row, meaning
 from afloc.evaluation.tables import summarise
 from afloc.findings import find_by_label, load_findings, sentence_for_label
 from afloc.images import read_image
@@ -44,6 +44,7 @@ PAINTED_FROM = 0.5  # on the fixed scale: what counts as marked on an image with
 
 _LAYOUT = 1  # of the parts; another one does not go on from them
 _PART_IMAGES = 32
+_WRITTEN = ("parts", "cases.parquet", "summary.json")
 
 _TEXT, _REAL, _REALS, _BOOL, _WHOLE = (
     pa.string(),
@@ -106,7 +107,7 @@ class Plan:
         """What is asked of the images of each source: every label given there."""
         found: dict[str, Counter] = {}
         for row in self.dataset.rows:
-            if row.labels:
+            if row.labels is not None:
                 found.setdefault(row.source, Counter()).update(row.labels)
         return {source: tuple(sorted(counts)) for source, counts in found.items()}
 
@@ -164,10 +165,10 @@ def _claim(folder: Path, plan: Plan) -> None:
                 raise DataError(
                     f"{folder.name} holds a run with another {key}: give another --out or remove it."
                 )
-    elif any(folder.iterdir()):
-        raise DataError(f"{folder.name} is not empty and holds no evaluation: give another --out.")
+    elif taken := [name for name in _WRITTEN if (folder / name).exists()]:
+        raise DataError(f"{folder.name} holds a {taken[0]} that is no evaluation's: give another --out.")
     else:
-        _write(note, json.dumps(plan.identity, indent=2))
+        write_text(note, json.dumps(plan.identity, indent=2))
     (folder / "parts").mkdir(exist_ok=True)
 
 
@@ -248,7 +249,7 @@ class _Asked:
 
     def __init__(self, plan: Plan, row: Row, modality: str):
         self.truths = [describe(truth, modality, plan.style) for truth in row.truths]
-        labels = plan.labels[row.source] if row.labels else ()
+        labels = () if row.labels is None else plan.labels[row.source]
         self.labels = {label: sentence_for_label(label, modality) for label in labels}
         self.common = {}
         if row.labels and all(map(_is_normal, row.labels)):
@@ -344,7 +345,7 @@ def _sum_up(plan: Plan, folder: Path, prior: Dataset | None) -> dict:
     temporary = folder / f".cases-{os.getpid()}"
     pq.write_table(tables["cases"], temporary)
     temporary.replace(folder / "cases.parquet")
-    _write(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False))
+    write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False))
     return summary
 
 
@@ -425,7 +426,8 @@ def mean_truths(dataset: Dataset) -> dict[str, np.ndarray]:
     return {key: total / counts[key] for key, total in totals.items()}
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -51,18 +51,37 @@ def localization(cases: pa.Table) -> dict:
     """Means per category (label) and over categories, each with its interval; beside them the blind maps and
     the paired differences to them, and the honest protocol."""
     labels = np.array(cases["label"].to_pylist(), dtype=object)
-    names = sorted(set(labels))
     patients = cases["patient"].to_pylist()
     values, honest = _case_values(cases, labels, patients)
+    return {"n_cases": len(labels), **category_figures(values, labels, patients), "honest": honest}
+
+
+def paired_differences(cases: pa.Table, others: pa.Table) -> dict:
+    """`cases` less `others`, the same cases asked another model or in other words: as `localization`."""
+    keys = [list(zip(t["row"].to_pylist(), t["truth"].to_pylist(), strict=True)) for t in (cases, others)]
+    place = {key: row for row, key in enumerate(keys[1])}
+    shared = [(row, place[key]) for row, key in enumerate(keys[0]) if key in place]
+    first, second = (list(rows) for rows in zip(*shared, strict=True)) if shared else ([], [])
+    cases, others = cases.take(first), others.take(second)
+    values = {("", metric): _numbers(cases, metric) - _numbers(others, metric) for metric in METRICS}
+    labels = np.array(cases["label"].to_pylist(), dtype=object)
+    return {"n_cases": len(shared), **category_figures(values, labels, cases["patient"].to_pylist())}
+
+
+def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarray, patients: list) -> dict:
+    """`categories` and `overall` of columns (n,), NaN where a case has no such figure.
+
+    A column is named (group, name), "" for no group; the figures of a group are nested below it.
+    """
+    names = sorted(set(labels))
     columns = list(values)
-    matrix = (
-        np.stack([values[column] for column in columns], axis=1) if names else np.empty((0, len(columns)))
-    )
+    matrix = np.stack([values[column] for column in columns], axis=1)
     members = [np.flatnonzero(labels == name) for name in names]
     groups = {
         "all": np.arange(len(names)),
         "pathology": np.array([i for i, name in enumerate(names) if is_pathology(name)], int),
     }
+    centres = None
 
     def means(weights: np.ndarray) -> np.ndarray:
         """(k, n) weights to (k, categories and groups, columns)."""
@@ -73,31 +92,27 @@ def localization(cases: pa.Table) -> dict:
         over = [_nanmean(filled[:, chosen], axis=1)[:, None] for chosen in groups.values()]
         return np.concatenate([stacked, *over], axis=1)
 
-    centres = None
     centres = means(np.ones((1, len(labels)), np.float32))[0]
     intervals = np.full((*centres.shape, 2), np.nan)
     if names:
         flat = bootstrap(lambda weights: means(weights).reshape(len(weights), -1), patients)
-        intervals = flat.reshape(*centres.shape, 2)
+        intervals = flat.reshape(intervals.shape)
 
-    def figures(position: int, several: bool) -> dict:
+    def figures(position: int, cases: Sequence[int]) -> dict:
+        several = len({patients[case] for case in cases}) > 1
         found = {
             column: _figure(centres[position, i], intervals[position, i] if several else None)
             for i, column in enumerate(columns)
         }
         return _nested(found)
 
-    categories = {}
-    for position, name in enumerate(names):
-        several = len({patients[row] for row in members[position]}) > 1
-        categories[name] = {
-            "n": len(members[position]),
-            "pathology": is_pathology(name),
-            **figures(position, several),
-        }
-    several = len(set(patients)) > 1
-    overall = {group: figures(len(names) + i, several) for i, group in enumerate(groups)}
-    return {"n_cases": len(labels), "categories": categories, "overall": overall, "honest": honest}
+    return {
+        "categories": {
+            name: {"n": len(rows), "pathology": is_pathology(name), **figures(position, rows)}
+            for position, (name, rows) in enumerate(zip(names, members, strict=True))
+        },
+        "overall": {group: figures(len(names) + i, range(len(labels))) for i, group in enumerate(groups)},
+    }
 
 
 def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tuple[dict, dict | None]:
@@ -234,6 +249,21 @@ def format_table(summary: dict) -> str:
             lines.append(
                 f"AUROC, {source[:40]}: {np.mean(areas):.3f}, mean of {len(areas)} findings of 5 or more"
             )
+    return "\n".join(lines)
+
+
+def format_differences(found: dict) -> str:
+    """Paired differences as text: a line a category and the means below, each with its interval."""
+    rows = [*sorted(found["categories"].items())]
+    rows += [("mean over pathologies", found["overall"]["pathology"]), ("mean", found["overall"]["all"])]
+    lines = [f"{'':32} {'n':>4}  {'IoU':^23} {'Dice':^23} {'CNR':^23} {'pointing':^23}".rstrip()]
+    for name, each in rows:
+        figures = [
+            f"{_number(each[metric]['mean'], 3)} {_interval(each[metric]['ci95'])}" for metric in METRICS
+        ]
+        lines.append(
+            f"{name[:32]:32} {each.get('n', ''):>4}  {' '.join(f'{f:23}' for f in figures)}".rstrip()
+        )
     return "\n".join(lines)
 
 

@@ -133,10 +133,10 @@ def test_a_folder_of_another_run_is_left_alone(whole, plan, tmp_path):
     with pytest.raises(DataError, match="another protocol"):
         evaluate(Plan(plan.dataset, plan.model, "paper"), whole)
     assert files_of(whole) == before
-    (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(DataError, match="not empty"):
+    (tmp_path / "summary.json").write_text("mine")
+    with pytest.raises(DataError, match="holds a summary.json"):
         evaluate(plan, tmp_path)
-    assert os.listdir(tmp_path) == ["mine.txt"]
+    assert os.listdir(tmp_path) == ["summary.json"]
 
 
 def test_bad_ground_truth_writes_nothing(table, small_folder, tmp_path, capsys):
