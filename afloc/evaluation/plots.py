@@ -1,7 +1,6 @@
 """The figures of an evaluation, after those of the paper (Yang et al. 2025, Figures 2, 3 and 5).
 
-`figures.html` holds them all and needs no network; where a Chromium is installed, each is an SVG and a PNG
-too.
+`figures.html` holds them all and needs no network; where a Chromium is installed, each is an SVG too.
 """
 
 import sys
@@ -35,7 +34,7 @@ class Arm:
 
 
 def write_figures(arms: list[Arm], folder: Path) -> None:
-    """Write figures.html, and figure_*.svg and *.png if they can be drawn."""
+    """Write figures.html, and figure_*.svg if they can be drawn."""
     figures = {"means": plot_means(arms), "findings": plot_findings(arms), "readers": plot_readers(arms)}
     figures |= {"descriptions": plot_descriptions(arms)}
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
@@ -45,14 +44,10 @@ def write_figures(arms: list[Arm], folder: Path) -> None:
     ]
     page = f'<!doctype html><meta charset="utf-8"><title>Evaluation</title>{"".join(parts)}\n'
     (folder / "figures.html").write_text(page, encoding="utf-8")
-    files = [folder / f"figure_{name}.{kind}" for name in drawn for kind in ("svg", "png")]
-    twice = [figure for figure in drawn.values() for _ in range(2)]
     try:
-        pio.write_images(twice, files)
+        pio.write_images(list(drawn.values()), [folder / f"figure_{name}.svg" for name in drawn])
     except (RuntimeError, OSError) as error:  # no Chromium, or one that does not start
-        print(
-            f"figures.html is written; SVG and PNG need Chromium ({type(error).__name__}).", file=sys.stderr
-        )
+        print(f"figures.html is written; an SVG needs Chromium ({type(error).__name__}).", file=sys.stderr)
 
 
 def plot_means(arms: list[Arm]) -> go.Figure:
@@ -90,11 +85,10 @@ def plot_findings(arms: list[Arm]) -> go.Figure:
 
 
 def plot_readers(arms: list[Arm]) -> go.Figure | None:
-    """Figure 3, lower part: the models beside the human readers, IoU and Dice by finding; None without any."""
+    """Figure 3, lower part: models beside human readers, IoU and Dice by finding; None without readers."""
     summary = arms[0].summary
-    names = [
-        name for name, each in summary["categories"].items() if each["readers"]["iou"]["mean"] is not None
-    ]
+    categories = summary["categories"].items()
+    names = [name for name, each in categories if each["readers"]["iou"]["mean"] is not None]
     if not names:
         return None
     figure = make_subplots(1, 2, subplot_titles=["IoU", "Dice"])
