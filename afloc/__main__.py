@@ -134,6 +134,7 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
     )
+    parser.add_argument("--no-figures", action="store_true", help="leave the figures out")
     parser.add_argument(
         "--shard", default="0/1", metavar="I/N", help="measure one of N shares, I from 0 (default: 0/1)"
     )

@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> None:
             for arm, found in zip(others, differences.values(), strict=True):
                 print(f"{arm.name} less {first.name}\n{format_differences(found)}\n")
         complete = arms[0].summary["n_images"] == arms[0].summary["n_images_of_set"]
-        if arguments.out and complete and arms[0].summary["n_cases"]:
+        if arguments.out and not arguments.no_figures and complete and arms[0].summary["n_cases"]:
             write_figures(arms, out)
 
 

@@ -7,7 +7,7 @@ are read as they are downloaded; the modules imported below say which file or fo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
@@ -17,6 +17,7 @@ from afloc.evaluation.rows import (
     UNNAMED_SOURCE,
     Dataset,
     Row,
+    by_label,
     check_label,
     check_rows,
     load_json,
@@ -109,7 +110,7 @@ def source_of(image: str, source: str) -> str:
     return source.rstrip(" ,;(") or UNNAMED_SOURCE
 
 
-def _read_truths(cells: dict[str, str], folder: Path, where) -> tuple[Truth, ...]:
+def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str]) -> tuple[Truth, ...]:
     """The masks of a row, and the boxes of those findings that no mask is given for."""
     masks = parse_json(cells.get("mask", ""), dict, where("mask"))
     truths = []
@@ -119,13 +120,16 @@ def _read_truths(cells: dict[str, str], folder: Path, where) -> tuple[Truth, ...
         check_label(label, where("mask"))
         truths.append(Truth(label, mask=MaskFile(folder / file, file)))
     masked = {meaning(label) for label in masks}
-    boxes: dict[str, list] = {}
-    for entry in parse_json(cells.get("boxes", ""), list, where("boxes")):
+    boxes = read_boxes(parse_json(cells.get("boxes", ""), list, where("boxes")), where)
+    return (*truths, *(truth for truth in boxes if meaning(truth.label) not in masked))
+
+
+def read_boxes(entries: list, where: Callable[[str], str]) -> tuple[Truth, ...]:
+    """A truth for each label of a list of {label, x, y, w, h}; `where` names the place of a column."""
+    found = []
+    for entry in entries:
         if not isinstance(entry, dict) or not {"label", "x", "y", "w", "h"} <= entry.keys():
             raise DataError(f"{where('boxes')}: each box needs label, x, y, w and h.")
-        label = entry["label"]
-        check_label(label, where("boxes"))
-        box = read_box([entry[key] for key in "xywh"], label, where)
-        boxes.setdefault(label, []).append(box)
-    truths += [Truth(label, tuple(found)) for label, found in boxes.items() if meaning(label) not in masked]
-    return tuple(truths)
+        check_label(entry["label"], where("boxes"))
+        found.append((entry["label"], read_box([entry[key] for key in "xywh"], entry["label"], where)))
+    return by_label(found)

@@ -56,7 +56,9 @@ def plot_means(arms: list[Arm]) -> go.Figure:
     group = _group(arms[0].summary)
     first = arms[0].summary["overall"][group]["blind"]
     bars = [(arm.name, arm.summary["overall"][group], COLOURS[i % 6]) for i, arm in enumerate(arms)]
-    bars += [(BLIND_TITLES[name], first[name], gray) for name, gray in zip(BLIND, GRAYS, strict=True)]
+    own = f", {arms[0].name}" if len(arms) > 1 else ""
+    titles = BLIND_TITLES | {"own_mean": BLIND_TITLES["own_mean"] + own}
+    bars += [(titles[name], first[name], gray) for name, gray in zip(BLIND, GRAYS, strict=True)]
     for name, figures, colour in bars:
         for column, metric in enumerate(METRICS, start=1):
             figure.add_bar(
@@ -76,8 +78,9 @@ def plot_findings(arms: list[Arm]) -> go.Figure:
         order = sorted(set(labels), key=lambda label: (not is_pathology(label), label))
         for row, metric in enumerate(("iou", "cnr"), start=1):
             figure.add_box(
-                x=labels, y=arm.cases[metric].to_pylist(), name=arm.name, legendgroup=arm.name,
-                showlegend=row == 1, marker_color=COLOURS[number % 6], boxpoints="outliers", row=row, col=1,
+                x=labels, y=arm.cases[metric].to_pylist(), name=arm.name, showlegend=row == 1,
+                legendgroup=arm.name, offsetgroup=arm.name, marker_color=COLOURS[number % 6],
+                boxpoints="outliers", row=row, col=1,
             )  # fmt: skip
     figure.update_layout(boxmode="group")
     figure.update_xaxes(categoryorder="array", categoryarray=order)

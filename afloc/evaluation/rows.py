@@ -17,6 +17,7 @@ from afloc.evaluation.ground_truth import Truth, check_truth, picture_size
 from afloc.findings import find_by_label
 from afloc.geometry import Box
 
+_KINDS = {dict: "object", list: "list"}
 UNNAMED_SOURCE = "all"
 
 
@@ -79,7 +80,7 @@ def parse_json(text: str, kind: type, place: str) -> dict | list:
     except (ValueError, RecursionError):
         raise DataError(f"{place}: this is not valid JSON.") from None
     if not isinstance(value, kind):
-        raise DataError(f"{place}: this should be a JSON {'list' if kind is list else 'object'}.")
+        raise DataError(f"{place}: this should be a JSON {_KINDS[kind]}.")
     return value
 
 
@@ -125,14 +126,14 @@ def read_table(
         raise DataError(f"{path.name} holds no row below its header.")
 
 
-def load_json(path: Path) -> dict:
-    """The JSON object of a file; DataError where there is none."""
+def load_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> dict | list:
+    """The JSON of a file; DataError where it is none, or of none of these kinds."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise DataError(f"{path.name} is not valid JSON.") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path.name} should hold a JSON object.")
+    if not isinstance(content, kinds):
+        raise DataError(f"{path.name} should hold a JSON {' or '.join(_KINDS[kind] for kind in kinds)}.")
     return content
 
 

@@ -111,16 +111,8 @@ def test_shards_merged_are_the_whole(whole, plan, tmp_path):
 
 
 def test_the_published_protocol(table, released_checkpoint, tmp_path):
-    arguments = [
-        "evaluate",
-        table,
-        "--protocol",
-        "paper",
-        "--model",
-        released_checkpoint,
-        "--out",
-        tmp_path / "o",
-    ]
+    options = ["--protocol", "paper", "--model", released_checkpoint, "--out", tmp_path / "o", "--no-figures"]
+    arguments = ["evaluate", table, *options]
     assert main([str(each) for each in arguments]) == 0
     summary, cases = files_of(tmp_path / "o")
     assert json.loads(summary)["protocol"] == "paper" and json.loads(summary)["honest"] is None
@@ -153,11 +145,12 @@ def test_bad_ground_truth_writes_nothing(table, small_folder, tmp_path, capsys):
 def test_killed_at_any_moment(table, small_folder, whole, tmp_path, long):
     """SIGKILL after each further part; the run left alone in the end has an undisturbed one's figures."""
     command = [sys.executable, "-m", "afloc", "evaluate", table, "--model", small_folder, "--out", tmp_path]
+    command = [*map(str, command), "--no-figures"]
     for parts in range(1, 9 if long else 2):
-        with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             while process.poll() is None and len(list(tmp_path.glob("parts/0*"))) < parts:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "summary.json").exists() or long
-    subprocess.run([*map(str, command)], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     assert files_of(tmp_path) == files_of(whole)
