@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from afloc.errors import SettingsError
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.peers import load_any
+from afloc.evaluation.plan import STYLES, Plan
 from afloc.evaluation.plots import Arm, write_figures
-from afloc.evaluation.run import STYLES, Plan, evaluate, write_text
+from afloc.evaluation.run import evaluate, write_text
 from afloc.evaluation.tables import format_differences, format_table, paired_differences
 
 

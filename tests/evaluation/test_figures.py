@@ -1,12 +1,17 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from afloc.evaluation.blind import center_prior, means_of_others
 from afloc.evaluation.bootstrap import bootstrap
-from afloc.evaluation.ground_truth import FRAME, from_frame, mask_to_frame
-from afloc.evaluation.run import NORMALS, SCORES
+from afloc.evaluation.ground_truth import FRAME, Truth, from_frame, mask_to_frame, truth_mask
+from afloc.evaluation.measure import measure
+from afloc.evaluation.parts import NORMALS, SCORES
 from afloc.evaluation.tables import classification, false_positives
+from tests.released import REFERENCE
 
 
 def test_the_interval_of_a_mean_is_that_of_its_sampling():
@@ -70,3 +75,18 @@ def test_images_without_a_finding():
     found = false_positives(pa.Table.from_pylist(rows, NORMALS))["a"]
     assert found["n_images"] == 2 and found["judged_present"]["mean"] == 0.25
     assert found["painted_area"]["mean"] == pytest.approx(0.05)
+
+
+def test_the_reference_vectors_of_the_released_code():
+    expected = json.loads((REFERENCE / "expected.json").read_text())
+    vectors = np.load(REFERENCE / "expected.npz")
+    for row in (row for row in expected["rows"] if "box_model" in row):
+        with Image.open(REFERENCE / "images" / f"{row['image']}.png") as picture:
+            width, height = picture.size
+        mask = truth_mask(Truth("a", (tuple(row["box_xywh"]),)), height, width, "paper")
+        x, y, w, h = row["box_model"]
+        assert mask.sum() == w * h and mask[y : y + h, x : x + w].all()
+        heatmap = vectors[f"heatmap/{row['image']}/{row['prompt']}"].astype(np.float32)
+        found = measure(heatmap, mask)
+        assert found.cnr == pytest.approx(row["cnr"], abs=2e-3)  # the vectors are stored in half precision
+        assert found.iou == pytest.approx(np.mean(list(row["iou"].values())), abs=2e-3)

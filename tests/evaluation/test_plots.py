@@ -2,8 +2,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from afloc.evaluation.datasets import read_dataset
+from afloc.evaluation.plan import STYLES, Plan
 from afloc.evaluation.plots import Arm, plot_descriptions, plot_findings, plot_means, plot_readers
-from afloc.evaluation.run import STYLES, Plan, evaluate
+from afloc.evaluation.run import evaluate
 from tests.evaluation.sets import write_set
 from tests.evaluation.test_public_sets import chexlocalize
 

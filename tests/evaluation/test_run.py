@@ -12,9 +12,10 @@ import pytest
 from afloc import read_image
 from afloc.__main__ import main
 from afloc.errors import DataError
-from afloc.evaluation import run as running
+from afloc.evaluation import parts
 from afloc.evaluation.datasets import read_dataset
-from afloc.evaluation.run import Plan, evaluate
+from afloc.evaluation.plan import Plan
+from afloc.evaluation.run import evaluate
 from afloc.heatmap import min_max
 from afloc.metrics import cnr, dice, iou, pointing
 from tests.evaluation.sets import write_set
@@ -93,7 +94,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_figures(whole, plan, tmp
             raise KeyboardInterrupt
         return read_image(path)
 
-    monkeypatch.setattr(running, "read_image", read)
+    monkeypatch.setattr(parts, "read_image", read)
     with pytest.raises(KeyboardInterrupt):
         evaluate(plan, tmp_path)
     assert not (tmp_path / "summary.json").exists()
@@ -146,9 +147,9 @@ def test_killed_at_any_moment(table, small_folder, whole, tmp_path, long):
     """SIGKILL after each further part; the run left alone in the end has an undisturbed one's figures."""
     command = [sys.executable, "-m", "afloc", "evaluate", table, "--model", small_folder, "--out", tmp_path]
     command = [*map(str, command), "--no-figures"]
-    for parts in range(1, 9 if long else 2):
+    for count in range(1, 9 if long else 2):
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            while process.poll() is None and len(list(tmp_path.glob("parts/0*"))) < parts:
+            while process.poll() is None and len(list(tmp_path.glob("parts/0*"))) < count:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "summary.json").exists() or long
