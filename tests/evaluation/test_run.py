@@ -15,8 +15,8 @@ from afloc.errors import DataError
 from afloc.evaluation import parts
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.plan import Plan
-from afloc.evaluation.run import evaluate
-from afloc.heatmap import min_max
+from afloc.evaluation.run import evaluate, mean_truths
+from afloc.heatmap import enlarge, min_max
 from afloc.metrics import cnr, dice, iou, pointing
 from tests.evaluation.sets import write_set
 
@@ -109,6 +109,19 @@ def test_shards_merged_are_the_whole(whole, plan, tmp_path):
     seen = [evaluate(plan, tmp_path, (shard, 3))["n_images"] for shard in (2, 0, 1)]
     assert seen == [4, 8, 12]
     assert files_of(tmp_path) == files_of(whole)
+
+
+def test_the_mean_ground_truth_of_another_set(plan, whole, tmp_path, tmp_path_factory):
+    other = read_dataset(write_set(tmp_path_factory.mktemp("other"), images=4))
+    evaluate(plan, tmp_path, prior=other)
+    mean = mean_truths(other)["pleural_effusion"]
+    for case, before in zip(files_of(tmp_path)[1], files_of(whole)[1], strict=True):
+        if case["label"] == "Effusion":
+            size = case["height"], case["width"]
+            mask = plan.dataset.rows[case["row"]].truths[case["truth"]].draw(*size)
+            assert case["truth_mean_cnr"] == pytest.approx(cnr(enlarge(mean, *size), mask), abs=1e-4)
+            assert case["truth_mean_cnr"] != before["truth_mean_cnr"]
+            assert case["own_mean_cnr"] == before["own_mean_cnr"]
 
 
 def test_the_published_protocol(table, released_checkpoint, tmp_path):
