@@ -30,12 +30,7 @@ def add_locate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("locate", help="where a description is seen in an image, and how surely")
     _add_image(parser)
     parser.add_argument("texts", metavar="TEXT", nargs="+", help="what to look for, in your own words")
-    parser.add_argument(
-        "--protocol",
-        choices=("native", "paper"),
-        default="native",
-        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
-    )
+    _add_protocol(parser)
     parser.add_argument(
         "--threshold", type=_number, default=0.5, metavar="T", help="of the map, for regions (default: 0.5)"
     )
@@ -132,9 +127,47 @@ def add_study(commands: argparse._SubParsersAction) -> None:
     add_study_commands(commands.add_parser("study", help="check a reader study, show a reader's order"))
 
 
+def add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="hold models' maps and scores against ground truth")
+    parser.add_argument(
+        "set", metavar="SET", type=Path, help="a table with image, labels, boxes and mask, or a public set"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="the set's images, if not beside its table"
+    )
+    _add_protocol(parser)
+    _add_modality(parser)
+    parser.add_argument(
+        "--descriptions",
+        choices=("simple", "precise", "both"),
+        default="simple",
+        help="what a label is asked as; both: side by side (default: simple)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
+    )
+    parser.add_argument("--no-figures", action="store_true", help="leave the figures out")
+    parser.add_argument(
+        "--shard", default="0/1", metavar="I/N", help="measure one of N shares, I from 0 (default: 0/1)"
+    )
+    parser.add_argument(
+        "--prior", type=Path, metavar="SET", help="learn the mean ground truth on another set"
+    )
+    _add_model(parser, several=True)
+    parser.set_defaults(run=run_evaluate)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.evaluation.command import run
+
+    run(arguments)
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
+    add_evaluate,
     add_convert,
     add_train,
     add_feedback,
@@ -217,6 +250,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="a DICOM, PNG, JPEG, TIFF or WebP file")
+    _add_modality(parser)
+
+
+def _add_modality(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--modality",
         choices=("chest_xray", "fundus", "histopathology"),
@@ -224,9 +261,21 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+        "--protocol",
+        choices=("native", "paper"),
+        default="native",
+        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    parser.add_argument(
+        "--model",
+        action="append" if several else "store",
+        help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+        + ("; give it several times to compare" if several else ""),
     )
     parser.add_argument(
         "--device",

@@ -2,13 +2,54 @@
 
 `heatmap` is (H, W) numbers, `mask` bool (H, W), True where the ground truth lies. A figure that has no
 meaning, for want of ground truth or of anything outside it, is NaN.
+
+Of a native map, IoU and Dice are taken twice: after min-max to [-1, 1] per image, as the mean over
+PAPER_THRESHOLDS (the protocol of the paper, in which every map has a high spot), and on the fixed scale at
+one threshold, where an empty map counts 0.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
+PAPER_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Agreement at each of `thresholds`; arrays of their length.
+
+    `iou`, `dice`: 0 … 1, NaN without ground truth. `area`: the share of the map above the threshold.
+    """
+
+    thresholds: np.ndarray
+    iou: np.ndarray
+    dice: np.ndarray
+    area: np.ndarray
+
+
+def curve(heatmap: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | tuple[float, ...]) -> Curve:
+    """`iou`, `dice` and area at all of `thresholds` (rising) in one pass over the map."""
+    valid = ~np.isnan(heatmap)
+    values, truth = heatmap[valid], mask[valid]
+    levels = np.asarray(thresholds, values.dtype if values.dtype.kind == "f" else float)
+    passed = np.searchsorted(levels, values, side="left")  # how many thresholds lie below each value
+    counts = np.bincount(passed, minlength=len(levels) + 1)
+    inside = np.bincount(passed[truth], minlength=len(levels) + 1)
+    predicted = counts[::-1].cumsum()[::-1][1:]
+    both = inside[::-1].cumsum()[::-1][1:]
+    size = truth.sum()
+    nothing = np.full(len(levels), np.nan)
+    return Curve(
+        np.asarray(thresholds, float),
+        both / (predicted + size - both) if size else nothing,
+        2 * both / (predicted + size) if size else nothing,
+        predicted / max(1, values.size),
+    )
+
 
 def iou(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> float:
-    """Intersection over union of `heatmap > threshold` and `mask`, 0 … 1."""
+    """Intersection over union (Jaccard 1912) of `heatmap > threshold` and `mask`, 0 … 1."""
     predicted, truth = _binarise(heatmap, mask, threshold)
     if not truth.any():
         return float("nan")
@@ -16,7 +57,7 @@ def iou(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> float:
 
 
 def dice(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> float:
-    """Twice the intersection over the sum of the areas of `heatmap > threshold` and `mask`, 0 … 1."""
+    """Twice the intersection over the sum of the areas (Dice 1945), of the same two, 0 … 1."""
     predicted, truth = _binarise(heatmap, mask, threshold)
     if not truth.any():
         return float("nan")
@@ -37,8 +78,10 @@ def cnr(heatmap: np.ndarray, mask: np.ndarray) -> float:
 
 
 def pointing(heatmap: np.ndarray, mask: np.ndarray) -> float:
-    """The pointing game: 1 where the maximum lies inside `mask`, 0 outside; a shared maximum counts in
-    part."""
+    """The pointing game (Zhang et al. 2016, arXiv 1608.00507): 1 if the maximum lies inside `mask`, else 0.
+
+    A maximum that several pixels share counts by the share of them inside.
+    """
     valid = ~np.isnan(heatmap)
     if not (mask & valid).any():
         return float("nan")
@@ -48,3 +91,31 @@ def pointing(heatmap: np.ndarray, mask: np.ndarray) -> float:
 def _binarise(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     valid = ~np.isnan(heatmap)
     return heatmap[valid] > threshold, mask[valid]
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray | float:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+
+    `scores`, `positive` (n,). With `weights` (k, n), how often each case counts: the k areas. NaN where one
+    of the two classes is missing. (Hanley & McNeil 1982: the Mann-Whitney statistic.)
+    """
+    order = np.argsort(scores, kind="stable")
+    scores, positive = np.asarray(scores)[order], np.asarray(positive, bool)[order]
+    each = np.ones((1, len(scores))) if weights is None else np.asarray(weights, float)[:, order]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])  # one group for each distinct score
+    up = np.add.reduceat(each * positive, starts, axis=1)
+    down = np.add.reduceat(each * ~positive, starts, axis=1)
+    pairs = up.sum(1) * down.sum(1)
+    won = (up * (down.cumsum(1) - down / 2)).sum(1)
+    areas = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return float(areas[0]) if weights is None else areas
+
+
+def sensitivity(judged: np.ndarray, positive: np.ndarray) -> float:
+    """The share of the positive cases that are judged present; NaN without any."""
+    return float(judged[positive].mean()) if positive.any() else float("nan")
+
+
+def specificity(judged: np.ndarray, positive: np.ndarray) -> float:
+    """The share of the negative cases that are judged absent; NaN without any."""
+    return sensitivity(~judged, ~positive)

@@ -170,7 +170,7 @@ function wordsFor(kind, finding) {
 function legend(finding) {
   if (!finding) return "";
   if (finding.probability === null) return "score from 0 to 1";
-  return "probability" + ` · evidence from ${finding.operating_point.toFixed(2)} on`;
+  return `probability · evidence from ${finding.operating_point.toFixed(2)} on`;
 }
 
 // Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).
