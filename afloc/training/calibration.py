@@ -1,13 +1,15 @@
 """What turns a trained model's cosines into maps, scores and verdicts on fixed scales, from training rows
 alone: those of the patients held back from training."""
 
-from collections import defaultdict
+import math
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from afloc.findings import load_findings
-from afloc.model.similarity import LEVELS, report_cosines
+from afloc.model.similarity import LEVELS
 from afloc.training.images import ImageStage
 from afloc.training.pairs import Description, entails
 from afloc.training.pictures import as_they_are
@@ -16,21 +18,24 @@ from afloc.training.statements import AFFIRMED, Statement
 SPECIFICITY = 0.9
 ENOUGH = 12  # present cases a family needs for an operating point of its own
 CHUNK = 32
+KNOWN_SHARE = 0.995  # of the held-back images are taken for known
+SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
 def calibrate(stage: ImageStage) -> dict:
-    """The calibration of one modality, as `afloc.native` reads it.
+    """The calibration of one modality: `levels` and `presence` as `afloc.native` reads them, `known` and
+    `sides` as `View.doubt` and `afloc.words.remarks` do.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
-    slope and intercept are fitted for each family of findings, and for all findings outside those families
-    ("other"); the operating point is the probability that a share SPECIFICITY of the absent findings stays
-    under.
+    slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
+    operating point is the probability that a share SPECIFICITY of the absent findings stays under.
     """
     scales, biases = stage.objective.log_scale.exp().tolist(), stage.objective.bias.tolist()
     levels = {
         level: {"scale": round(scale, 4), "bias": round(bias, 4)}
         for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
     }
+    images = see(stage)
     entries = load_findings(stage.name)
     asked = [
         (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
@@ -38,32 +43,70 @@ def calibrate(stage: ImageStage) -> dict:
         if not entries[finding].normal
         for text in (entries[finding].name, entries[finding].simple)
     ]
-    logits, targets = ask(stage, [description for _, description in asked])
+    logits, targets = ask(stage, images, [description for _, description in asked])
     families = np.array([family for family, _ in asked])
     known = ~np.isnan(targets)
-    present = defaultdict(int)
-    for family, column in zip(families, targets.T, strict=True):
-        present[family] += int((column == 1).sum())
-    presence = {}
-    for family in [*sorted(f for f in present if present[f] >= 2 * ENOUGH), "other"]:
-        mine = known & ((families == family) | (family == "other"))
-        presence[family] = operating_point(logits[mine], targets[mine])
-    return {"levels": levels, "presence": presence}
+    presence = {"other": operating_point(logits[known], targets[known])}
+    for family in sorted(set(families)):
+        mine = known & (families == family)
+        if (targets[mine] == 1).sum() >= 2 * ENOUGH and (targets[mine] == 0).sum() >= 2 * ENOUGH:
+            presence[family] = operating_point(logits[mine], targets[mine])
+    return {
+        "levels": levels,
+        "presence": presence,
+        "known": describe_known(images.numpy()),
+        "sides": tells_sides(stage, images),
+    }
 
 
 @torch.inference_mode()
-def ask(stage: ImageStage, descriptions: list[Description]) -> tuple[np.ndarray, np.ndarray]:
-    """Report logits and targets (0, 1, NaN) of each description on each held-back image: (rows, texts)."""
+def see(stage: ImageStage) -> Tensor:
+    """The unit global vectors of the held-back images, (rows, D)."""
     stage.modules.eval()
-    rows = np.flatnonzero([pair.held_back for pair in stage.pairs])
+    rows = _held_back(stage)
+    chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    seen = [stage.encoder(as_they_are(stage.pictures[chunk], stage.size)).global_ for chunk in chunks]
+    return functional.normalize(torch.cat(seen), dim=1)
+
+
+@torch.inference_mode()
+def ask(stage: ImageStage, images: Tensor, descriptions: list[Description]) -> tuple[np.ndarray, np.ndarray]:
+    """Report logits and targets (0, 1, NaN) of each description on each held-back image: (rows, texts)."""
     vectors = stage.texts([description.text for description in descriptions])
-    scale, bias = stage.objective.log_scale.exp()[2], stage.objective.bias[2]
-    logits = []
-    for start in range(0, len(rows), CHUNK):
-        images = stage.encoder(as_they_are(stage.pictures[rows[start : start + CHUNK]], stage.size))
-        logits.append(scale * report_cosines(images, vectors) + bias)
-    targets = [[entails(stage.pairs[row].facts, each) for each in descriptions] for row in rows]
-    return torch.cat(logits).double().numpy(), np.array(targets)
+    logits = stage.objective.log_scale.exp()[2] * (images @ vectors.report.T) + stage.objective.bias[2]
+    facts = [stage.pairs[row].facts for row in _held_back(stage)]
+    targets = [[entails(each, description) for description in descriptions] for each in facts]
+    return logits.double().numpy(), np.array(targets)
+
+
+def describe_known(images: np.ndarray) -> dict:
+    """Where the global vectors of images the model knows lie; see `afloc.appearance.features_fit`."""
+    mean, deviation = images.mean(0), images.std(0) + 1e-3
+    away = (((images - mean) / deviation) ** 2).mean(1)
+    return {
+        "mean": [round(float(value), 4) for value in mean],
+        "deviation": [round(float(value), 4) for value in deviation],
+        "limit": math.ceil(1000 * np.quantile(away, KNOWN_SHARE)) / 1000,
+    }
+
+
+def tells_sides(stage: ImageStage, images: Tensor) -> bool:
+    """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
+    entries, right, wrong = load_findings(stage.name), 0, 0
+    for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
+        sided = [
+            Description(f"{side} {entries[finding].name}", (Statement(finding, AFFIRMED, side),))
+            for side in ("left", "right")
+        ]
+        logits, targets = ask(stage, images, sided)
+        one = (targets == 1).any(1) & (targets == 0).any(1)
+        correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
+        right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())
+    return right + wrong >= ENOUGH and right / (right + wrong) >= SIDES_SHARE
+
+
+def _held_back(stage: ImageStage) -> np.ndarray:
+    return np.flatnonzero([pair.held_back for pair in stage.pairs])
 
 
 def operating_point(logits: np.ndarray, targets: np.ndarray) -> dict:

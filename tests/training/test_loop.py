@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from afloc.appearance import features_fit
 from afloc.errors import DataError
 from afloc.model.config import ModelConfig
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.phantom import draw_chest_film
-from afloc.training.calibration import calibrate
+from afloc.training.calibration import calibrate, see
 from afloc.training.images import ImageStage
 from afloc.training.loop import Stage, Trainer, run_stage
 from afloc.training.pairs import read_pairs
@@ -132,6 +133,7 @@ def test_an_image_stage_from_table_to_calibration(films):
     with (films / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
     calibration = calibrate(stage)
-    assert (
-        set(calibration) == {"levels", "presence"} and 0 < calibration["presence"]["other"]["threshold"] < 1
-    )
+    assert set(calibration) == {"levels", "presence", "known", "sides"}
+    assert 0 < calibration["presence"]["other"]["threshold"] < 1
+    assert calibration["sides"] is False  # no row names a side
+    assert np.mean([features_fit(each, calibration["known"]) for each in see(stage).numpy()]) > 0.5
