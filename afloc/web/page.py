@@ -5,6 +5,7 @@ import gradio as gr
 from afloc.locate import Model, load_model
 from afloc.settings import Settings
 from afloc.web.api import add_endpoints
+from afloc.web.ground_truth import ground_truth_tab
 from afloc.web.probe import probe_tab
 from afloc.web.store import ImageStore
 from afloc.web.uploads import image_routes
@@ -23,8 +24,11 @@ def build_page(model: Model, store: ImageStore) -> gr.Blocks:
             apply_default_css=False,
             elem_id="bar",
         )
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Probe"):
-            probe_tab(model, store)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Probe"):
+                probe_tab(model, store)
+            with gr.Tab("Ground truth"):
+                ground_truth_tab(model, store)
         add_endpoints(model)
     return page
 
