@@ -4,23 +4,26 @@ The page asks for the whole curve once (`measure`) and looks its slider's step u
 with the slider and are those of `python -m afloc evaluate`, to the last digit that is shown.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import numpy as np
 
 from afloc.errors import DataError
-from afloc.evaluation.ground_truth import Truth
+from afloc.evaluation.ground_truth import Truth, picture_size
 from afloc.evaluation.measure import measure as measure_agreement
 from afloc.evaluation.parts import without_nan
 from afloc.evaluation.plan import STYLES
 from afloc.evaluation.plan import describe as describe_truth
-from afloc.examples import EXAMPLES
+from afloc.evaluation.rows import by_label
+from afloc.examples import EXAMPLES, Example
 from afloc.heatmap import min_max
 from afloc.locate import Finding, Model, View
 from afloc.metrics import PAPER_THRESHOLDS, curve
 from afloc.web.answers import answering, describe
-from afloc.web.offers import MODALITIES, offer_examples
+from afloc.web.offers import MODALITIES, load_example, offer_examples
 from afloc.web.probe import GONE, LONGEST_DESCRIPTION
+from afloc.web.sets import Sets
 from afloc.web.store import ImageStore
 from afloc.web.truths import draw, read_file, to_json
 from afloc.web.viewer import show_viewer
@@ -34,7 +37,7 @@ FIXED = tuple(round(0.01 * step, 2) for step in range(101))
 MOST_TRUTHS = 40  # findings of an image
 
 
-def ground_truth_tab(model: Model, store: ImageStore) -> None:
+def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
     """Build the tab inside the current `gr.Blocks`."""
 
     @answering
@@ -48,7 +51,7 @@ def ground_truth_tab(model: Model, store: ImageStore) -> None:
         truths = read_file(question.get("content"), name, *size, image_name or None)
         if len(truths) > MOST_TRUTHS:
             raise DataError(f"The file marks {len(truths)} findings; please give at most {MOST_TRUTHS}.")
-        return {"truths": [to_json(truth, *size) | {"phrase": truth.description} for truth in truths]}
+        return {"truths": _describe_truths(truths, *size)}
 
     @answering
     def measure(question: dict) -> dict:
@@ -67,25 +70,48 @@ def ground_truth_tab(model: Model, store: ImageStore) -> None:
         cases = [_measure_truth(view, entry, bool(question.get("compare"))) for entry in entries]
         return {"modality": view.modality, "doubt": view.doubt, "cases": cases}
 
+    @answering
+    def read_case(question: dict) -> dict:
+        """{"set", "row"} to {"modality" or null, "truths": [truth, …]}, those of an image of a set."""
+        row = sets.row(str(question.get("set")), int(question.get("row")))
+        return {"modality": row.modality, "truths": _describe_truths(row.truths, *picture_size(row.path))}
+
+    @answering
+    def set_state(question: dict) -> dict:
+        """{"set", "style"} to what `Sets.state` says; with `run` it is started first."""
+        asked = str(question.get("set")), str(question.get("style"))
+        if question.get("run"):
+            sets.start(*asked)
+        return sets.state(*asked)
+
     show_viewer(
         "ground_truth",
-        [read_truth, measure],
-        ("images.js", "offers.js", "help.js", "curve.js"),
+        [read_truth, measure, read_case, set_state],
+        ("images.js", "offers.js", "help.js", "curve.js", "sets.js"),
         styles=("probe.css",),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         modalities=MODALITIES,
         examples=offer_examples(model),
-        truths={each.name: _truths_of(each.boxes) for each in EXAMPLES},
+        truths={each.name: _truths_of(each) for each in EXAMPLES},
         stretched=STRETCHED,
         fixed=FIXED,
         paper=PAPER_THRESHOLDS,
+        sets=sets.names(),
     )
 
 
-def _truths_of(boxes: tuple) -> list[dict]:
-    labels = dict.fromkeys(label for label, *_ in boxes)
-    return [to_json(Truth(label, tuple(tuple(b[1:]) for b in boxes if b[0] == label)), 1, 1) for label in labels]
+def _describe_truths(truths: Iterable[Truth], height: int, width: int) -> list[dict]:
+    return [to_json(truth, height, width) | {"phrase": truth.description} for truth in truths]
+
+
+def _truths_of(example: Example) -> list[dict]:
+    if not example.boxes:
+        return []
+    image = load_example(example.name)
+    return _describe_truths(
+        by_label((label, box) for label, *box in example.boxes), image.height, image.width
+    )
 
 
 def _measure_truth(view: View, entry: dict, compare: bool) -> dict:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def _drawn(truth: Truth, height: int, width: int) -> Truth:
     if truth.mask is None:
         return truth
     runs = encode_runs(truth.draw(height, width))
-    return Truth(truth.label, mask=Shapes(runs=(runs,), extent=(height, width)), description=truth.description)
+    return replace(truth, boxes=(), mask=Shapes(runs=(runs,), extent=(height, width)))
 
 
 def encode_runs(mask: np.ndarray) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ function createCurve(svg, pick) {
     }
     for (const part of [0, 0.25, 0.5, 0.75, 1]) {
       const threshold = range[0] + part * (range[1] - range[0]);
-      text(across(threshold), PLOT.bottom + 15, part === 1 ? "end" : "middle", threshold.toFixed(2).replace(/0$/, ""));
+      text(across(threshold), PLOT.bottom + 15, part === 1 ? "end" : "middle", String(threshold).replace("-", "−"));
     }
     curves.forEach((curve, i) => {
       if (!curve?.iou) return;

@@ -12,6 +12,7 @@ const find = (selector) => element.querySelector(selector);
 const boxes = [...element.querySelectorAll("textarea")], picker = find(".modality select"), slider = find(".slider");
 const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures });
 const curve = createCurve(find(".curves svg"), setThreshold);
+const sets = createSets(find(".set"), { state: (question) => server.set_state(question), open: openCase });
 const help = createHelp(find, props, ["/", "k", "s", "x"]);
 
 let image = null;                   // { token, source, about } of the image shown
@@ -24,7 +25,7 @@ let busy = false, timer = 0;
 
 // --- images and ground truth ----------------------------------------------------------------------------------------
 
-async function open(source, given = null) {
+async function open(source, given = null, kind = null) {
   const turn = ++opening;
   viewer.showState("loading");
   showProblem("");
@@ -34,7 +35,7 @@ async function open(source, given = null) {
     if (turn !== opening) return forget(about.token);
     if (image) forget(image.token);
     image = { token: about.token, source, about };
-    modality = null;
+    modality = kind;
     viewer.showImage(film, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
     viewer.showSide("");
     viewer.showNotice(about.notes.join(" "));
@@ -173,14 +174,19 @@ function shapesOf(truth) {
 function showCase() {
   const truth = truths[chosen], found = answersOf(chosen);
   boxes.forEach((box, i) => { if (box !== document.activeElement) box.value = cases[chosen]?.descriptions[i] ?? ""; });
-  viewer.showTruth(truth.byHand ? [] : shapesOf(truth), { over: true, beside: true });
+  viewer.showTruth(truth.byHand ? [] : shapesOf(truth), { over: true, beside: found.length < 2 });
   viewer.showMaps(found.map((each, i) => ({
-    rows: each && rowsOf(each), title: found.length > 1 ? `${i ? "Precise" : "Simple"} description` : "Map", note: each ? `mean IoU ${number(each.agreement.iou)}` : "nothing asked",
+    rows: each && rowsOf(each), title: found.length > 1 ? `${i ? "Precise" : "Simple"} description` : "Map", note: noteOf(each),
   })), answers);
-  viewer.showGate(found.length === 1 && found[0]?.finding.present === false ? "Judged absent; the map is shown to be measured" : "");
   showTable();
   showCurve();
   showFigures();
+}
+
+// Whatever the verdict, the map is shown, for it is what is measured.
+function noteOf(each) {
+  if (!each) return "nothing asked";
+  return `mean IoU ${number(each.agreement.iou)}${each.finding.present === false ? ", judged absent" : ""}`;
 }
 
 function showCurve() {
@@ -188,7 +194,7 @@ function showCurve() {
   curve.show(props[scale], found.map((each) => each && each[scale]), marked, found.map((each) => each?.agreement.iou ?? 0));
   const means = found.map((each) => number(each?.agreement.iou)).join(" and ");
   put(".curves .legend", !found.some((each) => each?.[scale].iou) ? "" : scale === "stretched"
-    ? `IoU, Dice dashed. ● the paper's thresholds, mean IoU ${means}` : "IoU, Dice dashed. An empty map counts 0.");
+    ? `IoU, Dice dashed. ● the paper's five, mean ${means}` : "IoU, Dice dashed. An empty map counts 0.");
 }
 
 const threshold = () => (scale === "stretched" ? 2 * viewer.display.threshold - 1 : viewer.display.threshold);
@@ -259,6 +265,22 @@ function setCompare(on) {
   ask();
 }
 
+// A case of a set: its image with its ground truth, the finding of the row first.
+async function openCase(set, row, truth, style) {
+  const reply = await server.read_case({ set, row }).catch(() => ({ error: "The server does not answer. Try again." }));
+  setView("case");
+  if (reply.error) return showProblem(reply.error);
+  if (!(await open({ set, row }, reply.truths, reply.modality))) return;
+  chosen = truth;
+  if (compare !== (style === "precise")) setCompare(style === "precise");
+}
+
+function setView(name) {
+  press("view", name);
+  find(".panel").dataset.view = name;
+  if (name === "set") sets.show();
+}
+
 function press(kind, value) {
   for (const button of element.querySelectorAll(`button[data-${kind}]`)) button.setAttribute("aria-pressed", String(button.dataset[kind] === value));
 }
@@ -274,6 +296,8 @@ for (const { name, title, thumbnail } of props.examples) {
   made.append(picture, make("span", title.replace(/ \(.*/, "")));
   find(".images").append(made);
 }
+for (const name of props.sets) find(".sets").add(new Option(name, name));
+find(".views").hidden = !props.sets.length;
 put(".model", props.model);
 find(".model").title = `fingerprint ${props.fingerprint}`;
 
@@ -296,6 +320,7 @@ element.addEventListener("click", (event) => {
   if (target.matches(".open.image")) find(".of-image").click();
   if (target.matches(".open.truth")) find(".of-truth").click();
   if (target.matches(".example")) open({ example: target.dataset.example });
+  if (target.dataset.view) setView(target.dataset.view);
   if (target.dataset.scale) setScale(target.dataset.scale);
   if (target.dataset.compare !== undefined) setCompare(target.dataset.compare === "both");
 });
@@ -340,5 +365,6 @@ window.addEventListener("blur", () => viewer.actions.peek(false));
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 
 find(".viewer").viewer = viewer;
+setView("case");
 setScale(scale);
-open({ example: props.examples[0].name });
+open({ example: (props.examples.find(({ name }) => props.truths[name].length) ?? props.examples[0]).name });
