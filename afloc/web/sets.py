@@ -13,7 +13,7 @@ from starlette.routing import Route
 from afloc.errors import DataError
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.plan import STYLES, Plan
-from afloc.evaluation.rows import Dataset, Row
+from afloc.evaluation.rows import Row
 from afloc.evaluation.run import evaluate, part_folder
 from afloc.locate import Model
 from afloc.web.answers import explain
@@ -37,7 +37,7 @@ class Sets:
         self._folder = folder
         self._runs = runs
         self._lock = threading.Lock()
-        self._datasets: dict[tuple[Path, float], Dataset] = {}
+        self._plans: dict[tuple[Path, float], dict[str, Plan]] = {}
         self._problems: dict[Path, str] = {}
         self._running: Path | None = None
 
@@ -46,7 +46,7 @@ class Sets:
 
     def row(self, name: str, number: int) -> Row:
         """An image of a set with its ground truth. DataError where there is none."""
-        rows = self._dataset(name).rows
+        rows = self._plan(name, STYLES[0]).dataset.rows
         if not 0 <= number < len(rows):
             raise DataError(f"The set has {len(rows)} images; there is no number {number}.")
         return rows[number]
@@ -93,20 +93,19 @@ class Sets:
         found = [*self._folder.glob("*.csv"), *self._folder.glob("*/*.csv"), *self._folder.glob("*.json")]
         return {path.relative_to(self._folder).with_suffix("").as_posix(): path for path in sorted(found)}
 
-    def _dataset(self, name: str) -> Dataset:
+    def _plan(self, name: str, style: str) -> Plan:
+        """Of a table as it is now; read once, for a set may be large."""
+        if style not in STYLES:
+            raise DataError(f"The descriptions are {' or '.join(STYLES)}.")
         path = self._tables().get(name)
         if path is None:
             raise DataError("There is no such set on the server; please choose one of the list.")
         key = path, path.stat().st_mtime
         with self._lock:
-            if key not in self._datasets:
-                self._datasets[key] = read_dataset(path)
-            return self._datasets[key]
-
-    def _plan(self, name: str, style: str) -> Plan:
-        if style not in STYLES:
-            raise DataError(f"The descriptions are {' or '.join(STYLES)}.")
-        return Plan(self._dataset(name), self._model, style=style)
+            if key not in self._plans:
+                dataset = read_dataset(path)
+                self._plans[key] = {each: Plan(dataset, self._model, style=each) for each in STYLES}
+            return self._plans[key][style]
 
     def _folder_of(self, plan: Plan) -> Path:
         identity = plan.identity

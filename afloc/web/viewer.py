@@ -50,8 +50,8 @@ def show_viewer(
 
     `tab` names assets/viewer/<tab>.html, .css and .js, `scripts` and `styles` more of them, joined before the
     tab's own; the markup says where the viewer goes, the script calls `createViewer` (its head says how), and
-    `props` reach it as data. Gradio executes its templates, so nothing a user typed or uploaded may ever become
-    a part of them or of `props`: the script puts such text in place as text.
+    `props` reach it as data. Gradio executes its templates, so nothing a user typed or uploaded may ever
+    become a part of them or of `props`: the script puts such text in place as text.
     """
     return gr.HTML(
         html_template=read_asset(f"{tab}.html").replace(SLOT, read_asset("viewer.html")),

@@ -181,6 +181,7 @@ function showCase() {
   showTable();
   showCurve();
   showFigures();
+  put(".spoken", found[0] ? `${truth.label}: ${noteOf(found[0])}, CNR ${number(found[0].agreement.cnr, 2)}` : "");
 }
 
 // Whatever the verdict, the map is shown, for it is what is measured.
@@ -241,11 +242,13 @@ function showTable() {
     else { pick.dataset.truth = String(at); pick.setAttribute("aria-pressed", String(at === chosen)); name.append(pick); }
     const { agreement, finding } = each ?? {};
     row.append(name, make("td", number(finding?.probability ?? finding?.score, 2)));
-    for (const [metric, digits] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", 0]]) row.append(make("td", number(agreement?.[metric], digits)));
+    for (const [metric, digits] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", agreement?.pointing % 1 ? 2 : 0]]) row.append(make("td", number(agreement?.[metric], digits)));
     row.dataset.truth = String(at);
     return row;
   }));
   find(".findings tbody").replaceChildren(...rows);
+  const pane = find(".findings"), line = rows.find((row) => row.className);
+  if (line.offsetTop + line.offsetHeight > pane.scrollTop + pane.clientHeight || line.offsetTop < pane.scrollTop) pane.scrollTop = line.offsetTop - 30;
 }
 
 function setScale(name) {

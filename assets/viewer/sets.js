@@ -58,12 +58,13 @@ function createSets(root, asks) {
 
   find(".sets").addEventListener("change", () => show());
   find(".run").addEventListener("click", () => show(true));
-  for (const choice of root.querySelectorAll("[data-style]")) {
-    choice.addEventListener("click", () => {
-      style = choice.dataset.style;
-      for (const other of root.querySelectorAll("[data-style]")) other.setAttribute("aria-pressed", String(other === choice));
-      show();
+  function choose(kind, use) {
+    for (const choice of root.querySelectorAll(`[data-${kind}]`)) choice.addEventListener("click", () => {
+      for (const other of root.querySelectorAll(`[data-${kind}]`)) other.setAttribute("aria-pressed", String(other === choice));
+      use(choice.dataset[kind]);
     });
   }
+  choose("style", (name) => { style = name; show(); });
+  choose("list", (name) => { for (const part of root.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== name; });
   return { show: () => show() };
 }
