@@ -124,7 +124,7 @@ def _measure_truth(view: View, entry: dict, compare: bool) -> dict:
     ]
     asked = descriptions if compare else descriptions[:1]
     answers = [_hold_against(view.locate(text), mask) if text.strip() else None for text in asked]
-    return {"descriptions": descriptions, "answers": answers, "extent": float(mask.mean())}
+    return {"descriptions": descriptions, "answers": answers}
 
 
 def _hold_against(finding: Finding, mask: np.ndarray) -> dict:

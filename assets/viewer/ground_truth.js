@@ -174,7 +174,9 @@ function shapesOf(truth) {
 function showCase() {
   const truth = truths[chosen], found = answersOf(chosen);
   boxes.forEach((box, i) => { if (box !== document.activeElement) box.value = cases[chosen]?.descriptions[i] ?? ""; });
-  viewer.showTruth(truth.byHand ? [] : shapesOf(truth), { over: true, beside: found.length < 2 });
+  // Beside the map only where a file brought ground truth: the layout does not change under the hand that draws.
+  const given = truths.some((each) => !each.byHand), outlines = truth.byHand ? viewer.shapes : shapesOf(truth);
+  viewer.showTruth(given ? outlines : [], { over: !truth.byHand, beside: found.length < 2 });
   viewer.showMaps(found.map((each, i) => ({
     rows: each && rowsOf(each), title: found.length > 1 ? `${i ? "Precise" : "Simple"} description` : "Map", note: noteOf(each),
   })), answers);

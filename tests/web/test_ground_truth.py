@@ -121,6 +121,7 @@ def test_dropped_files(tab):
 
 
 def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
+    panes = tab.get_attribute(VIEWER, "data-panes")
     tab.click("#ground_truth [data-compare=both]")
     answered(tab, 2)
     expect(tab.locator("#ground_truth .figures tbody tr")).to_have_count(2)
@@ -134,6 +135,9 @@ def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
     _, mask = draw(entry, *heatmap.shape)
     move_slider(tab, 0.2)
     assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, 0.2), abs=5.1e-4)
+    tab.click("#ground_truth [data-compare='']")
+    answered(tab, 4)
+    assert tab.get_attribute(VIEWER, "data-panes") == panes == "2"  # the map, and the ground truth beside it
 
 
 def test_masks_survive_the_way_to_the_page_and_back():
