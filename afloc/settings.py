@@ -92,6 +92,12 @@ SETTINGS = (
         _text_or_none,
     ),
     Setting(
+        "AFLOC_SETS_DIR",
+        "",
+        "Folder with sets (CSV or COCO tables) to evaluate in the Ground truth tab; empty for none.",
+        _text_or_none,
+    ),
+    Setting(
         "AFLOC_COORDINATOR_CODE",
         "",
         "Code that shows the results over everything; empty for nobody. A study has a code of its own.",

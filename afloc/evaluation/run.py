@@ -39,10 +39,12 @@ def evaluate(plan: Plan, folder: Path, shard: tuple[int, int] = (0, 1), prior: D
         raise SettingsError(f"The shard must be I/N with 0 <= I < N, not {number}/{count}.")
     parts = folder / "parts"
     _claim(folder, plan)
-    waiting = [part for part in range(number, len(plan.parts), count) if not _path(parts, part).is_dir()]
+    waiting = [
+        part for part in range(number, len(plan.parts), count) if not part_folder(parts, part).is_dir()
+    ]
     with tqdm(total=sum(len(plan.parts[part]) for part in waiting), unit="image", disable=None) as progress:
         for part in waiting:
-            write_part(_path(parts, part), *measure_part(plan, plan.parts[part], progress))
+            write_part(part_folder(parts, part), *measure_part(plan, plan.parts[part], progress))
     return _sum_up(plan, folder, prior)
 
 
@@ -67,13 +69,13 @@ def _claim(folder: Path, plan: Plan) -> None:
     (folder / "parts").mkdir(exist_ok=True)
 
 
-def _path(parts: Path, part: int) -> Path:
+def part_folder(parts: Path, part: int) -> Path:
     return parts / f"{part:06d}"
 
 
 def _sum_up(plan: Plan, folder: Path, prior: Dataset | None) -> dict:
-    done = [part for part in range(len(plan.parts)) if _path(folder / "parts", part).is_dir()]
-    folders = [_path(folder / "parts", part) for part in done]
+    done = [part for part in range(len(plan.parts)) if part_folder(folder / "parts", part).is_dir()]
+    folders = [part_folder(folder / "parts", part) for part in done]
     tables = {
         name: pa.concat_tables(
             [schema.empty_table()] + [pq.read_table(f / f"{name}.parquet") for f in folders]

@@ -1,13 +1,14 @@
 """Images on their way in: bytes to the server, the shown pixels back, nothing on disk.
 
-POST /afloc/images          takes the file as the body, or `?example=NAME`; answers with the pixels
-                            (`to_body`) and, in the header X-AFLoc-Image, JSON: token, width, height, notes,
-                            spacing and what `describe_pixels` says
+POST /afloc/images          takes the file as the body, or `?example=NAME`, or `?set=NAME&row=N`; answers with
+                            the pixels (`to_body`) and, in the header X-AFLoc-Image, JSON: token, width,
+                            height, notes, spacing and what `describe_pixels` says
 DELETE /afloc/images/TOKEN  drops it
 """
 
 import gzip
 import json
+from collections.abc import Mapping
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -15,11 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from afloc.errors import ImageError
+from afloc.errors import AFLocError, ImageError
 from afloc.examples import EXAMPLES
 from afloc.images import Image, read_image
 from afloc.web.answers import explain
 from afloc.web.offers import load_example
+from afloc.web.sets import Sets
 from afloc.web.store import ImageStore
 
 PATH = "/afloc/images"
@@ -58,11 +60,16 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
     return bytes(body)
 
 
-def image_routes(store: ImageStore, limit_mb: int) -> list[Route]:
+def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
 
-    def admit(content: bytes, example: str | None) -> Response:
-        if example is None:
+    def admit(content: bytes, query: Mapping[str, str]) -> Response:
+        example = query.get("example")
+        if sets and "set" in query:
+            number = query.get("row", "")
+            image = read_image(sets.row(query["set"], int(number) if number.isdecimal() else -1).path)
+            about = {}
+        elif example is None:
             image, about = read_image(content), {}
         elif example in examples:
             shown = examples[example]
@@ -87,11 +94,11 @@ def image_routes(store: ImageStore, limit_mb: int) -> list[Route]:
     async def open_image(request: Request) -> Response:
         try:
             content = await read_body(request, limit_mb)
-            return await run_in_threadpool(admit, content, request.query_params.get("example"))
+            return await run_in_threadpool(admit, content, request.query_params)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            return JSONResponse({"error": explain(error)}, 422 if isinstance(error, ImageError) else 500)
+            return JSONResponse({"error": explain(error)}, 422 if isinstance(error, AFLocError) else 500)
 
     async def drop_image(request: Request) -> Response:
         store.drop(request.path_params["token"])

@@ -10,10 +10,11 @@ const KEY_SHEET = [
   ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"], ["x", "share"], ["?", "this sheet"],
 ];
 
-function createHelp(find, props) {
+// `without`: keys that the tab does not have.
+function createHelp(find, props, without = []) {
   const make = (name, text = "") => { const made = document.createElement(name); made.textContent = text; return made; };
 
-  find(".keys dl").replaceChildren(...KEY_SHEET.map(([key, what]) => {
+  find(".keys dl").replaceChildren(...KEY_SHEET.filter(([key]) => !without.includes(key)).map(([key, what]) => {
     const row = make("div");
     row.append(make("dt", key), make("dd", what));
     return row;

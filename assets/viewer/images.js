@@ -3,10 +3,10 @@
 
 const endpoint = (window.gradio_config?.root || location.origin).replace(/\/$/, "") + "/afloc/images";
 
-// `source` is { file } or { example }; it is kept so that the image can be sent again if the server dropped it.
+// `source` is { file }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
 async function send(source) {
-  const query = source.example ? "?example=" + encodeURIComponent(source.example) : "";
-  const response = await fetch(endpoint + query, { method: "POST", body: source.file ?? "", headers: { "Content-Type": "application/octet-stream" } });
+  const { file, ...named } = source, query = file ? "" : `?${new URLSearchParams(named)}`;
+  const response = await fetch(endpoint + query, { method: "POST", body: file ?? "", headers: { "Content-Type": "application/octet-stream" } });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new Refusal(problem.error || "The server could not take this image.");

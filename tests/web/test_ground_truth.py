@@ -1,0 +1,173 @@
+"""The Ground truth tab in a real browser: its figures are the command line's."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from afloc.__main__ import main
+from afloc.examples import EXAMPLES
+from afloc.heatmap import min_max
+from afloc.metrics import curve, dice, iou
+from afloc.web.sets import PATH, Sets, run_routes
+from afloc.web.store import ImageStore
+from afloc.web.truths import draw, encode_runs, outline
+from afloc.web.uploads import PATH as IMAGES
+from afloc.web.uploads import image_routes
+from tests.evaluation.sets import box, write_set, write_table
+from tests.web.test_page import to_png
+
+FILM = EXAMPLES[0]
+BOX = FILM.boxes[0]
+VIEWER = "#ground_truth .viewer"
+SENTENCE = "pleural effusion is present"
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector(f"{VIEWER}[data-answer='1'][data-state='ready']")
+    return page
+
+
+@pytest.fixture(scope="module")
+def heatmap(model):
+    return model.encode(FILM.load()).locate(SENTENCE).heatmap
+
+
+def move_slider(tab, threshold):
+    tab.locator("#ground_truth .slider").fill(str(threshold))
+
+
+def shown(tab, column, row=0):
+    text = tab.locator(f"#ground_truth .figures td.{column}").nth(row).inner_text()
+    return float(text.replace("−", "-"))
+
+
+def published(tab, column, row=0):
+    return float(
+        tab.locator("#ground_truth .findings tbody tr").nth(row).locator("td").nth(column).inner_text()
+    )
+
+
+def give(tab, name, content, kind="truth"):
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    tab.set_input_files(f"#ground_truth .of-{kind}", file)
+
+
+def answered(tab, number):
+    tab.wait_for_selector(f"{VIEWER}[data-answer='{number}'][data-state='ready']")
+
+
+def test_figures_follow_the_slider_without_the_server(tab, heatmap):
+    mask = np.zeros(heatmap.shape, bool)
+    x, y, w, h = BOX[1:]
+    mask[y : y + h, x : x + w] = True
+    requests = []
+    tab.on("request", lambda request: requests.append(request.url))
+    for threshold in (-0.5, 0.1, 0.37, 0.9):
+        move_slider(tab, threshold)
+        assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, threshold), abs=5.1e-4)
+        assert shown(tab, "dice") == pytest.approx(dice(min_max(heatmap), mask, threshold), abs=5.1e-4)
+    tab.click("[data-scale=fixed]")
+    for threshold in (0.2, 0.5, 0.95):
+        move_slider(tab, threshold)
+        at = curve(heatmap, mask, (threshold,))
+        assert shown(tab, "iou") == pytest.approx(at.iou[0], abs=5.1e-4)
+        assert (tab.inner_text("#ground_truth .figures .hit") == "empty") == (at.area[0] == 0)
+    assert requests == []
+
+
+def test_published_figures_are_those_of_evaluate(tab, model_folder, tmp_path):
+    PIL.Image.fromarray(FILM.load().gray()).save(tmp_path / "film.png")
+    rows = [{"image": "film.png", "labels": BOX[0], "boxes": json.dumps([box(*BOX)])}]
+    table = write_table(tmp_path / "set.csv", rows)
+    arguments = [
+        "evaluate",
+        str(table),
+        "--model",
+        str(model_folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--no-figures",
+    ]
+    assert not main(arguments)
+    expected = json.loads((tmp_path / "out" / "summary.json").read_text())["categories"][BOX[0]]
+    assert tab.input_value("#ground_truth textarea >> nth=0") == SENTENCE
+    for column, metric, within in ((2, "iou", 5.1e-4), (3, "dice", 5.1e-4), (5, "pointing", 0.51)):
+        assert published(tab, column) == pytest.approx(expected[metric]["mean"], abs=within)
+
+
+def test_dropped_files(tab):
+    label = tab.locator("#ground_truth .pick")
+    give(tab, "bad.json", b'[{"label": "Effusion", "x": 1}]')
+    problem = tab.locator("#ground_truth .problem")
+    expect(problem).to_have_text("bad.json, boxes: each box needs label, x, y, w and h.")
+    expect(label).to_have_text(BOX[0])  # what was there is still there
+    assert shown(tab, "iou") >= 0
+    give(tab, "two.json", json.dumps([box("Nodule", 100, 100, 60, 50), box("Mass", 5, 5, 300, 200)]).encode())
+    answered(tab, 2)
+    expect(label).to_have_text(["Nodule", "Mass"])
+    expect(problem).to_be_empty()
+    give(tab, "mask.png", to_png(np.pad(np.full((200, 100), 255, np.uint8), ((600, 224), (700, 224)))))
+    answered(tab, 3)
+    expect(tab.locator("#ground_truth .truth")).not_to_have_count(0)
+    move_slider(tab, -1)
+    assert shown(tab, "iou") == pytest.approx(200 * 100 / 1024**2, abs=1e-3)
+
+
+def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
+    panes = tab.get_attribute(VIEWER, "data-panes")
+    tab.click("#ground_truth [data-compare=both]")
+    answered(tab, 2)
+    expect(tab.locator("#ground_truth .figures tbody tr")).to_have_count(2)
+    tab.evaluate(f"document.querySelector('{VIEWER}').viewer.setMode('box')")
+    tab.focus("#ground_truth .stage")
+    tab.keyboard.press("Enter")
+    answered(tab, 3)
+    expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Drawn by hand")
+    drawn = tab.evaluate(f"document.querySelector('{VIEWER}').viewer.shapes[0]")
+    entry = {"label": "drawn", "boxes": [[drawn[key] for key in ("x", "y", "width", "height")]]}
+    _, mask = draw(entry, *heatmap.shape)
+    move_slider(tab, 0.2)
+    assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, 0.2), abs=5.1e-4)
+    tab.click("#ground_truth [data-compare='']")
+    answered(tab, 4)
+    assert tab.get_attribute(VIEWER, "data-panes") == panes == "2"  # the map, and the ground truth beside it
+
+
+def test_masks_survive_the_way_to_the_page_and_back():
+    mask = np.random.default_rng(0).random((17, 23)) > 0.6
+    label, again = draw({"label": "noise", "runs": list(encode_runs(mask))}, 17, 23)
+    assert label == "noise" and np.array_equal(mask, again)
+    square = np.zeros((10, 12), bool)
+    square[2:5, 3:9] = True
+    (ring,) = outline(square)
+    xs, ys = zip(*ring, strict=True)
+    assert (min(xs), max(xs), min(ys), max(ys)) == (3, 9, 2, 5)
+
+
+def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
+    write_set(tmp_path / "sets" / "small", images=4)
+    sets = Sets(model, tmp_path / "sets", tmp_path / "runs")
+    assert sets.names() == ["small/set"]
+    assert sets.state("small/set", "simple") == {"state": "new", "done": 0, "of": 4}
+    client = TestClient(Starlette(routes=run_routes(sets) + image_routes(ImageStore(1 << 20), 1, sets)))
+    asked = {"set": "small/set", "style": "simple"}
+    assert client.get(f"{PATH}/summary.json", params=asked).status_code == 404
+    sets.start("small/set", "simple").join()
+    state = sets.state("small/set", "simple")
+    assert state["state"] == "done" and state["done"] == 4
+    assert [each["iou"] for each in state["cases"]] == sorted(each["iou"] for each in state["cases"])
+    summary = client.get(f"{PATH}/summary.json", params=asked).json()
+    assert summary["n_cases"] == state["summary"]["n_cases"] == len(state["cases"])
+    assert client.get(f"{PATH}/cases.parquet", params=asked).content[:4] == b"PAR1"
+    assert client.get(f"{PATH}/run.json", params=asked).status_code == 404
+    about = json.loads(client.post(f"{IMAGES}?set=small/set&row=1").headers["X-AFLoc-Image"])
+    assert (about["width"], about["height"]) == (64, 64)
+    for place in ("set=../small/set&row=1", "set=small/set&row=99"):
+        assert client.post(f"{IMAGES}?{place}").status_code == 422
