@@ -152,7 +152,7 @@ class View:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.config.image_size)
-        square = native_map(self._features, features, calibration).cpu().numpy()
+        square = native_map(self._features, features, calibration)
         score = native_score(self._features, features, calibration)
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)

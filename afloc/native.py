@@ -8,6 +8,9 @@ point belongs to a family of findings; "other" is for descriptions that name non
 
 import math
 
+import numpy as np
+from scipy import ndimage
+from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,20 +19,24 @@ from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import LEVELS, report_cosines, sentence_cosines, text_vectors, word_cosines
 from afloc.model.text_encoder import TextFeatures
 
+SMOOTHING = 1.5 / 19  # of the side: the sigma of 1.5 cells in the 19 x 19 maps of the released protocol
+
 _UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
 
 
-def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> Tensor:
-    """Where one text's finding is seen in the square the image encoder saw: (h, w) of the shallow map, 0 … 1.
+def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> np.ndarray:
+    """Where one text's finding is seen in the square the image encoder saw: float32 (h, w) of the shallow
+    map, 0 … 1.
 
-    The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a
-    sigmoid.
+    The logits of the shallow map with the words and of the deep map with the sentences, averaged, smoothed as
+    widely as the published maps are, through a sigmoid.
     """
     vectors = text_vectors(text)
     word = _logit(word_cosines(image, vectors), "word", calibration)
     sentence = _logit(sentence_cosines(image, vectors), "sentence", calibration)
     sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
-    return ((word + sentence) / 2).sigmoid()[0, 0]
+    logits = ((word + sentence) / 2)[0, 0].cpu().numpy()
+    return expit(ndimage.gaussian_filter(logits, SMOOTHING * logits.shape[-1], mode="reflect"))
 
 
 def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> float:

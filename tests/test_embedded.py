@@ -1,0 +1,50 @@
+"""The model that comes with the project, as its users meet it."""
+
+import csv
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.nn import functional
+
+from afloc import load_model
+from afloc.examples import EXAMPLES
+from afloc.findings import MODALITIES
+from afloc.model.checkpoint import EMBEDDED
+from afloc.model.similarity import text_vectors
+
+TRIPLETS = Path(__file__).parent / "language" / "triplets.csv"
+# What the card says, less a little: new weights that read worse should not slip in.
+ORDERED = {"negation": 0.70, "side": 0.75, "finding": 0.68}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(None, "cpu")
+
+
+def test_it_serves_every_modality_and_is_small_enough_to_carry(model):
+    assert set(model.modalities) == set(MODALITIES)
+    assert all(model.calibration(modality) for modality in MODALITIES)
+    assert sum(path.stat().st_size for path in EMBEDDED.iterdir()) < 80e6
+
+
+def test_one_word_descriptions_give_different_maps(model):
+    view = model.encode(EXAMPLES[0].load(), "chest_xray")
+    maps = [finding.grid.ravel() for finding in view.locate_all(["cardiomegaly", "pneumothorax", "effusion"])]
+    assert max(np.corrcoef(a, b)[0, 1] for a, b in combinations(maps, 2)) < 0.98
+
+
+def test_it_tells_meanings_apart(model):
+    """Of a description, the same in other words and something else, the same is the nearer one."""
+    with TRIPLETS.open(newline="", encoding="utf-8") as file:
+        triplets = list(csv.DictReader(file))
+    nearer = {}
+    for triplet in triplets:
+        tokens = [model.read_text(triplet[role])[0] for role in ("description", "same", "other")]
+        asked, same, other = (text_vectors(features).word[0] for features in model.encode_texts(tokens))
+        distance = [float(functional.cosine_similarity(asked, each, dim=0)) for each in (same, other)]
+        nearer.setdefault(triplet["kind"], []).append(distance[0] > distance[1])
+    share = {kind: np.mean(verdicts) for kind, verdicts in nearer.items()}
+    assert all(share[kind] >= least for kind, least in ORDERED.items()), share
