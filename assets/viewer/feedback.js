@@ -5,21 +5,21 @@
 function createFeedback(root, probe) {
   const find = (selector) => root.querySelector(selector);
   const sure = find("select"), comment = find("input"), back = find(".back"), saved = find(".saved");
-  const session = makeId(), watch = createStopwatch(probe.viewer.element);
+  const session = makeId(), stopwatch = createStopwatch(probe.viewer.element);
   let entries = new Map(), entry = null, pen = 0;
   let queue = Promise.resolve();    // one call at a time, so that each correction names the row before it
 
   // Another answer is shown (null for none): what was said of it before, or nothing yet.
   function about(description) {
     settle();
-    if (entry) entry.visible = watch.read();
+    if (entry) entry.visible = stopwatch.read();
     entry = null;
     if (description !== null) {
       if (!entries.has(description)) entries.set(description, { description, agreement: null, confidence: null, comment: "", shapes: [], visible: 0, row: null, status: "" });
       entry = entries.get(description);
       const own = new Set(entry.shapes.map(({ id }) => id));
       entry.others = new Set(probe.viewer.shapes.map(({ id }) => id).filter((id) => !own.has(id)));
-      watch.restart(entry.visible);
+      stopwatch.restart(entry.visible);
     }
     comment.value = entry?.comment ?? "";
     show();
@@ -59,7 +59,7 @@ function createFeedback(root, probe) {
     const question = {
       ...probe.about(), description: mine.description, agreement: mine.agreement, confidence: mine.confidence, comment: mine.comment,
       regions: mine.shapes.map(toRegion), threshold, display: { ...display, place, map_shown: probe.viewer.grid !== null && display.map },
-      visible_ms: watch.read(), session, id: makeId(),
+      visible_ms: stopwatch.read(), session, id: makeId(),
     };
     say(mine, "saving…");
     queue = queue.then(async () => {
@@ -67,7 +67,7 @@ function createFeedback(root, probe) {
       if (reply.error) return say(mine, notSaved(reply.error), true);
       mine.row = reply.id;
       const drawn = question.regions.length;
-      const what = drawn ? ` with ${drawn} region${drawn > 1 ? "s" : ""}` : question.agreement === "elsewhere" ? "; draw where with b or d" : "";
+      const what = drawn ? ` with ${drawn} region${drawn > 1 ? "s" : ""}` : question.agreement === "elsewhere" ? "; draw where (b, d)" : "";
       say(mine, `saved ${clockTime(reply.time)}${what}`);
     });
   }

@@ -5,7 +5,7 @@
 const find = (selector) => element.querySelector(selector);
 const study = find(".study"), card = find(".card"), panel = find(".panel"), saved = find(".hand .saved");
 const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: () => { questions.show(); changed(); } });
-const questions = createQuestions(find(".questions"), viewer, changed), watch = createStopwatch(find(".viewer"));
+const questions = createQuestions(find(".questions"), viewer, changed), stopwatch = createStopwatch(find(".viewer"));
 const session = makeId();
 
 let code = null, now = null;        // the reader's code; the place shown
@@ -101,7 +101,7 @@ async function showCase(place, mine) {
   dirty = false;
   say(place.answered && !place.open ? "This answer is final." : "");
   viewer.showState("ready");
-  watch.restart(place.saved.visible_ms);
+  stopwatch.restart(place.saved.visible_ms);
   find(".viewer").dataset.case = String(slot.index);
 }
 
@@ -135,7 +135,7 @@ function clearModel() {
 
 // --- answers --------------------------------------------------------------------------------------------------------
 
-const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: watch.read() });
+const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read() });
 
 function changed() {
   if (now?.stage !== "case" || !now.open) return;
@@ -149,10 +149,10 @@ function settle() {
   clearTimeout(drafting);
   if (!dirty || now?.stage !== "case") return;
   dirty = false;
-  send("draft", reading(), (time) => say(`draft saved ${time}`));
+  deliver("draft", reading(), (time) => say(`draft saved ${time}`));
 }
 
-function send(name, said, then) {
+function deliver(name, said, then) {
   const mine = now;
   queue = queue.then(async () => {
     const reply = await call(name, said);
@@ -170,7 +170,7 @@ function answer() {
   dirty = false;
   say("saving…");
   const { display, place } = viewer;
-  send("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
+  deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
 }
 
 function goBack() {
