@@ -135,14 +135,15 @@ def _show_study(store: Store, study: Study) -> list[dict[str, Any]]:
         parts.append(_part(question.text, _of(found.counts, question), figure))
     for question in scaled:
         figure = figures.agreement_figure(found.pairs, question.id)
-        parts.append(_part(f"Agreement: {question.text}", _of(found.agreement, question), figure))
+        table = _of(found.agreement, question).replace({"description": {"": "all"}})
+        parts.append(_part(f"Agreement: {question.text}", table, figure))
     parts.append(_part("Readers against themselves, on repeated cases", found.repeated))
-    for title, table, draw in (
-        ("Overlap of what was drawn", found.overlaps, figures.overlap_figure),
-        ("Reading time in seconds", found.times, figures.times_figure),
-        ("ROC", found.roc, lambda roc: figures.roc_figure(found.curves, roc)),
+    for table, figure in (
+        (found.overlaps, figures.overlap_figure(found.overlaps)),
+        (found.times, figures.times_figure(found.times)),
+        (found.roc, figures.roc_figure(found.curves, found.roc)),
     ):
-        parts.append(_part(title, table, draw(table)))
+        parts.append(_part(figure.layout.title.text, table, figure))
     return [part for part in parts if part["rows"]]
 
 

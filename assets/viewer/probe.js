@@ -372,8 +372,8 @@ document.addEventListener("paste", (event) => {
 
 const PAGE_KEYS = { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => offers.show("scan"), x: () => share.open() };
 
-document.addEventListener("afloc:keys", help.keys);
-document.addEventListener("afloc:help", () => help.about(viewer.image, answer?.grid));
+document.addEventListener("afloc:keys", () => { if (shown()) help.keys(); });
+document.addEventListener("afloc:help", () => { if (shown()) help.about(viewer.image, answer?.grid); });
 document.addEventListener("keydown", (event) => {
   if (!shown() || element.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;

@@ -49,8 +49,9 @@ function showPart({ title, columns, rows, more, figure }) {
     drawn.push([place, figure]);
   }
   table.append(make("thead", ""), make("tbody", ""));
-  table.tHead.append(rowOf("th", columns));
-  table.tBodies[0].append(...rows.map((values) => rowOf("td", values)));
+  const kinds = columns.map((_, i) => kindOf(rows.map((values) => values[i])));
+  table.tHead.append(rowOf("th", columns, kinds));
+  table.tBodies[0].append(...rows.map((values) => rowOf("td", values, kinds)));
   holder.append(table);
   holder.tabIndex = 0;
   part.append(holder);
@@ -58,9 +59,16 @@ function showPart({ title, columns, rows, more, figure }) {
   return part;
 }
 
-function rowOf(kind, values) {
-  const row = make("tr", "");
-  row.append(...values.map((value) => make(kind, typeof value === "number" || value === null ? "number" : "", value === null ? "–" : typeof value === "number" && !Number.isInteger(value) ? value.toFixed(3) : String(value))));
+// What a column holds: its numbers all have the same decimals.
+function kindOf(values) {
+  const numbers = values.filter((value) => typeof value === "number");
+  if (!numbers.length && values.some((value) => value !== null)) return "text";
+  return numbers.every(Number.isInteger) ? "count" : "share";
+}
+
+function rowOf(name, values, kinds) {
+  const row = make("tr", ""), write = (value, kind) => (value === null ? "–" : typeof value === "number" && kind === "share" ? value.toFixed(3) : String(value));
+  row.append(...values.map((value, i) => make(name, kinds[i] === "text" ? "" : "number", write(value, kinds[i]))));
   return row;
 }
 
@@ -71,9 +79,13 @@ async function draw() {
   const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue(`--${name}`).trim();
   for (const [place, { data, layout }] of drawn) {
     const axis = { gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line") };
+    for (const trace of data) {
+      if (trace.showlegend === false) trace.line.color = color("strong");
+      if (trace.error_y) trace.error_y.color = color("text");
+    }
     Plotly.react(place, data, {
-      ...layout, template: null, height: 280, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: color("soft"), family: "system-ui, sans-serif", size: 12 }, title: { ...layout.title, font: { size: 13, color: color("text") } },
+      ...layout, template: null, title: null, margin: { l: 8, r: 8, t: 34, b: 8 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, height: 280, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: color("soft"), family: "system-ui, sans-serif", size: 12 },
       xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
     }, { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg" } });
   }

@@ -60,7 +60,7 @@ const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look agai
 function showCard({ stage, title, text = "", until, back = null }) {
   study.dataset.stage = stage;
   put(".card h2", title);
-  put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim());
+  put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim().replace(/(\S)\n(?=\S)/g, "$1 "));
   put(".card .problem", "");
   find(".card .code").hidden = stage !== "enter";
   for (const button of card.querySelectorAll(".leave")) button.hidden = stage === "enter";
@@ -88,7 +88,8 @@ async function showCase(place, mine) {
   put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
   find(".progress i").style.width = `${100 * slot.index / slot.total}%`;
   put(".asked", slot.description);
-  put(".who", `${place.title} · ${place.reader}`);
+  put(".who", place.reader);
+  find(".who").title = place.title;
   questions.ask(slot.questions);
   find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
   viewer.setMode("pan");

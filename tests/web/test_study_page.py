@@ -159,7 +159,7 @@ def check_blind(seat, slot):
     panel = seat.page.locator("#study .model")
     if slot.arm == "aided":
         expect(panel).to_be_visible()
-        assert "grid" in seat.heard[-2][1] or any("grid" in text for _, text in seat.heard)
+        assert any('"grid"' in text for _, text in seat.heard)
         return
     expect(panel).to_be_hidden()
     assert (
@@ -292,12 +292,10 @@ def test_results_for_the_coordinator(site, sit):
     page.keyboard.press("Enter")
     page.wait_for_selector("#results .part")
     titles = page.locator("#results .part h2").all_inner_texts()
-    assert titles == [
-        "Progress",
-        "Is it there?",
-        "Agreement: Is it there?",
+    assert titles[:3] == ["Progress", "Is it there?", "Agreement: Is it there?"]
+    assert [title.split(":")[0] for title in titles[3:]] == [
         "Overlap of what was drawn",
-        "Reading time in seconds",
+        "Reading time",
         "ROC",
     ]
     page.wait_for_selector("#results .figure .main-svg")
