@@ -1,15 +1,22 @@
 """What the server says: a finding as JSON, an error as one sentence."""
 
 import functools
+import json
 import logging
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
 from afloc.errors import AFLocError
 from afloc.locate import Finding
 
 UNEXPECTED = "Something went wrong on the server; please try again."
+GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
 log = logging.getLogger(__name__)
 
 
@@ -50,3 +57,16 @@ def answering(function: Callable[..., dict]) -> Callable[..., dict]:
             return {"error": explain(error)}
 
     return answer
+
+
+def post_route(path: str, function: Callable[[dict], Response]) -> Route:
+    """A route that answers the JSON object of a POST; an error comes as {"error": sentence}."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            said = json.loads(await request.body())
+            return await run_in_threadpool(function, said if isinstance(said, dict) else {})
+        except Exception as error:
+            return JSONResponse({"error": explain(error)}, 403 if isinstance(error, AFLocError) else 500)
+
+    return Route(path, answer, methods=["POST"])

@@ -7,9 +7,11 @@ gradio's queue. It has one call under way at a time, so the calls of one page ne
 import numpy as np
 
 from afloc.errors import DescriptionError
+from afloc.feedback.store import Store
 from afloc.findings import load_findings
 from afloc.locate import Model
-from afloc.web.answers import answering, describe
+from afloc.web.answers import GONE, answering, describe
+from afloc.web.feedback import feedback_functions
 from afloc.web.offers import MODALITIES, offer_descriptions, offer_examples
 from afloc.web.store import ImageStore, OpenImage
 from afloc.web.viewer import show_viewer
@@ -17,11 +19,13 @@ from afloc.words import Word, remarks
 
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 MOST_WORDS = 40  # that get a map of their own
-GONE = "The server no longer holds this image; please open it again."
-SCRIPTS = ("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js")
+SCRIPTS = (
+    *("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js"),
+    *("reading.js", "feedback.js"),
+)
 
 
-def probe_tab(model: Model, store: ImageStore) -> None:
+def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
     """Build the tab inside the current `gr.Blocks`."""
 
     def find_image(question: dict) -> OpenImage | None:
@@ -39,7 +43,7 @@ def probe_tab(model: Model, store: ImageStore) -> None:
             raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
         opened = find_image(question)
         if opened is None:
-            return {"gone": True, "error": GONE}
+            return GONE
         view = opened.view(model, question.get("modality"))
         answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
         if not description.strip():
@@ -59,7 +63,7 @@ def probe_tab(model: Model, store: ImageStore) -> None:
         """
         opened = find_image(question)
         if opened is None:
-            return {"gone": True, "error": GONE}
+            return GONE
         view = opened.view(model, question.get("modality"))
         names = [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
         findings = []
@@ -70,8 +74,9 @@ def probe_tab(model: Model, store: ImageStore) -> None:
 
     show_viewer(
         "probe",
-        [locate, scan],
+        [locate, scan, *feedback_functions(model, store, feedback)],
         SCRIPTS,
+        ("feedback.css",),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,

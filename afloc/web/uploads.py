@@ -50,6 +50,17 @@ def to_body(image: Image) -> bytes:
     return gzip.compress(little.reshape(-1).view(np.uint8), compresslevel=1)
 
 
+def pixels_response(image: Image, **about) -> Response:
+    """The pixels as the browser takes them; the header says what they are, and `about`."""
+    about = about | {"width": image.width, "height": image.height, **describe_pixels(image)}
+    headers = {
+        "X-AFLoc-Image": json.dumps(about),
+        "Cache-Control": "no-store",
+        "Content-Encoding": "gzip",
+    }
+    return Response(to_body(image), media_type="application/octet-stream", headers=headers)
+
+
 async def read_body(request: Request, limit_mb: int) -> bytes:
     """The body, refused with ImageError as soon as it grows past the limit."""
     body = bytearray()
@@ -76,20 +87,8 @@ def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> 
             image, about = load_example(example), {"title": shown.title, "description": shown.description}
         else:
             raise ImageError(f"There is no such example; there are {', '.join(examples)}.")
-        about = about | {
-            "token": store.add(image),
-            "width": image.width,
-            "height": image.height,
-            "notes": list(image.notes),
-            "spacing": image.spacing,
-            **describe_pixels(image),
-        }
-        headers = {
-            "X-AFLoc-Image": json.dumps(about),
-            "Cache-Control": "no-store",
-            "Content-Encoding": "gzip",
-        }
-        return Response(to_body(image), media_type="application/octet-stream", headers=headers)
+        notes = {"notes": list(image.notes), "spacing": image.spacing}
+        return pixels_response(image, **about, **notes, token=store.add(image))
 
     async def open_image(request: Request) -> Response:
         try:

@@ -53,14 +53,31 @@ def show_viewer(
     `props` reach it as data. Gradio executes its templates, so nothing a user typed or uploaded may ever
     become a part of them or of `props`: the script puts such text in place as text.
     """
+    return show_html(
+        tab,
+        server_functions,
+        (*SCRIPTS, *scripts),
+        ("viewer.css", *styles),
+        colors={name: table.tobytes().hex() for name, table in colour_maps().items()},
+        **props,
+    )
+
+
+def show_html(
+    tab: str,
+    server_functions: list[Callable],
+    scripts: tuple[str, ...] = (),
+    styles: tuple[str, ...] = (),
+    **props,
+) -> gr.HTML:
+    """A tab's markup, style and script; as `show_viewer`, which adds the viewer to it."""
     return gr.HTML(
         html_template=read_asset(f"{tab}.html").replace(SLOT, read_asset("viewer.html")),
-        css_template="".join(map(read_asset, ("viewer.css", *styles, f"{tab}.css"))),
-        js_on_load="".join(map(read_asset, (*SCRIPTS, *scripts, f"{tab}.js"))),
+        css_template="".join(map(read_asset, (*styles, f"{tab}.css"))),
+        js_on_load="".join(map(read_asset, (*scripts, f"{tab}.js"))),
         server_functions=server_functions,
         apply_default_css=False,
         elem_id=tab,
         elem_classes="afloc-tab",
-        colors={name: table.tobytes().hex() for name, table in colour_maps().items()},
         **props,
     )

@@ -2,7 +2,8 @@
 // The sheets: keys, and what the numbers, the maps and the model are. What is said of the model comes from its card and config.
 
 const KEY_SHEET = [
-  ["/", "type a description"], ["Esc", "leave the description; back to panning"], ["k", "keep this map beside the next ones"], ["s", "scan for findings"],
+  ["/", "type a description"], ["Esc", "leave the description; back to panning"], ["1 … 4", "is it right: yes, partly, elsewhere, absent"], ["5 … 9", "how sure you are, from guessing to certain"],
+  ["n  z", "comment on the answer; take back what you said of it"], ["k", "keep this map beside the next ones"], ["s", "scan for findings"],
   ["h", "hold: look beneath the map"], ["m  o", "map, contour on or off"], ["[  ]", "paint the map from a lower, higher value"], [",  .", "map fainter, stronger"],
   ["c", "next colours of the map"], ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"],
   ["+  −", "zoom; the wheel zooms at the pointer"], ["arrows", "pan, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],

@@ -5,10 +5,9 @@
 const PAUSE = 80;                   // ms without a key before a description is asked
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
 const MOST_KEPT = 3;                // maps beside the newest one
-const RETRY = 3000;                 // ms between attempts while the server does not answer
 
 const find = (selector) => element.querySelector(selector);
-const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane });
+const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes) });
 const box = find("textarea"), verdict = find(".verdict"), picker = find(".modality select"), chooser = find("input[type=file]");
 
 let image = null;                   // { token, source, about } of the image shown
@@ -25,6 +24,7 @@ const words = createWords(find(".each"), peekAtWord);
 const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
 const offers = createOffers(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
 const help = createHelp(find, props);
+const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ token: image.token, modality }), renew });
 const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
 // --- images -------------------------------------------------------------------------------------------------------
@@ -37,6 +37,7 @@ async function open(source) {
     const [about, response] = await send(source);
     const film = readFilm(await response.arrayBuffer(), about);
     if (turn !== opening) return forget(about.token);
+    feedback.forget();
     if (image) forget(image.token);
     image = { token: about.token, source, about };
     modality = null; doubt = null; trusted = false; kept = [];
@@ -103,6 +104,13 @@ async function sendAgain(question) {
   waiting ??= question;
 }
 
+// The image's new token where the server had dropped it; null once another one is open.
+async function renew() {
+  const about = image;
+  await sendAgain({ description: box.value, modality });
+  return about.source === image.source ? image.token : null;
+}
+
 function showReply(reply) {
   viewer.showState("ready");
   doubt = reply.doubt ?? null;
@@ -157,6 +165,7 @@ function showAnswer(finding, remarks = []) {
   find(".mark").style.left = `${100 * Math.min(1, Math.max(0, value ?? 0))}%`;
   setAnyway(false);
   speak();
+  feedback.about(finding && kind !== "doubt" ? finding.text : null);
 }
 
 function wordsFor(kind, finding) {
@@ -326,7 +335,7 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Escape") box.blur();
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); ask(); }
 });
-picker.addEventListener("change", () => { modality = picker.value; trusted = false; kept = []; scan.forget(); offers.show("try"); ask(); });
+picker.addEventListener("change", () => { feedback.forget(); modality = picker.value; trusted = false; kept = []; scan.forget(); offers.show("try"); ask(); });
 chooser.addEventListener("change", () => { if (chooser.files[0]) open({ file: chooser.files[0] }); chooser.value = ""; });
 
 element.addEventListener("click", (event) => {
@@ -369,7 +378,7 @@ document.addEventListener("keydown", (event) => {
   if (!shown() || element.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (plain && PAGE_KEYS[event.key]) PAGE_KEYS[event.key]();
-  else if (!viewer.key(event)) return;
+  else if (!(plain && feedback.key(event)) && !viewer.key(event)) return;
   event.preventDefault();
 });
 document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });

@@ -20,7 +20,7 @@
 //   peek(rows | null | undefined)     another map (or none) for as long as something is held; undefined ends it
 //   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
 //   render(options)                   the last pane as a canvas at the film's size: { overlay, caption: [line, …], spacing }
-//   film, image, grid, transform, valueAt(x, y), actions, painted, size     what is shown, for other scripts and tests
+//   film, image, grid, transform, valueAt(x, y), actions, painted, size, element     what is shown, for other scripts and tests
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
@@ -323,7 +323,7 @@ function createViewer(root, options) {
   controls.show(display);
 
   return {
-    actions, fit, setDisplay, setPlace, setMode, valueAt, key, peek, showMaps,
+    actions, fit, setDisplay, setPlace, setMode, valueAt, key, peek, showMaps, element: root,
     get display() { return { ...display }; },
     get place() { return film && !fitted ? { x: (paneWidth() / 2 - left) / zoom, y: (paneHeight() / 2 - top) / zoom, zoom: zoom / fitting() } : null; },
     get shapes() { return layer.shapes; },

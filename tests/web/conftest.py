@@ -1,6 +1,7 @@
 """The real page on a free port, and a real browser to drive it."""
 
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from afloc.settings import read_settings
 from afloc.web.page import launch
+from tests.web.tiny import write_tiny_model
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models" / "afloc-mini"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -22,9 +24,13 @@ def model_folder(tmp_path_factory):
     """The embedded model, or where it is not built yet a tiny random one."""
     if (EMBEDDED / "model.safetensors").is_file():
         return EMBEDDED
-    from tests.web.tiny import write_tiny_model
-
     return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """For what does not depend on what the model says."""
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +40,29 @@ def model(model_folder):
     return load_model(model_folder)
 
 
-@pytest.fixture(scope="session")
-def url(model_folder):
+@contextmanager
+def serve(model_folder, **settings):
+    """The address of a page with further settings, while it is served."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = read_settings(
-        {"AFLOC_MODEL": str(model_folder), "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": str(port)}
-    )
-    page = launch(settings, prevent_thread_lock=True, quiet=True)
-    yield page.local_url
-    page.close()
+    own = {"AFLOC_MODEL": str(model_folder), "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": str(port)}
+    page = launch(read_settings(own | settings), prevent_thread_lock=True, quiet=True)
+    try:
+        yield page.local_url
+    finally:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def url(model_folder, data_folder):
+    with serve(model_folder, AFLOC_DATA_DIR=str(data_folder)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

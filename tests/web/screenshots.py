@@ -1,6 +1,7 @@
 """Make the README's pictures again: `python -m tests.web.screenshots`. Only images that need no licence."""
 
 import io
+import tempfile
 from pathlib import Path
 
 import PIL.Image
@@ -40,7 +41,9 @@ def fundus(page: Page) -> None:
 
 
 def main() -> None:
-    site = launch(read_settings({"AFLOC_HOST": "127.0.0.1"}), prevent_thread_lock=True, quiet=True)
+    folder = tempfile.TemporaryDirectory()
+    settings = read_settings({"AFLOC_HOST": "127.0.0.1", "AFLOC_DATA_DIR": folder.name})
+    site = launch(settings, prevent_thread_lock=True, quiet=True)
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
@@ -58,6 +61,7 @@ def main() -> None:
             page.close()
         browser.close()
     site.close()
+    folder.cleanup()
 
 
 if __name__ == "__main__":

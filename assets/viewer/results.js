@@ -1,0 +1,131 @@
+
+// The Results tab: tables and figures as the server worked them out; nothing is computed here. Plotly comes once a coordinator is in.
+
+const find = (selector) => element.querySelector(selector);
+const root = find(".results"), card = find(".card"), which = find(".which"), state = find(".state");
+const server_path = (window.gradio_config?.root || location.origin).replace(/\/$/, "") + "/afloc/";
+const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
+let code = null, plotly = null, drawn = [];
+
+const make = (name, className, text = "") => Object.assign(document.createElement(name), { className, textContent: text });
+
+function loadPlotly() {
+  plotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = server_path + "plotly.js";
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { plotly = null; reject(new Error("no plotly")); };
+    document.head.append(script);
+  });
+  return plotly;
+}
+
+async function show(study = null) {
+  state.textContent = "Working it out…";
+  const reply = await server.results({ code, study }).catch(() => ({ error: "The server does not answer. Please try again in a moment." }));
+  state.textContent = "";
+  if (reply.error) {
+    if (root.dataset.stage === "shown") state.textContent = reply.error;
+    else find(".problem").textContent = reply.error;
+    return;
+  }
+  root.dataset.stage = "shown";
+  which.replaceChildren(...reply.choices.map(([id, title]) => new Option(title, id)));
+  which.value = reply.study;
+  find("[data-format=imrmc]").hidden = reply.study === "";
+  find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
+  drawn = [];
+  find(".parts").replaceChildren(...reply.parts.map(showPart));
+  if (!reply.parts.some(({ rows }) => rows.length)) find(".parts").replaceChildren(make("p", "nothing", "Nothing was answered yet."));
+  draw();
+}
+
+function showPart({ title, columns, rows, more, figure }) {
+  const part = make("section", figure ? "part drawn" : "part"), holder = make("div", "table"), table = make("table", "");
+  part.append(make("h2", "", title));
+  if (figure) {
+    const place = make("div", "figure");
+    part.append(place);
+    drawn.push([place, figure]);
+  }
+  table.append(make("thead", ""), make("tbody", ""));
+  const kinds = columns.map((_, i) => kindOf(rows.map((values) => values[i])));
+  table.tHead.append(rowOf("th", columns, kinds));
+  table.tBodies[0].append(...rows.map((values) => rowOf("td", values, kinds)));
+  holder.append(table);
+  holder.tabIndex = 0;
+  part.append(holder);
+  if (more) part.append(make("p", "more", `and ${more} more rows, in the export`));
+  return part;
+}
+
+// What a column holds: its numbers all have the same decimals.
+function kindOf(values) {
+  const numbers = values.filter((value) => typeof value === "number");
+  if (!numbers.length && values.some((value) => value !== null)) return "text";
+  return numbers.every(Number.isInteger) ? "count" : "share";
+}
+
+function rowOf(name, values, kinds) {
+  const row = make("tr", ""), write = (value, kind) => (value === null ? "–" : typeof value === "number" && kind === "share" ? value.toFixed(3) : String(value));
+  row.append(...values.map((value, i) => make(name, kinds[i] === "text" ? "" : "number", write(value, kinds[i]))));
+  return row;
+}
+
+async function draw() {
+  if (!drawn.length) return;
+  const Plotly = await loadPlotly().catch(() => null);
+  if (!Plotly) { state.textContent = "The figures could not be loaded."; return; }
+  const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue(`--${name}`).trim();
+  for (const [place, { data, layout }] of drawn) {
+    const axis = { gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line") };
+    for (const trace of data) {
+      if (trace.showlegend === false) trace.line.color = color("strong");
+      if (trace.error_y) trace.error_y.color = color("text");
+    }
+    Plotly.react(place, data, {
+      ...layout, template: null, title: null, margin: { l: 8, r: 8, t: 34, b: 8 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, height: 280, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: color("soft"), family: "system-ui, sans-serif", size: 12 },
+      xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
+    }, { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg" } });
+  }
+}
+
+async function download(format) {
+  state.textContent = "Writing the export…";
+  const response = await fetch(server_path + "export", { method: "POST", body: JSON.stringify({ code, study: which.value, format }) }).catch(() => null);
+  if (!response?.ok) {
+    state.textContent = (await response?.json().catch(() => null))?.error ?? "The server does not answer. Please try again in a moment.";
+    return;
+  }
+  const link = make("a", "");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = `${which.value || "afloc"}-${format}.zip`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  state.textContent = "";
+}
+
+for (const format of props.formats) {
+  const button = make("button", "quiet", NAMES[format]);
+  button.type = "button";
+  button.dataset.format = format;
+  button.addEventListener("click", () => download(format));
+  find(".exports").append(button);
+}
+card.addEventListener("submit", (event) => {
+  event.preventDefault();
+  find(".problem").textContent = "";
+  code = card.code.value.trim();
+  if (code) show();
+});
+which.addEventListener("change", () => show(which.value));
+find(".again").addEventListener("click", () => show(which.value));
+find(".leave").addEventListener("click", () => {
+  code = null;
+  card.code.value = "";
+  find(".parts").replaceChildren();
+  find(".notes").replaceChildren();
+  root.dataset.stage = "enter";
+});
+new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });

@@ -1,0 +1,213 @@
+
+// The Reader study tab. The server says what the reader sees now ("place"); what is answered goes back as drafts, then as the answer.
+// `element`, `props` and `server` are given by gr.HTML. Texts are put in place as text, never as markup.
+
+const find = (selector) => element.querySelector(selector);
+const study = find(".study"), card = find(".card"), panel = find(".panel"), saved = find(".hand .saved");
+const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: () => { questions.show(); changed(); } });
+const questions = createQuestions(find(".questions"), viewer, changed), stopwatch = createStopwatch(find(".viewer"));
+const session = makeId();
+
+let code = null, now = null;        // the reader's code; the place shown
+let dirty = false, drafting = 0, turn = 0;
+let queue = Promise.resolve();      // drafts and answers reach the server in the order they were made
+
+const put = (selector, text) => { find(selector).textContent = text; };
+
+function say(text, failed = false) {
+  saved.textContent = saved.title = text;
+  saved.classList.toggle("failed", failed);
+}
+
+// Asks until the server answers.
+async function call(name, question) {
+  for (;;) {
+    const reply = await server[name]({ code, session, ...question }).catch(() => null);
+    if (reply) return reply;
+    say("Not saved yet: the server does not answer. Trying again…", true);
+    put(".card .problem", "The server does not answer. Trying again…");
+    await pause(RETRY);
+  }
+}
+
+// --- where the reader is --------------------------------------------------------------------------------------------
+
+async function go(index = null) {
+  const mine = ++turn, place = await call("place", { index });
+  if (mine !== turn) return;
+  if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
+  now = place;
+  if (place.stage === "case") return showCase(place, mine);
+  showCard(place);
+}
+
+function refuse(sentence) {
+  leave();
+  put(".card .problem", sentence);
+}
+
+function leave() {
+  turn++;
+  settle();
+  code = now = null;
+  clearModel();
+  card.code.value = "";
+  showCard({ stage: "enter", title: "Reader study", text: `Sign in with the code you were given. You go on where you stopped, on any computer. ${props.hint}`.trim() });
+}
+
+const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look again", end: "" };
+
+function showCard({ stage, title, text = "", until, back = null }) {
+  study.dataset.stage = stage;
+  put(".card h2", title);
+  put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim().replace(/(\S)\n(?=\S)/g, "$1 "));
+  put(".card .problem", "");
+  find(".card .code").hidden = stage !== "enter";
+  for (const button of card.querySelectorAll(".leave")) button.hidden = stage === "enter";
+  const button = find(".card .go");
+  button.textContent = CARDS[stage];
+  button.hidden = !CARDS[stage];
+  find(".card .back").hidden = back === null;
+  if (stage === "enter" && element.offsetParent) card.code.focus();
+}
+
+async function showCase(place, mine) {
+  const { slot } = place;
+  viewer.showState("loading");
+  let film;
+  try {
+    film = await fetchFilm(slot.index);
+  } catch (error) {
+    if (mine === turn) refuse(error instanceof Refusal ? error.message : "The image could not be fetched. Please sign in again.");
+    return;
+  }
+  if (mine !== turn) return;
+  clearModel();
+  study.dataset.stage = "case";
+  put(".count", `Case ${slot.index + 1} of ${slot.total}`);
+  put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
+  find(".progress i").style.width = `${100 * slot.index / slot.total}%`;
+  put(".asked", slot.description);
+  put(".who", place.reader);
+  find(".who").title = place.title;
+  questions.ask(slot.questions);
+  find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
+  viewer.setMode("pan");
+  viewer.showImage(film, `Case ${slot.index + 1}, ${film.width} by ${film.height} pixels`);
+  viewer.shapes = place.saved.regions.map(toShape);
+  questions.load(place.saved.answers, place.open);
+  if (place.finding) showModel(place.finding);
+  find(".hand .back").disabled = place.back === null;
+  put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
+  dirty = false;
+  say(place.answered && !place.open ? "This answer is final." : "");
+  viewer.showState("ready");
+  stopwatch.restart(place.saved.visible_ms);
+  find(".viewer").dataset.case = String(slot.index);
+}
+
+async function fetchFilm(index) {
+  const response = await fetch(endpoint.replace(/images$/, "study"), { method: "POST", body: JSON.stringify({ code, index }), headers: { "Content-Type": "application/json" } });
+  if (!response.ok) throw new Refusal((await response.json().catch(() => ({}))).error || "The image could not be fetched. Please sign in again.");
+  return readFilm(await response.arrayBuffer(), JSON.parse(response.headers.get("X-AFLoc-Image")));
+}
+
+// --- the model, in the aided arm only -------------------------------------------------------------------------------
+
+function showModel(finding) {
+  const value = finding.probability ?? finding.score, absent = finding.present === false;
+  find(".model").hidden = false;
+  find(".model").dataset.verdict = absent ? "absent" : finding.present ? "present" : "uncalibrated";
+  put(".model h2", absent ? "No evidence for it" : finding.present ? "Evidence for it" : "Fit of the description");
+  put(".model .number", value.toFixed(2));
+  put(".model .legend", finding.probability === null ? "score from 0 to 1" : `probability · evidence from ${finding.operating_point.toFixed(2)} on${absent ? " · so no map is shown" : ""}`);
+  find(".model .mark").style.left = `${100 * Math.min(1, Math.max(0, value))}%`;
+  find(".model .operating").hidden = finding.operating_point === null;
+  find(".model .operating").style.left = `${100 * (finding.operating_point ?? 0)}%`;
+  viewer.showMap(absent ? null : finding.grid);
+}
+
+function clearModel() {
+  find(".model").hidden = true;
+  for (const part of ["h2", ".number", ".legend"]) put(`.model ${part}`, "");
+  for (const part of [".mark", ".operating"]) find(`.model ${part}`).removeAttribute("style");
+  viewer.showMap(null);
+}
+
+// --- answers --------------------------------------------------------------------------------------------------------
+
+const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read() });
+
+function changed() {
+  if (now?.stage !== "case" || !now.open) return;
+  dirty = true;
+  clearTimeout(drafting);
+  drafting = setTimeout(settle, UNHURRIED);
+}
+
+// What is not saved yet goes out as a draft.
+function settle() {
+  clearTimeout(drafting);
+  if (!dirty || now?.stage !== "case") return;
+  dirty = false;
+  deliver("draft", reading(), (time) => say(`draft saved ${time}`));
+}
+
+function deliver(name, said, then) {
+  const mine = now;
+  queue = queue.then(async () => {
+    const reply = await call(name, said);
+    if (mine !== now) return;
+    if (reply.error) return say(notSaved(reply.error), true);
+    then(clockTime(reply.time));
+  });
+  return queue;
+}
+
+function answer() {
+  if (now?.stage !== "case") return;
+  if (!now.open) return go();
+  clearTimeout(drafting);
+  dirty = false;
+  say("saving…");
+  const { display, place } = viewer;
+  deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
+}
+
+function goBack() {
+  if (now?.back == null) return;
+  settle();
+  const { back } = now;
+  queue = queue.then(() => go(back));
+}
+
+// --- events ---------------------------------------------------------------------------------------------------------
+
+card.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  put(".card .problem", "");
+  if (study.dataset.stage === "enter") {
+    code = card.code.value.trim();
+    return code ? go() : put(".card .problem", "Please type your code.");
+  }
+  if (study.dataset.stage === "consent") await call("agree", {});
+  go();
+});
+element.addEventListener("click", (event) => {
+  const target = event.target.closest("button");
+  if (target?.matches(".hand .go")) answer();
+  if (target?.matches(".back")) goBack();
+  if (target?.matches(".leave")) leave();
+});
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") settle(); });
+document.addEventListener("keydown", (event) => {
+  if (!element.offsetParent || now?.stage !== "case" || document.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (plain && event.key === "Enter" && !event.target.closest("button, .stage")) answer();
+  else if (!(plain && questions.key(event)) && !viewer.key(event)) return;
+  event.preventDefault();
+});
+document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });
+
+find(".viewer").viewer = viewer;
+leave();

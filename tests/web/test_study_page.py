@@ -1,0 +1,314 @@
+"""A reader study through the page: a crossover, readers at once, one interrupted; then its results."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+
+import duckdb
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from afloc.feedback.schedule import schedule
+from afloc.feedback.store import FILE_NAME
+from afloc.feedback.study import read_study
+from tests.web.conftest import serve
+from tests.web.test_page import a_film, to_png
+
+QUESTIONS = """
+[[questions]]
+id = "sure"
+text = "Is it there?"
+kind = "rating"
+labels = ["no", "perhaps", "yes"]
+
+[[questions]]
+id = "place"
+text = "Where?"
+kind = "regions"
+required = false
+
+[[questions]]
+id = "remark"
+text = "Remark"
+kind = "text"
+required = false
+"""
+HEAD = """
+id = "trial"
+title = "A trial"
+design = "crossover"
+seed = 7
+back = true
+edit = true
+consent = "Your answers are kept."
+end = "Thank you, that was all."
+coordinator = "the-coordinator"
+"""
+
+
+def write_study(folder, readers, cases):
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"Doe_Jane_{number}.png").write_bytes(to_png(a_film(number)))
+    text = (
+        HEAD + "[readers]\n" + "".join(f'R{n} = "code-of-{n}"\n' for n in range(1, readers + 1)) + QUESTIONS
+    )
+    for number in range(cases):
+        text += (
+            f'[[cases]]\nid = "k{number:02}"\nimage = "Doe_Jane_{number % 4}.png"\nmodality = "chest_xray"\n'
+        )
+        text += f'description = "finding number {number}"\ntruth = {str(number % 2 == 0).lower()}\n'
+        if number % 2 == 0:
+            text += "boxes = [[60, 80, 80, 90]]\n"
+    (folder / "trial.toml").write_text(text)
+    return read_study(folder / "trial.toml")
+
+
+@dataclass
+class Seat:
+    """A reader at a browser of their own; every answer of the server about the study is kept."""
+
+    page: object
+    heard: list
+
+    def where(self):
+        """The case on the screen, from 0 on, or None."""
+        stage = self.page.get_attribute(".study", "data-stage")
+        return int(self.page.get_attribute("#study .viewer", "data-case")) if stage == "case" else None
+
+    def wait(self, condition):
+        names = "const study = document.querySelector('.study'), viewer = study.querySelector('.viewer');"
+        self.page.wait_for_function(f"() => {{ {names} return {condition}; }}")
+
+    def arrive(self, index):
+        shown = f"viewer.dataset.case === '{index}' && viewer.dataset.state === 'ready'"
+        self.wait(f"study.dataset.stage === 'case' && {shown}")
+
+    def go_on(self, index, total):
+        self.page.click(".hand .go")
+        if index + 1 < total:
+            self.arrive(index + 1)
+        else:
+            self.wait("study.dataset.stage === 'end'")
+
+
+@pytest.fixture(scope="module")
+def site(tiny_folder, tmp_path_factory, request):
+    """A served study: (address, study, data folder)."""
+    folder = tmp_path_factory.mktemp("site")
+    long = request.config.getoption("--long")
+    study = write_study(folder / "studies", 3 if long else 2, 40 if long else 4)
+    settings = {"AFLOC_DATA_DIR": str(folder / "data"), "AFLOC_STUDIES_DIR": str(folder / "studies")}
+    with serve(tiny_folder, **settings) as url:
+        yield url, study, folder / "data"
+
+
+@pytest.fixture
+def sit(chromium, site):
+    seats, errors = [], []
+
+    def sit(code=None):
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        page, heard = context.new_page(), []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+
+        def hear(response):
+            if "/afloc/study" in response.url:
+                heard.append(("pixels", response.header_value("X-AFLoc-Image") or response.text()))
+            elif "/component_server" in response.url:
+                heard.append((response.request.post_data_json["fn_name"], response.text()))
+
+        page.goto(site[0])
+        page.get_by_role("tab", name="Reader study").click()
+        page.on("requestfinished", lambda request: hear(request.response()))
+        page.wait_for_selector("#study .card h2:has-text('Reader study')")
+        seat = Seat(page, heard)
+        seats.append(context)
+        if code:
+            page.fill("#study .card input", code)
+            page.keyboard.press("Enter")
+            seat.wait("study.dataset.stage !== 'enter'")
+        return seat
+
+    yield sit
+    for context in seats:
+        context.close()
+    assert not errors
+
+
+def read_events(folder):
+    with duckdb.connect(str(folder / FILE_NAME)) as database:
+        return database.execute("SELECT * FROM events ORDER BY seq").df().astype(object).to_dict("records")
+
+
+def plan(reader, slot):
+    """What a reader answers on a case: differs between readers, cases and arms."""
+    rating = 1 + (int(slot.case.id[1:]) + int(reader[1:]) + (slot.arm == "aided")) % 3
+    return {"sure": rating, "remark": f"{reader} {slot.case.id} {slot.arm}"}
+
+
+def fill_in(seat, answers):
+    seat.page.click(f"#study [data-question=sure] .option >> nth={answers['sure'] - 1}")
+    seat.page.fill("#study [data-question=remark] textarea", answers["remark"])
+
+
+def check_blind(seat, slot):
+    """In the unaided arm neither the page nor anything the server sent knows what the model says."""
+    panel = seat.page.locator("#study .model")
+    if slot.arm == "aided":
+        expect(panel).to_be_visible()
+        assert any('"grid"' in text for _, text in seat.heard)
+        return
+    expect(panel).to_be_hidden()
+    assert (
+        panel.evaluate("e => ['h2', '.number', '.legend'].map(s => e.querySelector(s).textContent).join('')")
+        == ""
+    )
+    assert seat.page.evaluate("document.querySelector('#study .viewer').viewer.grid") is None
+    assert seat.page.get_attribute("#study .viewer", "data-map") == "none"
+    for text in (text for _, text in seat.heard):
+        assert not any(word in text for word in ("grid", "score", "probability", "present", "operating"))
+
+
+def test_a_crossover_with_an_interruption(site, sit):
+    _, study, folder = site
+    seats, orders = {}, {reader: schedule(study, reader) for reader in study.readers}
+    for reader, code in study.readers.items():
+        seat = seats[reader] = sit(code)
+        assert seat.page.inner_text(".card .text") == "Your answers are kept."
+        seat.page.click(".card .go")
+        seat.arrive(0)
+    total = len(orders["R1"])
+    stop = total // 2 + 1  # R2 is thrown out in the middle of a case of the second period
+    for index in range(total):
+        for reader, order in orders.items():
+            seat, slot = seats[reader], order[index]
+            answers = plan(reader, slot)
+            assert seat.where() == index
+            assert seat.page.inner_text(".asked") == slot.case.description
+            assert seat.page.inner_text(".count") == f"Case {index + 1} of {total}"
+            check_blind(seat, slot)
+            fill_in(seat, answers)
+            if index % 3 == 0:
+                seat.page.click("#study [data-mode=box]")
+                drag_in_study(seat.page)
+            if (reader, index) == ("R2", stop):
+                expect(seat.page.locator(".hand .saved")).to_contain_text("draft saved")
+                seat.page.context.close()
+                seat = seats[reader] = sit(study.readers[reader])
+                seat.arrive(index)
+                check_blind(seat, slot)
+                assert (
+                    seat.page.locator("#study .option[aria-pressed=true]")
+                    .inner_text()
+                    .endswith(study.questions[0].labels[answers["sure"] - 1])
+                )
+                assert seat.page.input_value("#study [data-question=remark] textarea") == answers["remark"]
+            seat.heard.clear()
+            seat.go_on(index, total)
+    for seat in seats.values():
+        assert seat.page.inner_text(".card .text") == "Thank you, that was all."
+
+    rows = [row for row in read_events(folder) if row["kind"] == "reading"]
+    for reader, order in orders.items():
+        mine = [row for row in rows if row["reader"] == reader]
+        assert [(row["case_id"], row["arm"], row["period"]) for row in mine] == [
+            (s.case.id, s.arm, s.period) for s in order
+        ]
+        for index, (row, slot) in enumerate(zip(mine, order, strict=True)):
+            assert json.loads(row["answers"]) == plan(reader, slot)
+            assert len(json.loads(row["regions"])) == (index % 3 == 0)
+            assert row["visible_ms"] > 0 and row["score"] is not None and row["model"] == "tiny 0"
+            assert row["image_width"] == 240 and len(row["image_digest"]) == 64
+    for path in folder.iterdir():
+        assert b"Doe_Jane" not in path.read_bytes() and b"code-of" not in path.read_bytes()
+
+
+def drag_in_study(page):
+    box = page.locator("#study .stage").bounding_box()
+    page.mouse.move(box["x"] + 400, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 330, steps=3)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('#study .viewer').viewer.shapes.length === 1")
+
+
+def test_an_earlier_answer_is_changed_and_the_first_is_kept(site, sit):
+    _, study, folder = site
+    seat = sit(study.readers["R1"])
+    last = len(schedule(study, "R1")) - 1
+    seat.wait("study.dataset.stage === 'end'")
+    seat.page.click(".card .back")
+    seat.arrive(last)
+    before = read_events(folder)
+    seat.page.keyboard.press("1")
+    expect(seat.page.locator("#study .option[aria-pressed=true]")).to_have_text("1no")
+    seat.page.click(".hand .go")
+    seat.wait("study.dataset.stage === 'end'")
+    readings = [row for row in read_events(folder)[len(before) :] if row["kind"] == "reading"]
+    assert len(readings) == 1 and json.loads(readings[0]["answers"])["sure"] == 1
+    assert readings[0]["replaces"] in {row["id"] for row in before}
+
+
+def test_a_reader_reaches_nothing_but_their_own(site, sit):
+    url, study, _ = site
+    seat = sit()
+    ids = seat.page.evaluate(
+        "window.gradio_config.components.filter(c => c.type === 'html').map(c => [c.props.elem_id, c.id])"
+    )
+    ids = dict(map(tuple, ids))
+
+    def ask(tab, name, **said):
+        body = {"data": said, "component_id": ids[tab], "fn_name": name, "session_hash": "x"}
+        return httpx.post(f"{url}gradio_api/component_server", json=body, timeout=60).json()
+
+    reader, last = study.readers["R1"], len(schedule(study, "R1")) - 1
+    for code in ("", "wrong", None, reader):
+        assert set(ask("results", "results", code=code, study="trial")) == {"error"}
+        answer = httpx.post(f"{url}afloc/export", json={"code": code, "study": "trial", "format": "csv"})
+        assert answer.status_code == 403 and set(answer.json()) == {"error"}
+    assert set(ask("results", "results", code="the-coordinator", study="")) == {
+        "error"
+    }  # not the Probe tab's
+    for index in (0, -1, last + 1, "0", None):  # the first period is closed
+        assert httpx.post(f"{url}afloc/study", json={"code": reader, "index": index}).status_code == 403
+    assert set(ask("study", "answer", code=reader, index=0, answers={"sure": 1})) == {"error"}
+    assert "coordinator" in ask("study", "place", code="the-coordinator")["error"]
+    own = ask("study", "place", code=reader, index=last)
+    assert (
+        "truth" not in json.dumps(own)
+        and "k0" not in json.dumps(own["slot"])
+        and "Doe" not in json.dumps(own)
+    )
+
+
+def test_results_for_the_coordinator(site, sit):
+    url, study, _ = site
+    page = sit().page
+    page.get_by_role("tab", name="Results").click()
+    page.fill("#results .card input", "the-coordinator")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results .part")
+    titles = page.locator("#results .part h2").all_inner_texts()
+    assert titles[:3] == ["Progress", "Is it there?", "Agreement: Is it there?"]
+    assert [title.split(":")[0] for title in titles[3:]] == [
+        "Overlap of what was drawn",
+        "Reading time",
+        "ROC",
+    ]
+    page.wait_for_selector("#results .figure .main-svg")
+    total = len(schedule(study, "R1"))
+    cells = page.locator("#results .part >> nth=0").locator("td").all_inner_texts()
+    assert cells[2:4] == [str(total), str(total)]
+    with page.expect_download() as download:
+        page.click("#results [data-format=imrmc]")
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert sorted(archive.namelist()) == ["trial.dictionary.csv", "trial.imrmc", "trial.trial.study.json"]
+    assert f"NR: {len(study.readers)}" in archive.read("trial.imrmc").decode()
+    for format in ("csv", "parquet", "coco"):
+        answer = httpx.post(
+            f"{url}afloc/export", json={"code": "the-coordinator", "study": "trial", "format": format}
+        )
+        assert answer.status_code == 200 and zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
