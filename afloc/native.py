@@ -28,15 +28,15 @@ def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | Non
     """Where one text's finding is seen in the square the image encoder saw: float32 (h, w) of the shallow
     map, 0 … 1.
 
-    The logits of the shallow map with the words and of the deep map with the sentences, averaged, smoothed as
-    widely as the published maps are, through a sigmoid.
+    The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a
+    sigmoid, and smoothed as widely as the published maps are.
     """
     vectors = text_vectors(text)
     word = _logit(word_cosines(image, vectors), "word", calibration)
     sentence = _logit(sentence_cosines(image, vectors), "sentence", calibration)
     sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
     logits = ((word + sentence) / 2)[0, 0].cpu().numpy()
-    return expit(ndimage.gaussian_filter(logits, SMOOTHING * logits.shape[-1], mode="reflect"))
+    return ndimage.gaussian_filter(expit(logits), SMOOTHING * logits.shape[-1], mode="reflect")
 
 
 def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> float:
