@@ -97,12 +97,9 @@ def study_tab(desk: Desk) -> None:
 
     @answering
     def place(said: dict) -> dict:
-        """{"code", "index" or null} to what the reader sees now, or to an earlier case of theirs.
-
-        {"stage": "consent" | "waiting" | "end" | "case", …}; `index` null is the next case.
-        """
+        """{"code", "index" or null} to {"title", "reader"} and what `show_place` says."""
         study, reader = desk.reader(said)
-        return {"title": study.title, "reader": reader} | _show_place(desk, study, reader, said.get("index"))
+        return {"title": study.title, "reader": reader} | show_place(desk, study, reader, said.get("index"))
 
     @answering
     def agree(said: dict) -> dict:
@@ -140,7 +137,11 @@ def study_routes(desk: Desk) -> list[Route]:
     return [post_route(PATH, pixels)]
 
 
-def _show_place(desk: Desk, study: Study, reader: str, index: int | None) -> dict[str, Any]:
+def show_place(desk: Desk, study: Study, reader: str, index: int | None = None) -> dict[str, Any]:
+    """What a reader who is signed in sees: {"stage": "consent" | "waiting" | "end" | "case", …}.
+
+    `index`: a case they were at before; None for the one that comes next. AccessError where it is not theirs.
+    """
     store = desk.store
     if not has_consented(store, study, reader):
         return {"stage": "consent", "text": study.consent}

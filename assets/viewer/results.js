@@ -80,7 +80,7 @@ async function draw() {
   for (const [place, { data, layout }] of drawn) {
     const axis = { gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line") };
     for (const trace of data) {
-      if (trace.showlegend === false) trace.line.color = color("strong");
+      if (trace.showlegend === false) trace.line = { color: color("strong"), width: 1, dash: "dot" };
       if (trace.error_y) trace.error_y.color = color("text");
     }
     Plotly.react(place, data, {

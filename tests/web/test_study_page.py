@@ -4,15 +4,20 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import duckdb
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from afloc import load_model
+from afloc.errors import AccessError
+from afloc.feedback.readings import give_consent, save_reading
 from afloc.feedback.schedule import schedule
-from afloc.feedback.store import FILE_NAME
+from afloc.feedback.store import FILE_NAME, Store
 from afloc.feedback.study import read_study
+from afloc.web.study import Desk, show_place
 from tests.web.conftest import serve
 from tests.web.test_page import a_film, to_png
 
@@ -48,12 +53,12 @@ coordinator = "the-coordinator"
 """
 
 
-def write_study(folder, readers, cases):
+def write_study(folder, readers, cases, head=HEAD):
     folder.mkdir()
     for number in range(4):
         (folder / f"Doe_Jane_{number}.png").write_bytes(to_png(a_film(number)))
     text = (
-        HEAD + "[readers]\n" + "".join(f'R{n} = "code-of-{n}"\n' for n in range(1, readers + 1)) + QUESTIONS
+        head + "[readers]\n" + "".join(f'R{n} = "code-of-{n}"\n' for n in range(1, readers + 1)) + QUESTIONS
     )
     for number in range(cases):
         text += (
@@ -312,3 +317,35 @@ def test_results_for_the_coordinator(site, sit):
             f"{url}afloc/export", json={"code": "the-coordinator", "study": "trial", "format": format}
         )
         assert answer.status_code == 200 and zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+
+
+def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
+    study = write_study(tmp_path / "study", 1, 2, HEAD.replace("crossover", "unaided_then_aided"))
+    with Store(tmp_path / "data") as store:
+        desk = Desk(load_model(tiny_folder), {study.id: study}, store)
+        assert show_place(desk, study, "R1")["stage"] == "consent"
+        give_consent(store, study, "R1")
+        before = show_place(desk, study, "R1")
+        assert before["slot"]["arm"] == "unaided" and "finding" not in before
+        save_reading(store, study, "R1", 0, {"sure": 2}, [{"box": [1, 2, 3, 4]}], visible_ms=900)
+        after = show_place(desk, study, "R1")
+        assert after["slot"]["arm"] == "aided" and 0 <= after["finding"]["score"] <= 1
+        assert after["slot"]["description"] == before["slot"]["description"]
+        assert after["saved"] == {"answers": {"sure": 2}, "regions": [{"box": [1, 2, 3, 4]}], "visible_ms": 0}
+        first = show_place(desk, study, "R1", 0)  # going back shows no score, and the first answer is final
+        assert "finding" not in first and first["answered"] and not first["open"]
+
+
+def test_the_wash_out_is_waited_for(tiny_folder, tmp_path):
+    study = write_study(tmp_path / "study", 1, 2, HEAD + "washout_days = 28\n")
+    with Store(tmp_path / "data") as store:
+        desk = Desk(load_model(tiny_folder), {study.id: study}, store)
+        give_consent(store, study, "R1")
+        for index in range(2):
+            save_reading(store, study, "R1", index, {"sure": 1})
+        place = show_place(desk, study, "R1")
+        assert place["stage"] == "waiting" and set(place) == {"stage", "until"}
+        days = (datetime.fromisoformat(place["until"]) - datetime.now(UTC)).days
+        assert days in (27, 28)
+        with pytest.raises(AccessError):
+            show_place(desk, study, "R1", 2)
