@@ -26,6 +26,7 @@ from afloc.images import Image
 from afloc.modality import recognise_modality
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
+from afloc.model.similarity import text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.native import judge_presence, native_map, native_score, operating_point
@@ -152,8 +153,9 @@ class View:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.config.image_size)
-        square = native_map(self._features, features, calibration)
-        score = native_score(self._features, features, calibration)
+        vectors = text_vectors(features)
+        square = native_map(self._features, vectors, calibration)
+        score = native_score(self._features, vectors, calibration)
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)
         threshold = point and point["threshold"]
@@ -169,9 +171,14 @@ class View:
 
     @property
     def _modality_warning(self) -> str | None:
-        if self.modality in self._model.modalities:
-            return None
-        return f"This model was not trained on {self.modality.replace('_', ' ')} images."
+        kind = self.modality.replace("_", " ")
+        if self.modality not in self._model.modalities:
+            return f"This model was not trained on {kind} images."
+        if not (self._model.calibration(self.modality) or {}).get("localizes", True):
+            return (
+                f"On {kind} images this model's maps are not shown to find the place: read the verdict only."
+            )
+        return None
 
 
 class Model:

@@ -2,8 +2,9 @@
 
 `calibration` is the model's for one modality (`Model.calibration`), or None: `{"levels": {"word": {"scale",
 "bias"}, "sentence": …, "report": …}, "presence": {FAMILY: {"slope", "intercept", "threshold"}, "other": …}}`.
-Each level's scale and bias turn its cosine into a logit; they were learned with the weights. An operating
-point belongs to a family of findings; "other" is for descriptions that name none of these.
+Each level's scale and bias turn its cosine into a logit; they were learned with the weights. "map", {"floor",
+"top"}, is the range of the model's maps that becomes 0 … 1. An operating point belongs to a family of
+findings; "other" is for descriptions that name none of these.
 """
 
 import math
@@ -16,33 +17,40 @@ from torch.nn import functional
 
 from afloc.findings import find_in_text
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import LEVELS, report_cosines, sentence_cosines, text_vectors, word_cosines
-from afloc.model.text_encoder import TextFeatures
+from afloc.model.similarity import LEVELS, TextVectors, report_cosines, sentence_cosines, word_cosines
 
 SMOOTHING = 1.5 / 19  # of the side: the sigma of 1.5 cells in the 19 x 19 maps of the released protocol
 
+_WHOLE = {"floor": 0.0, "top": 1.0}
 _UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
 
 
-def native_map(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> np.ndarray:
+def native_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -> np.ndarray:
     """Where one text's finding is seen in the square the image encoder saw: float32 (h, w) of the shallow
     map, 0 … 1.
 
     The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a
-    sigmoid, and smoothed as widely as the published maps are.
+    sigmoid, and smoothed as widely as the published maps are; then from the model's own range to 0 … 1.
     """
-    vectors = text_vectors(text)
-    word = _logit(word_cosines(image, vectors), "word", calibration)
-    sentence = _logit(sentence_cosines(image, vectors), "sentence", calibration)
+    scale = (calibration or {}).get("map", _WHOLE)
+    return np.clip(
+        (raw_map(image, text, calibration) - scale["floor"]) / (scale["top"] - scale["floor"]), 0, 1
+    )
+
+
+def raw_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -> np.ndarray:
+    """The same before it is stretched to 0 … 1."""
+    word = _logit(word_cosines(image, text), "word", calibration)
+    sentence = _logit(sentence_cosines(image, text), "sentence", calibration)
     sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
     logits = ((word + sentence) / 2)[0, 0].cpu().numpy()
     return ndimage.gaussian_filter(expit(logits), SMOOTHING * logits.shape[-1], mode="reflect")
 
 
-def native_score(image: ImageFeatures, text: TextFeatures, calibration: dict | None) -> float:
+def native_score(image: ImageFeatures, text: TextVectors, calibration: dict | None) -> float:
     """How well the whole of one description fits the whole image, 0 … 1: the report level's logit through a
     sigmoid."""
-    return float(_logit(report_cosines(image, text_vectors(text)), "report", calibration).sigmoid())
+    return float(_logit(report_cosines(image, text), "report", calibration).sigmoid())
 
 
 def operating_point(description: str, modality: str, calibration: dict | None) -> dict | None:

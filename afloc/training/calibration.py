@@ -2,6 +2,7 @@
 alone: those of the patients held back from training."""
 
 import math
+import random
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from afloc.findings import load_findings
 from afloc.model.similarity import LEVELS
+from afloc.native import raw_map
 from afloc.training.images import ImageStage
 from afloc.training.pairs import Description, entails
 from afloc.training.pictures import as_they_are
@@ -17,18 +19,21 @@ from afloc.training.statements import AFFIRMED, Statement
 
 SPECIFICITY = 0.9
 ENOUGH = 12  # present cases a family needs for an operating point of its own
+ENOUGH_ABSENT = 60  # absent cases a source needs to have a say in the operating point
+MAPS_A_ROW = 2  # of present findings, and of absent ones
 CHUNK = 32
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
 SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
 def calibrate(stage: ImageStage) -> dict:
-    """The calibration of one modality: `levels` and `presence` as `afloc.native` reads them, `known` and
-    `sides` as `View.doubt` and `afloc.words.remarks` do.
+    """The calibration of one modality: `levels`, `map` and `presence` as `afloc.native` reads them, `known`
+    and `localizes` as `View`, and `sides` as `afloc.words.remarks` does.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
     slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
-    operating point is the probability that a share SPECIFICITY of the absent findings stays under.
+    operating point is the probability that a share SPECIFICITY of the absent findings stays under, in every
+    source that has enough of them: what is normal in one hospital is no alarm in another.
     """
     scales, biases = stage.objective.log_scale.exp().tolist(), stage.objective.bias.tolist()
     levels = {
@@ -44,18 +49,21 @@ def calibrate(stage: ImageStage) -> dict:
         for text in (entries[finding].name, entries[finding].simple)
     ]
     logits, targets = ask(stage, images, [description for _, description in asked])
+    sources = np.array([[stage.pairs[row].source] for row in _held_back(stage)]).repeat(len(asked), 1)
     families = np.array([family for family, _ in asked])
     known = ~np.isnan(targets)
-    presence = {"other": operating_point(logits[known], targets[known])}
+    presence = {"other": operating_point(logits[known], targets[known], sources[known])}
     for family in sorted(set(families)):
         mine = known & (families == family)
         if (targets[mine] == 1).sum() >= 2 * ENOUGH and (targets[mine] == 0).sum() >= 2 * ENOUGH:
-            presence[family] = operating_point(logits[mine], targets[mine])
+            presence[family] = operating_point(logits[mine], targets[mine], sources[mine])
     return {
         "levels": levels,
+        "map": map_range(stage, {"levels": levels}),
         "presence": presence,
         "known": describe_known(images.numpy()),
         "sides": tells_sides(stage, images),
+        "localizes": stage.recipe.localizes,
     }
 
 
@@ -90,6 +98,23 @@ def describe_known(images: np.ndarray) -> dict:
     }
 
 
+@torch.inference_mode()
+def map_range(stage: ImageStage, calibration: dict) -> dict:
+    """The range of maps that becomes 0 … 1: from the lowest level of maps of absent findings to the highest
+    peaks of present ones, but for a few."""
+    entries, rng = load_findings(stage.name), random.Random(stage.seed)
+    lows, peaks = [], []
+    for row in _held_back(stage):
+        image, facts = stage.encoder(as_they_are(stage.pictures[[row]], stage.size)), stage.pairs[row].facts
+        for present, found in ((1, peaks), (0, lows)):
+            having = [f for f in stage.sampler.common if f in facts and facts[f].present == present]
+            for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
+                grid = raw_map(image, stage.texts([entries[finding].simple]), calibration)
+                found.append(grid.max() if present else np.quantile(grid, 0.05))
+    floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
+    return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
+
+
 def tells_sides(stage: ImageStage, images: Tensor) -> bool:
     """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
     entries, right, wrong = load_findings(stage.name), 0, 0
@@ -109,17 +134,19 @@ def _held_back(stage: ImageStage) -> np.ndarray:
     return np.flatnonzero([pair.held_back for pair in stage.pairs])
 
 
-def operating_point(logits: np.ndarray, targets: np.ndarray) -> dict:
+def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> dict:
     """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers."""
     slope, intercept = fit_platt(logits, targets)
-    scaled = slope * logits + intercept
-    threshold = np.quantile(scaled[targets == 0], SPECIFICITY)
+    scaled, absent = slope * logits + intercept, targets == 0
+    enough = [each for each in np.unique(sources) if (absent & (sources == each)).sum() >= ENOUGH_ABSENT]
+    parts = [absent & (sources == each) for each in enough] or [absent]
+    threshold = max(np.quantile(scaled[part], SPECIFICITY) for part in parts)
     return {
         "slope": round(slope, 4),
         "intercept": round(intercept, 4),
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 4),
         "sensitivity": round(float((scaled[targets == 1] >= threshold).mean()), 3),
-        "specificity": SPECIFICITY,
+        "specificity": round(float((scaled[absent] < threshold).mean()), 3),
     }
 
 

@@ -32,7 +32,8 @@ class ImageRecipe:
 
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
-    attention over a map's logits, `dropout` that of the pooled image vector.
+    attention over a map's logits, `dropout` that of the pooled image vector. `localizes` says whether the
+    maps have been shown to find the place; where not, every answer says so.
     """
 
     table: str
@@ -46,6 +47,7 @@ class ImageRecipe:
     image_rate: float = 4e-4
     projection_rate: float = 1e-3
     weight_decay: float = 0.02
+    localizes: bool = True
 
 
 @dataclass(frozen=True)
