@@ -123,9 +123,12 @@ def sit(chromium, site):
             if "/afloc/study" in response.url:
                 heard.append(("pixels", response.header_value("X-AFLoc-Image") or response.text()))
             elif "/component_server" in response.url:
-                heard.append((response.request.post_data_json["fn_name"], response.text()))
+                asked = response.request.post_data_json
+                if asked["component_id"] == study_tab:  # what the other tabs show is not about the case
+                    heard.append((asked["fn_name"], response.text()))
 
         page.goto(site[0])
+        study_tab = page.evaluate("window.gradio_config.components.find(c => c.props.elem_id === 'study').id")
         page.get_by_role("tab", name="Reader study").click()
         page.on("requestfinished", lambda request: hear(request.response()))
         page.wait_for_selector("#study .card h2:has-text('Reader study')")
