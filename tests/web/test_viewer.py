@@ -221,6 +221,7 @@ def test_boxes_by_keyboard(page):
     page.keyboard.press("Enter")
     (box,) = page.evaluate(f"{VIEWER}.shapes")
     page.keyboard.press("v")
+    settled(page)  # Tab goes to what is on the screen
     page.keyboard.press("Tab")
     expect(page.locator("path.own")).to_be_focused()
     page.keyboard.press("ArrowRight")
