@@ -45,9 +45,9 @@ class Finding:
 
     `score`: 0 … 1, rises with the fit of the whole description. `probability` (0 … 1), `present` and
     `operating_point`, the probability from which on it is, come from the model's calibration and are None
-    without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed
-    scale, covers exactly the image; it is never gated by `present`. `height`, `width`: of `heatmap`, those
-    of the image. `warning`: a sentence on what the answer leaves out.
+    without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed scale, covers exactly the image; it is never
+    gated by `present`. `height`, `width`: of `heatmap`, those of the image. `warning`: a sentence on what the
+    answer leaves out.
 
     Under protocol `paper`, `score` is the raw cosine, and `grid` and `heatmap` are the published map: (224,
     224) over the letterboxed square, -1 … 1, NaN in the margin; `letterbox` leads back to the image.
@@ -122,21 +122,17 @@ class View:
         return f"This does not look like the {kind} images the model knows, so its answers may mean nothing."
 
     @torch.inference_mode()
-    def words(self, description: str) -> list[Word]:
-        """What each word of a description has for a map of its own; none under protocol `paper`.
-
-        DescriptionError where it holds no word.
-        """
+    def words(self, finding: Finding) -> list[Word]:
+        """What each word of a finding's description has for a map of its own; none under protocol `paper`."""
         if self.protocol == "paper":
             return []
         model = self._model
-        tokens, _ = model.read_text(description)
+        tokens, _ = model.read_text(finding.text)
         (features,) = model.encode_texts([tokens])
         letterbox = Letterbox.fit(self.image.height, self.image.width, model.config.image_size)
-        pieces = model.tokenizer.split(normalise_text(description))
-        whole = self.locate(description).grid
+        pieces = model.tokenizer.split(normalise_text(finding.text))
         calibration = model.calibration(self.modality)
-        return weigh_words(pieces, self._features, features, calibration, letterbox, whole)
+        return weigh_words(pieces, self._features, features, calibration, letterbox, finding.grid)
 
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
         """Ask for each of `findings` (names or labels of the findings list, or descriptions).

@@ -18,7 +18,7 @@ def test_the_words_maps_average_to_the_word_level(small_model):
     from afloc.model.similarity import text_vectors, word_cosines
 
     view = small_model.encode(IMAGE)
-    words = view.words("Left pleural effusion, small.")
+    words = view.words(view.locate("Left pleural effusion, small."))
     assert [each.text for each in words] == ["Left", "pleural", "effusion", ",", "small", "."]
     logits = np.mean([np.log(each.grid / (1 - each.grid)) for each in words], axis=0)
     tokens, _ = small_model.read_text("Left pleural effusion, small.")
@@ -34,7 +34,8 @@ def test_the_words_maps_average_to_the_word_level(small_model):
 
 
 def test_the_paper_protocol_has_no_word_maps(small_model):
-    assert small_model.encode(IMAGE, protocol="paper").words("effusion") == []
+    view = small_model.encode(IMAGE, protocol="paper")
+    assert view.words(view.locate("effusion")) == []
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,10 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
         if not description.strip():
             return answer
-        words = view.words(description)
+        finding = view.locate(description)
+        words = view.words(finding)
         return answer | {
-            "finding": describe(view.locate(description)),
+            "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
             "remarks": remarks(description, words, model.calibration(view.modality)),
         }

@@ -301,7 +301,8 @@ def test_words_have_maps_and_remarks(page, model):
     page.hover(".word >> nth=2")
     settled(page)
     assert not np.array_equal(before, canvas(page, "map"))
-    word = model.encode(EXAMPLES[0].load()).words(text)[2]
+    view = model.encode(EXAMPLES[0].load())
+    word = view.words(view.locate(text))[2]
     assert page.evaluate(f"{VIEWER}.valueAt(500.5, 300.5)") == pytest.approx(
         float(
             np.asarray(PIL.Image.fromarray(word.grid).resize((1024, 1024), PIL.Image.Resampling.BILINEAR))[
