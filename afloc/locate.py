@@ -46,8 +46,8 @@ class Finding:
     `score`: 0 … 1, rises with the fit of the whole description. `probability` (0 … 1), `present` and
     `operating_point`, the probability from which on it is, come from the model's calibration and are None
     without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed scale, covers exactly the image; it is
-    never gated by `present`. `height`, `width`: of `heatmap`, those of the image. `warning`: a sentence on what the
-    answer leaves out.
+    never gated by `present`. `height`, `width`: of `heatmap`, those of the image. `warning`: a sentence on
+    what the answer leaves out.
 
     Under protocol `paper`, `score` is the raw cosine, and `grid` and `heatmap` are the published map: (224,
     224) over the letterboxed square, -1 … 1, NaN in the margin; `letterbox` leads back to the image.
