@@ -1,11 +1,13 @@
 """DICOM to `Image`: only the elements named here are read, and none of them identifies the patient."""
 
 import io
-import logging
 import math
+import zlib
+from typing import BinaryIO
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.uid import (
@@ -16,7 +18,16 @@ from pydicom.uid import (
 )
 
 from afloc.errors import ImageError
-from afloc.images import FIRST_FRAME, Image, check_size, make_image, stretch
+from afloc.images import (
+    FIRST_FRAME,
+    MAX_BYTES,
+    TOO_LARGE,
+    Image,
+    check_frames,
+    check_size,
+    make_image,
+    stretch,
+)
 
 # fmt: off
 _ELEMENTS = [
@@ -36,7 +47,9 @@ _ELEMENTS = [
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its messages quote the file
+MAX_NESTING = 8  # sequences in sequences; enhanced multi-frame objects have four
+_META = 144  # bytes before the file meta information, its length included
+_INFLATION = 20  # times its size that a deflated file may have, above 4 MB
 
 
 def read_dicom(data: bytes) -> Image:
@@ -45,23 +58,69 @@ def read_dicom(data: bytes) -> Image:
     Raises ImageError for a file without a picture or of a kind not accepted, and for a damaged one whatever
     pydicom raises.
     """
-    if DeflatedExplicitVRLittleEndian.encode() in data:  # inflates without a limit
-        raise ImageError("The DICOM file is deflated as a whole: export it with another transfer syntax.")
+    data = _inflate(data)
+    _check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
     dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_ELEMENTS)
     if "Rows" not in dataset or not any(
         name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
     ):
         raise ImageError("The DICOM file holds no picture: give one with pixel data.")
     check_size(dataset.Rows, dataset.Columns)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    check_frames(frames)
     photometric = dataset.PhotometricInterpretation
     if photometric not in _GRAY + _COLOUR:
         raise ImageError("The DICOM file has an unusual colour space: export it as MONOCHROME2 or RGB.")
 
     stored = _decode(dataset)
-    frames = int(dataset.get("NumberOfFrames") or 1)
     notes = (FIRST_FRAME,) if frames > 1 else ()
     pixels, window = (_gray if photometric in _GRAY else _colour)(stored, dataset)
     return make_image(pixels, window, notes, _spacing(dataset))
+
+
+def dicom_size(file: BinaryIO) -> tuple[int, int]:
+    """(height, width) from the header. Raises as `read_dicom`."""
+    if DeflatedExplicitVRLittleEndian.encode() in file.read(_META + 1000):
+        file.seek(0)
+        image = read_dicom(file.read(MAX_BYTES))
+        return image.height, image.width
+    file.seek(0)
+    header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+    check_size(header.Rows, header.Columns)
+    return int(header.Rows), int(header.Columns)
+
+
+def _inflate(data: bytes) -> bytes:
+    """A file that is deflated as a whole, as one that is not: pydicom would inflate it without a limit."""
+    start = _META + int.from_bytes(data[_META - 4 : _META], "little")
+    meta, syntax = data[:start], DeflatedExplicitVRLittleEndian.encode()
+    if data[128:140] != b"DICM\x02\0\0\0UL\x04\0" or syntax not in meta:
+        if syntax in data[:2000]:
+            raise ImageError("The DICOM file is deflated as a whole: export it with another transfer syntax.")
+        return data
+    limit = (4 << 20) + _INFLATION * len(data)
+    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], limit + 1)
+    if len(inflated) > limit:
+        raise ImageError(TOO_LARGE)
+    return meta.replace(syntax, ExplicitVRLittleEndian.encode().ljust(len(syntax), b"\0")) + inflated
+
+
+def _check_nesting(dataset: pydicom.Dataset, depth: int = 0) -> None:
+    if depth > MAX_NESTING:
+        raise ImageError(f"The DICOM file nests sequences more than {MAX_NESTING} deep: export it again.")
+    for tag in list(dataset.keys()):  # the tags alone: no other element is converted
+        element = dataset.get_item(tag)
+        if element.VR == "SQ" or (element.VR in (None, "UN") and _known_sequence(tag)):
+            try:
+                items = dataset[tag].value
+            except Exception:  # of no use here, whatever is wrong with it
+                continue
+            for item in items:
+                _check_nesting(item, depth + 1)
+
+
+def _known_sequence(tag: pydicom.tag.BaseTag) -> bool:
+    return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
 def _decode(dataset: pydicom.Dataset) -> np.ndarray:
@@ -147,7 +206,11 @@ def _modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     if tables := dataset.get("ModalityLUTSequence"):
         return _look_up(stored, tables[0], dataset)[0]
     slope, intercept = _number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")
-    if slope is None or intercept is None or (slope, intercept) == (1, 0):
+    if None in (slope, intercept):
+        if dataset.get("RescaleSlope") or dataset.get("RescaleIntercept"):
+            raise ImageError("The DICOM file's rescale slope or intercept is no number: export it again.")
+        return stored
+    if (slope, intercept) == (1, 0):
         return stored
     return stored * slope + intercept
 

@@ -1,38 +1,40 @@
 """The one way in for pictures: a file or an array becomes an `Image`, or an `ImageError` of one sentence.
 
-An uploaded file is hostile until decoded: sizes are checked before a decoder runs, whatever a decoder raises
-becomes an `ImageError`, and nothing a file says about its patient gets out (its name, its tags, a decoder's
-warning that quotes them).
+An uploaded file is hostile until decoded: decoders run in a process of their own (`afloc.decoding`) with
+limits to its time and memory, sizes are checked before one runs, whatever it raises or dies of becomes an
+`ImageError`, and nothing a file says about its patient gets out (its name, its tags, a decoder's warning that
+quotes them).
 """
 
+import contextlib
 import hashlib
-import io
-import logging
-import threading
-import warnings
+import os
+import stat
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image as Pillow
 
+from afloc import decoding
 from afloc.errors import ImageError
 
 MAX_BYTES = 300_000_000
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 80_000_000
+MAX_FRAMES = 500
 MIN_SIDE = 16
 
 ACCEPTED = "DICOM, PNG, JPEG, TIFF or WebP"
 FIRST_FRAME = "The file holds several frames; the first is used."
+TOO_LARGE = (
+    f"The image is too large: give a file of at most {MAX_BYTES // 1_000_000} MB and "
+    f"{MAX_PIXELS // 1_000_000} megapixels."
+)
+NO_FILE = f"There is no file that can be opened: give a {ACCEPTED} file."
 
-_RASTER = ("PNG", "JPEG", "TIFF", "WEBP")
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-# Warning filters belong to the whole process, and a large image takes much memory to decode: one at a time.
-_decoding = threading.Lock()
-logging.getLogger("PIL").setLevel(logging.CRITICAL)  # at its debug level it logs the tags of the file
+_HEAD = 132  # bytes that tell what a file is
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,24 +91,26 @@ def read_image(source: str | Path | bytes | BinaryIO) -> Image:
     """Read a DICOM, PNG, JPEG, TIFF or WebP image from a path, its bytes or an open binary file.
 
     8 and 16 bits, gray and colour; transparency is put on black, EXIF rotation and DICOM's lookup tables or
-    window are applied, and of several frames the first is read.
+    window are applied, and of several frames the first is read. Safe to call from several threads at once.
 
-    Raises ImageError: none of these formats, damaged, under 16 pixels a side, over 100 megapixels or 300 MB.
+    Raises ImageError: none of these formats, damaged, under 16 pixels a side, over 80 megapixels, 300 MB or
+    500 frames, or a file that takes more time or memory than `afloc.decoding` grants.
     """
     data = _read_bytes(source)
-    if not data:
-        raise ImageError(f"The file is empty: give a {ACCEPTED} file.")
-    try:
-        with _decoding, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote the file
-            return _read(data)
-    except ImageError:
-        raise
-    except (MemoryError, Pillow.DecompressionBombError):
-        refusal = _too_large()
-    except Exception:  # decoders raise anything on a damaged file, RecursionError included
-        refusal = _damaged()
-    raise refusal  # out here, so that no decoder's message is chained to it
+    _check_kind(data)
+    answer, pixels = decoding.ask("read", data, len(data))
+    pixels.setflags(write=False)
+    spacing = answer["spacing"] and tuple(answer["spacing"])
+    return Image(pixels, tuple(answer["window"]), tuple(answer["notes"]), spacing)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) that `read_image` would give a file, from its header alone; ImageError as there."""
+    with _open(path) as file:
+        _check_kind(file.read(_HEAD))
+        size = os.fstat(file.fileno()).st_size
+    answer, _ = decoding.ask("size", os.fsencode(os.path.abspath(path)), size)
+    return answer["height"], answer["width"]
 
 
 def image_from_array(array: np.ndarray) -> Image:
@@ -124,10 +128,10 @@ def image_from_array(array: np.ndarray) -> Image:
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise ImageError("An image array of floats must hold finite numbers from 0 to 1.")
         array = np.rint(array * 65535.0).astype(np.uint16)
-        return make_image(_on_black(array), (0, 65535))
+        return make_image(on_black(array), (0, 65535))
     elif array.dtype not in (np.uint8, np.uint16):
         raise ImageError("An image array must hold uint8, uint16 or bool values, or floats from 0 to 1.")
-    return make_image(_on_black(array))
+    return make_image(on_black(array))
 
 
 def make_image(
@@ -148,7 +152,13 @@ def check_size(height: int, width: int) -> None:
     if min(height, width) < MIN_SIDE:
         raise ImageError(f"The image is too small: give one of at least {MIN_SIDE} x {MIN_SIDE} pixels.")
     if height * width > MAX_PIXELS:
-        raise _too_large()
+        raise ImageError(TOO_LARGE)
+
+
+def check_frames(count: int) -> None:
+    """Raise ImageError for more frames than an image of one has any reason to come with."""
+    if count > MAX_FRAMES:
+        raise ImageError(f"The file holds more than {MAX_FRAMES} frames: export the one to look at.")
 
 
 def stretch(values: np.ndarray) -> np.ndarray:
@@ -161,130 +171,60 @@ def stretch(values: np.ndarray) -> np.ndarray:
     return np.rint((values / 2 - low / 2) / ((high / 2 - low / 2) or 1) * 65535).astype(np.uint16)
 
 
-def _too_large() -> ImageError:
-    megabytes, megapixels = MAX_BYTES // 1_000_000, MAX_PIXELS // 1_000_000
-    return ImageError(
-        f"The image is too large: give a file of at most {megabytes} MB and {megapixels} megapixels."
-    )
-
-
-def _damaged() -> ImageError:
-    return ImageError(f"The image is damaged or incomplete: export it again as {ACCEPTED}.")
-
-
-def _read_bytes(source: str | Path | bytes | BinaryIO) -> bytes:
-    data = None
-    try:
-        if isinstance(source, bytes | bytearray | memoryview):
-            data = bytes(source)
-        elif hasattr(source, "read"):
-            data = source.read(MAX_BYTES + 1)
-        elif Path(source).is_file():  # a pipe or a device would never end
-            with open(source, "rb") as file:
-                data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError, TypeError):
-        data = None
-    if not isinstance(data, bytes):
-        raise ImageError(f"There is no file that can be opened: give a {ACCEPTED} file.")
-    if len(data) > MAX_BYTES:
-        raise _too_large()
-    return data
-
-
-def _read(data: bytes) -> Image:
-    if _is_dicom(data):
-        from afloc.dicom import read_dicom  # pydicom is slow to import, and most images are no DICOM
-
-        return read_dicom(data)
-    if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
-        return _read_raster(data)
-    raise ImageError(f"This is not an image AFLoc reads: give a {ACCEPTED} file.")
-
-
-def _is_dicom(data: bytes) -> bool:
+def is_dicom(data: bytes) -> bool:
     """With a preamble (it may look like a TIFF), or without: then an element of group 2 or 8 is first."""
     return data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")
 
 
-def _read_raster(data: bytes) -> Image:
-    picture = Pillow.open(io.BytesIO(data), formats=_RASTER)
-    check_size(picture.height, picture.width)
-    rawmode = _rawmode(picture)
-    # An MPO is a photo from a phone with a preview behind it.
-    several = picture.format != "MPO" and getattr(picture, "is_animated", False)
-    tiff = picture.format == "TIFF"
-    turn = 1 if tiff else picture.getexif().get(0x0112, 1)  # Pillow turns a TIFF by itself
-    white_is_zero = tiff and picture.tag_v2.get(262) == 0
-    pixels = _decode_raster(picture, rawmode, data)
-    if white_is_zero and picture.mode in ("I;16", "F"):  # Pillow does it for fewer bits
-        pixels = pixels.max() - pixels
-    return make_image(_upright(pixels, turn), notes=(FIRST_FRAME,) if several else ())
+def _check_kind(data: bytes) -> None:
+    if not data:
+        raise ImageError(f"The file is empty: give a {ACCEPTED} file.")
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    if not (is_dicom(data) or data.startswith(_SIGNATURES) or webp):
+        raise ImageError(f"This is not an image AFLoc reads: give a {ACCEPTED} file.")
 
 
-def _decode_raster(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:
-    """uint8 or uint16 (H, W) or (H, W, 3), before rotation."""
-    mode = picture.mode
-    if mode.startswith("I;16"):
-        return np.asarray(picture).astype(np.uint16)
-    if mode in ("I", "F"):
-        return stretch(np.asarray(picture))
-    if mode in ("RGB", "RGBA") and (deep := _decode_deep(rawmode, data)) is not None:
-        return _on_black(deep)
-    if mode in ("PA", "La", "LA", "RGBa", "RGBA") or "transparency" in picture.info:
-        return _on_black(np.asarray(picture.convert("RGBA")))
-    return np.asarray(picture.convert("L" if mode in ("1", "L") else "RGB"))
+def _read_bytes(source: str | Path | bytes | BinaryIO) -> bytes:
+    data = None
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        if isinstance(source, bytes | bytearray | memoryview):
+            data = bytes(source)
+        elif hasattr(source, "read"):
+            data = source.read(MAX_BYTES + 1)
+        else:
+            with _open(source) as file:
+                data = file.read(os.fstat(file.fileno()).st_size)  # no more, should it grow
+    if not isinstance(data, bytes):
+        raise ImageError(NO_FILE)
+    if len(data) > MAX_BYTES:
+        raise ImageError(TOO_LARGE)
+    return data
 
 
-def _rawmode(picture: Pillow.Image) -> str:
-    """Pillow's name for how the pixels are stored; known until they are decoded."""
-    arguments = picture.tile[0].args if picture.tile else ""
-    return arguments if isinstance(arguments, str) else str((arguments or [""])[0])
+def _open(path: str | Path) -> BinaryIO:
+    """A regular file, never a pipe or a device, which might never end."""
+    descriptor = None
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if descriptor is None:
+        raise ImageError(NO_FILE)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise ImageError(TOO_LARGE if stat.S_ISREG(found.st_mode) else NO_FILE)
 
 
-def _decode_deep(rawmode: str, data: bytes) -> np.ndarray | None:
-    """Colour of 16 bits a channel, uint16 (H, W, 3 or 4), or None where the file has 8.
-
-    Pillow keeps the high bytes only; told that they stand in the other order, it keeps the low ones.
-    """
-    kind, _, order = rawmode.partition(";16")
-    if kind not in ("RGB", "RGBX", "RGBA", "LA") or order not in ("B", "L", "N"):
-        return None
-
-    def decode(rawmode: str) -> np.ndarray:
-        again = Pillow.open(io.BytesIO(data), formats=_RASTER)
-        again.tile = [
-            tile._replace(args=rawmode if isinstance(tile.args, str) else (rawmode, *tile.args[1:]))
-            for tile in again.tile
-        ]
-        return np.asarray(again).astype(np.uint16)
-
-    if kind == "LA":  # two channels of two bytes, read as four of one
-        bytes_ = decode("RGBA")
-        gray, alpha = bytes_[..., 0] << 8 | bytes_[..., 1], bytes_[..., 2] << 8 | bytes_[..., 3]
-        return np.stack([gray, gray, gray, alpha], axis=2)
-    little = order == "L" or (order == "N" and np.little_endian)
-    return decode(f"{kind};16{'L' if little else 'B'}") << 8 | decode(f"{kind};16{'B' if little else 'L'}")
-
-
-def _on_black(array: np.ndarray) -> np.ndarray:
+def on_black(array: np.ndarray) -> np.ndarray:
     """Drop the fourth channel, transparent parts black; drop a channel axis of one."""
     if array.ndim == 2 or array.shape[2] == 3:
         return array
     if array.shape[2] == 1:
         return array[..., 0]
-    alpha = array[..., 3:] / np.iinfo(array.dtype).max
-    return np.rint(array[..., :3] * alpha).astype(array.dtype)
-
-
-def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
-    """Undo the orientation an EXIF tag names (1 to 8; anything else: as it is)."""
-    if turn in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if turn in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if turn in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
+    seen = np.empty((*array.shape[:2], 3), array.dtype)
+    for row, line in zip(seen, array, strict=True):  # row by row: the fractions take four times the memory
+        row[:] = np.rint(line[:, :3] * (line[:, 3:] / np.iinfo(array.dtype).max))
+    return seen
 
 
 def _suitable_window(pixels: np.ndarray) -> tuple[float, float]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pillow
 
 from afloc import paper
 from afloc.errors import DataError, ImageError
 from afloc.geometry import Box, Letterbox, area_resize
 from afloc.heatmap import enlarge
-from afloc.images import read_image
+from afloc.images import image_size, read_image
 from afloc.locate import Finding
 
 FRAME = 32
@@ -119,27 +118,12 @@ def from_frame(frame: np.ndarray, height: int, width: int, protocol: str) -> np.
 
 def picture_size(path: Path) -> tuple[int, int]:
     """(height, width) of a picture as `read_image` gives it, from its header; DataError if there is none."""
+    if not path.is_file():
+        raise DataError("there is no such file")
     try:
-        with open(path, "rb") as file:
-            start = file.read(132)
-        if start[128:] == b"DICM":
-            import pydicom
-
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
-            return int(header.Rows), int(header.Columns)
-        with Pillow.open(path) as picture:
-            width, height = picture.size
-            turned = picture.format != "TIFF" and picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        return (width, height) if turned else (height, width)
-    except FileNotFoundError:
-        raise DataError("there is no such file") from None
-    except Exception:  # hostile headers raise anything; a DICOM need not begin as one
-        pass
-    try:
-        image = read_image(path)
+        return image_size(path)
     except ImageError:
         raise DataError("the file is no picture that can be read") from None
-    return image.height, image.width
 
 
 def check_truth(truth: Truth, height: int, width: int, where: Callable[[str], str]) -> None:
