@@ -75,7 +75,7 @@ def set_time(seconds: float) -> None:
 
 
 def main() -> None:
-    jobs, replies = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
+    jobs, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):  # some decoders print
         os.dup2(nothing, stream)
@@ -91,7 +91,7 @@ def main() -> None:
             return
         set_time(request["seconds"])
         try:
-            reply = answer(request, bytes(content))
+            reply = answer(request, content)
         except ImageError as error:
             reply = {"error": str(error)}, b""
         except MemoryError:

@@ -11,7 +11,6 @@ A message is two lengths (8 bytes each, little-endian), JSON of the first length
 import atexit
 import contextlib
 import json
-import math
 import os
 import signal
 import struct
@@ -55,13 +54,11 @@ def ask(task: str, content: bytes, file_bytes: int) -> tuple[dict[str, Any], np.
 def send(file: BinaryIO, message: dict[str, Any], content: bytes | np.ndarray = b"") -> None:
     text = json.dumps(message).encode()
     file.write(_LENGTHS.pack(len(text), len(content)) + text)
-    view = memoryview(content)
-    while len(view):
-        view = view[file.write(view) :]
+    file.write(content)
     file.flush()
 
 
-def receive(file: BinaryIO, most: int) -> tuple[dict[str, Any], bytearray]:
+def receive(file: BinaryIO, most: int) -> tuple[dict[str, Any], bytes]:
     """A message; EOFError where the other side is gone, ValueError for more than `most` bytes of content."""
     text_length, length = _LENGTHS.unpack(_read(file, _LENGTHS.size))
     if text_length > _LONGEST_JSON or length > most:
@@ -69,14 +66,10 @@ def receive(file: BinaryIO, most: int) -> tuple[dict[str, Any], bytearray]:
     return json.loads(_read(file, text_length)), _read(file, length)
 
 
-def _read(file: BinaryIO, length: int) -> bytearray:
-    content = bytearray(length)
-    view = memoryview(content)
-    while len(view):
-        count = file.readinto(view)
-        if not count:
-            raise EOFError
-        view = view[count:]
+def _read(file: BinaryIO, length: int) -> bytes:
+    content = file.read(length)
+    if len(content) < length:
+        raise EOFError
     return content
 
 
@@ -94,7 +87,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            bufsize=0,
+            pipesize=1 << 20,
             env=environment,
         )
         self._late = False
@@ -133,8 +126,8 @@ class _Worker:
 
     def release(self) -> None:
         """Close this side of the pipes; a worker that nobody else holds on to then ends by itself."""
-        self._process.stdin.close()
-        self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.raw.close()  # in a forked child, what is buffered is the parent's to send
 
     @contextlib.contextmanager
     def _within(self, seconds: float):
@@ -158,7 +151,7 @@ class _Worker:
     def _cause_of_death(self, seconds: float) -> str:
         code = self._process.wait()
         if self._late or code == -getattr(signal, "SIGPROF", 0):
-            return f"The file could not be read within {math.ceil(seconds)} seconds: give a smaller one."
+            return f"The file could not be read within {seconds:.0f} seconds: give a smaller one."
         if code in (OUT_OF_MEMORY, -9):  # by its own account, or the system's
             return f"The file needs more memory than {MEMORY >> 30} GB to be read: give a smaller one."
         return "The file broke the program that decodes it: export it again as PNG or TIFF."

@@ -99,7 +99,6 @@ def read_image(source: str | Path | bytes | BinaryIO) -> Image:
     data = _read_bytes(source)
     _check_kind(data)
     answer, pixels = decoding.ask("read", data, len(data))
-    pixels.setflags(write=False)
     spacing = answer["spacing"] and tuple(answer["spacing"])
     return Image(pixels, tuple(answer["window"]), tuple(answer["notes"]), spacing)
 
