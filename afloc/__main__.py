@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from afloc.errors import AFLocError, SettingsError
+from afloc.text import one_line
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` should not
     from afloc.locate import Finding, Model, View
@@ -182,8 +183,7 @@ def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
     print(f"{'':{width}}  score  probability  verdict")
     verdicts = {True: "evidence for it", False: "no evidence for it", None: "not calibrated"}
     for name, finding in named:
-        name = " ".join(name.split())
-        name = name if len(name) <= width else name[: width - 1] + "…"
+        name = one_line(name, width)
         probability = "" if finding.probability is None else f"{finding.probability:.2f}"
         print(f"{name:{width}}  {finding.score:5.2f}  {probability:>11}  {verdicts[finding.present]}")
         if finding.warning:
@@ -238,10 +238,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except AFLocError as error:
-        print(error, file=sys.stderr)
+        print(one_line(str(error), 2000), file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:
-        print(f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}.", file=sys.stderr)
+        print(
+            f"{error.strerror or type(error).__name__}: {one_line(str(error.filename or 'a file'))}.",
+            file=sys.stderr,
+        )
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130

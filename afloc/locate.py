@@ -30,6 +30,7 @@ from afloc.model.similarity import text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.native import judge_presence, native_map, native_score, operating_point
+from afloc.text import clean_text
 from afloc.words import Word, weigh_words
 
 PROTOCOLS = ("native", "paper")
@@ -108,7 +109,7 @@ class View:
             descriptions, self._model.encode_texts(tokens), warnings, strict=True
         ):
             warning = " ".join(filter(None, (warning, self._modality_warning))) or None
-            findings.append(replace(answer(text, features), warning=warning))
+            findings.append(replace(answer(clean_text(text), features), warning=warning))
         return findings
 
     @cached_property

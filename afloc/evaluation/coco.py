@@ -39,8 +39,8 @@ def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator
                     raise DataError(f"{path.name}, {table}[{number}] lacks {field}.")
     names = {}
     for number, category in enumerate(content["categories"]):
-        check_label(category["name"], f"{path.name}, categories[{number}], name")
-        names[category["id"]] = category["name"]
+        name = check_label(category["name"], f"{path.name}, categories[{number}], name")
+        names[category["id"]] = name
     known = {image["id"] for image in content["images"]}
     annotations: dict[object, list[tuple[str, dict]]] = {}
     for number, annotation in enumerate(content["annotations"]):

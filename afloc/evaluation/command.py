@@ -15,6 +15,7 @@ from afloc.evaluation.plan import STYLES, Plan
 from afloc.evaluation.plots import Arm, write_figures
 from afloc.evaluation.run import evaluate, write_text
 from afloc.evaluation.tables import format_differences, format_table, paired_differences
+from afloc.text import file_name
 
 
 def run(arguments: Namespace) -> None:
@@ -37,7 +38,7 @@ def run(arguments: Namespace) -> None:
             for style in styles:
                 plan = Plan(dataset, model, arguments.protocol, style, arguments.modality)
                 name = f"{model.name}, {style}" if len(styles) > 1 else model.name
-                folder = out / f"{number}-{_slug(name)}" if several else out
+                folder = out / f"{number}-{file_name(name)}" if several else out
                 summary = evaluate(plan, folder, shard, prior)
                 arms.append(Arm(name, style, summary, pq.read_table(folder / "cases.parquet")))
                 print(f"{name}, {model.fingerprint}\n{format_table(summary)}\n")
@@ -45,7 +46,7 @@ def run(arguments: Namespace) -> None:
         if several:
             first, *others = arms
             differences = {
-                f"{number}-{_slug(arm.name)}": paired_differences(arm.cases, first.cases)
+                f"{number}-{file_name(arm.name)}": paired_differences(arm.cases, first.cases)
                 for number, arm in enumerate(others, start=1)
             }
             write_text(out / "comparison.json", json.dumps(differences, indent=2, allow_nan=False))
@@ -62,7 +63,3 @@ def read_shard(text: str) -> tuple[int, int]:
     if not match or int(match[1]) >= int(match[2]):
         raise SettingsError(f"--shard is {text!r}; it takes I/N, I from 0 to N - 1.")
     return int(match[1]), int(match[2])
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-")

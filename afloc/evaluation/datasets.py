@@ -117,7 +117,7 @@ def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str
     for label, file in masks.items():
         if not isinstance(file, str) or not file.strip():
             raise DataError(f"{where('mask')}: {label!r} needs the path of its mask.")
-        check_label(label, where("mask"))
+        label = check_label(label, where("mask"))
         truths.append(Truth(label, mask=MaskFile(folder / file, file)))
     masked = {meaning(label) for label in masks}
     boxes = read_boxes(parse_json(cells.get("boxes", ""), list, where("boxes")), where)
@@ -130,6 +130,6 @@ def read_boxes(entries: list, where: Callable[[str], str]) -> tuple[Truth, ...]:
     for entry in entries:
         if not isinstance(entry, dict) or not {"label", "x", "y", "w", "h"} <= entry.keys():
             raise DataError(f"{where('boxes')}: each box needs label, x, y, w and h.")
-        check_label(entry["label"], where("boxes"))
-        found.append((entry["label"], read_box([entry[key] for key in "xywh"], entry["label"], where)))
+        label = check_label(entry["label"], where("boxes"))
+        found.append((label, read_box([entry[key] for key in "xywh"], label, where)))
     return by_label(found)

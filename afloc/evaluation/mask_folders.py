@@ -73,8 +73,7 @@ def read_masks(folder: Path) -> Iterator[Row]:
         raise DataError(f"{folder.name}: masks holds no folder that is named as a finding.")
     drawn: dict[str, list[Truth]] = {}
     for finding in findings:
-        label = finding.name.replace("_", " ")
-        check_label(label, f"{folder.name}, masks")
+        label = check_label(finding.name.replace("_", " "), f"{folder.name}, masks")
         for file in _pictures(finding):
             drawn.setdefault(file.stem, []).append(Truth(label, mask=MaskFile(file, file.name)))
     pictures = {image.stem: image for image in _pictures(images)}

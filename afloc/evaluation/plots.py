@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 from afloc.evaluation.blind import BLIND
 from afloc.evaluation.measure import METRICS
 from afloc.evaluation.tables import is_pathology
+from afloc.text import figure_label
 
 TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing game"}
 BLIND_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
@@ -55,8 +56,10 @@ def plot_means(arms: list[Arm]) -> go.Figure:
     figure = make_subplots(1, len(METRICS), subplot_titles=[TITLES[metric] for metric in METRICS])
     group = _group(arms[0].summary)
     first = arms[0].summary["overall"][group]["blind"]
-    bars = [(arm.name, arm.summary["overall"][group], COLOURS[i % 6]) for i, arm in enumerate(arms)]
-    own = f", {arms[0].name}" if len(arms) > 1 else ""
+    bars = [
+        (figure_label(arm.name), arm.summary["overall"][group], COLOURS[i % 6]) for i, arm in enumerate(arms)
+    ]
+    own = f", {figure_label(arms[0].name)}" if len(arms) > 1 else ""
     titles = BLIND_TITLES | {"own_mean": BLIND_TITLES["own_mean"] + own}
     bars += [(titles[name], first[name], gray) for name, gray in zip(BLIND, GRAYS, strict=True)]
     for name, figures, colour in bars:
@@ -74,16 +77,17 @@ def plot_findings(arms: list[Arm]) -> go.Figure:
     """Figure 3, upper part: the cases of each finding as box plots of IoU and CNR."""
     figure = make_subplots(2, 1, subplot_titles=["IoU", "CNR"], shared_xaxes=True, vertical_spacing=0.08)
     for number, arm in enumerate(arms):
-        labels = arm.cases["label"].to_pylist()
+        name, labels = figure_label(arm.name), arm.cases["label"].to_pylist()
         order = sorted(set(labels), key=lambda label: (not is_pathology(label), label))
+        labels, order = (list(map(figure_label, each)) for each in (labels, order))
         for row, metric in enumerate(("iou", "cnr"), start=1):
             figure.add_box(
-                x=labels, y=arm.cases[metric].to_pylist(), name=arm.name, showlegend=row == 1,
-                legendgroup=arm.name, offsetgroup=arm.name, marker_color=COLOURS[number % 6],
+                x=labels, y=arm.cases[metric].to_pylist(), name=name, showlegend=row == 1,
+                legendgroup=name, offsetgroup=name, marker_color=COLOURS[number % 6],
                 boxpoints="outliers", row=row, col=1,
             )  # fmt: skip
     figure.update_layout(boxmode="group")
-    figure.update_xaxes(categoryorder="array", categoryarray=order)
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
     return _finish(figure, "By finding: median, quartiles and the cases outside", width=1100, height=700)
 
 
@@ -95,16 +99,18 @@ def plot_readers(arms: list[Arm]) -> go.Figure | None:
     if not names:
         return None
     figure = make_subplots(1, 2, subplot_titles=["IoU", "Dice"])
-    groups = [(arm.name, [arm.summary["categories"][name] for name in names]) for arm in arms]
+    groups = [(figure_label(arm.name), [arm.summary["categories"][name] for name in names]) for arm in arms]
     groups.append(("Human readers", [summary["categories"][name]["readers"] for name in names]))
+    shown = list(map(figure_label, names))
     for number, (title, categories) in enumerate(groups):
         colour = "#222222" if title == "Human readers" else COLOURS[number % 6]
         for column, metric in enumerate(("iou", "dice"), start=1):
             found = [each[metric] for each in categories]
             figure.add_bar(
-                x=names, y=[each["mean"] for each in found], error_y=_errors(found), name=title,
+                x=shown, y=[each["mean"] for each in found], error_y=_errors(found), name=title,
                 marker_color=colour, legendgroup=title, showlegend=column == 1, row=1, col=column,
             )  # fmt: skip
+    figure.update_xaxes(type="category")
     return _finish(figure, "Models and human readers, mean with 95% interval over patients", width=1100)
 
 
@@ -116,7 +122,7 @@ def plot_descriptions(arms: list[Arm]) -> go.Figure | None:
         return None
     titles = [f"{TITLES[metric]} of a case" for metric in ("iou", "cnr")]
     figure = make_subplots(1, 2, subplot_titles=titles, x_title="simple description")
-    labels = np.array(simple.cases["label"].to_pylist(), dtype=object)
+    labels = np.array(list(map(figure_label, simple.cases["label"].to_pylist())), dtype=object)
     for column, metric in enumerate(("iou", "cnr"), start=1):
         x, y = (np.array(arm.cases[metric].to_pylist(), float) for arm in (simple, precise))
         for number, label in enumerate(sorted(set(labels))):

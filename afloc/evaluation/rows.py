@@ -16,6 +16,7 @@ from afloc.errors import DataError
 from afloc.evaluation.ground_truth import Truth, check_truth, picture_size
 from afloc.findings import find_by_label
 from afloc.geometry import Box
+from afloc.text import LONGEST_LABEL, clean_text, one_line
 
 _KINDS = {dict: "object", list: "list"}
 UNNAMED_SOURCE = "all"
@@ -65,10 +66,13 @@ def meaning(label: str, modality: str | None = None) -> str:
     return entry.id if entry else label.lower()
 
 
-def check_label(label: object, place: str) -> None:
-    """DataError where a label is no text that names something."""
+def check_label(label: object, place: str) -> str:
+    """The name of a finding, clean; DataError where a label is no text that names something."""
     if not isinstance(label, str) or not any(character.isalnum() for character in label):
-        raise DataError(f"{place}: {label!r} is not the name of a finding.")
+        raise DataError(f"{place}: {one_line(repr(label), 60)} is not the name of a finding.")
+    if len(label) > LONGEST_LABEL:
+        raise DataError(f"{place}: the name of a finding is longer than {LONGEST_LABEL} characters.")
+    return clean_text(label)
 
 
 def parse_json(text: str, kind: type, place: str) -> dict | list:
@@ -119,7 +123,10 @@ def read_table(
                         "has columns."
                     )
                 if cells:
-                    yield number, dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
+                    yield (
+                        number,
+                        dict.fromkeys(columns, "") | dict(zip(columns, map(clean_text, cells), strict=False)),
+                    )
     except (UnicodeDecodeError, csv.Error):
         raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
     if number == 1:

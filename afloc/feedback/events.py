@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from afloc.errors import StoreError
+from afloc.text import clean_text, clean_values
 
 KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference")
 LONGEST_TEXT = 20_000  # characters of a description or comment
@@ -166,7 +167,7 @@ def _fit(name: str, value: Any) -> Any:
         if kind == "VARCHAR":
             if not isinstance(value, str) or len(value) > LONGEST_TEXT:
                 raise ValueError
-            return value.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
+            return clean_text(value)
         if kind == "UUID":
             return str(uuid.UUID(str(value)))
         if kind == "TIMESTAMP":
@@ -174,7 +175,7 @@ def _fit(name: str, value: Any) -> Any:
         if kind == "JSON":
             if len(_dump(value)) > LONGEST_JSON:
                 raise ValueError
-            return value
+            return clean_values(value)
         if kind == "BOOLEAN":
             return bool(value)
         if kind == "DOUBLE":
@@ -188,5 +189,5 @@ def _fit(name: str, value: Any) -> Any:
 
 
 def _dump(value: Any) -> str | None:
-    """JSON text, ASCII only, so that any text a browser sends is stored as it came."""
+    """JSON text, ASCII only."""
     return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))

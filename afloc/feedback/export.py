@@ -3,7 +3,6 @@
 import csv
 import glob
 import json
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,10 @@ from afloc.feedback.frames import kept_studies, kept_study, study_frame
 from afloc.feedback.reference import references
 from afloc.feedback.store import Store
 from afloc.feedback.study import study_from_definition
+from afloc.text import file_name, safe_cell, unsafe_cell
 
 FORMATS = ("csv", "parquet", "coco", "imrmc")
 _ENDINGS = {".csv": "csv", ".parquet": "parquet", ".json": "coco", ".imrmc": "imrmc"}
-_FORMULA = re.compile(r"^'*[=+\-@\t\r]")  # a spreadsheet would run it; the quotes are those we put in front
 
 
 def export(store: Store, path: Path, format: str | None = None, study: str | None = None) -> list[Path]:
@@ -47,7 +46,7 @@ def export(store: Store, path: Path, format: str | None = None, study: str | Non
         table.writerow(("column", "type", "meaning"))
         table.writerows((column.name, column.type, column.meaning) for column in COLUMNS)
     for name, each in studies.items():
-        written.append(path.with_name(f"{path.stem}.{name}.study.json"))
+        written.append(path.with_name(f"{path.stem}.{file_name(name)}.study.json"))
         text = json.dumps({"version": each.version, **each.definition()}, indent=2)
         written[-1].write_text(text + "\n", encoding="utf-8")
     return written
@@ -70,22 +69,12 @@ def import_rows(store: Store, path: Path) -> int:
         beside = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*.study.json"))
         definitions = [json.loads(each.read_text(encoding="utf-8")) for each in beside]
         studies = [study_from_definition({k: v for k, v in d.items() if k != "version"}) for d in definitions]
-    except (OSError, KeyError, TypeError, ValueError, csv.Error, duckdb.Error, StoreError):
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error, duckdb.Error, StoreError):
         raise DataError(f"{path.name} is not a CSV or Parquet file that was exported from AFLoc.") from None
     for study in studies:
         store.keep_study(study.version, study.id, study.definition())
     store.record_all(events)
     return store.rows("SELECT count(*) AS n FROM events")[0]["n"] - before
-
-
-def safe_cell(value: Any) -> Any:
-    """A text as a cell that no spreadsheet takes for a formula: a quote before = + - @ tab and return."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def unsafe_cell(cell: str) -> str:
-    """The text that `safe_cell` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _select(study: str | None) -> tuple[str, list[str]]:

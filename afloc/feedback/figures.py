@@ -3,6 +3,8 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from afloc.text import figure_label
+
 COLOURS = {"unaided": "#6b7280", "aided": "#c2410c"}
 
 
@@ -12,8 +14,12 @@ def overview_figure(overview: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for answer, part in overview.groupby("answer"):
         counts = part.groupby("description")["count"].sum().reindex(top, fill_value=0)
-        figure.add_bar(y=list(top), x=counts.tolist(), name=str(answer), orientation="h")
-    return _finish(figure, "Answers in the Probe tab", "answers").update_layout(barmode="stack")
+        figure.add_bar(
+            y=list(map(figure_label, top)), x=counts.tolist(), name=figure_label(str(answer)), orientation="h"
+        )
+    return _finish(figure, "Answers in the Probe tab", "answers").update_layout(
+        barmode="stack", yaxis_type="category"
+    )
 
 
 def counts_figure(counts: pd.DataFrame, question: str, labels: tuple[str, ...]) -> go.Figure:
@@ -23,8 +29,10 @@ def counts_figure(counts: pd.DataFrame, question: str, labels: tuple[str, ...]) 
     for arm, colour in COLOURS.items():
         numbers = part[part["arm"] == arm].groupby("answer")["count"].sum().reindex(labels, fill_value=0)
         if numbers.sum():
-            figure.add_bar(x=list(labels), y=numbers.tolist(), name=arm, marker_color=colour)
-    return _finish(figure, "Answers", None, "readings")
+            figure.add_bar(
+                x=list(map(figure_label, labels)), y=numbers.tolist(), name=arm, marker_color=colour
+            )
+    return _finish(figure, "Answers", None, "readings").update_xaxes(type="category")
 
 
 def agreement_figure(pairs: pd.DataFrame, question: str) -> go.Figure:
@@ -32,7 +40,7 @@ def agreement_figure(pairs: pd.DataFrame, question: str) -> go.Figure:
     part = pairs[pairs["question"] == question]
     figure = go.Figure()
     for arm, mine in part.groupby("arm", sort=False):
-        names = [f"{row.first} – {row.second}" for row in mine.itertuples(index=False)]
+        names = [figure_label(f"{row.first} – {row.second}") for row in mine.itertuples(index=False)]
         _add_points(figure, arm, names, mine, "kappa")
     return _finish(figure, "Agreement of pairs of readers", "kappa").update_xaxes(range=[-1.02, 1.02])
 
@@ -41,7 +49,7 @@ def overlap_figure(overlaps: pd.DataFrame) -> go.Figure:
     """Mean IoU between readers, and of readers and the model with the reference, by arm."""
     figure = go.Figure()
     for arm, mine in overlaps.groupby("arm", sort=False):
-        names = [f"{row.first} – {row.second}" for row in mine.itertuples(index=False)]
+        names = [figure_label(f"{row.first} – {row.second}") for row in mine.itertuples(index=False)]
         _add_points(figure, arm, names, mine, "iou")
     return _finish(figure, "Overlap of what was drawn", "IoU").update_xaxes(range=[-0.02, 1.02])
 

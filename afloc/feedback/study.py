@@ -99,12 +99,18 @@ class Study:
 
 
 def study_from_definition(definition: Mapping[str, Any]) -> Study:
-    """The study that `Study.definition` described; without codes and images, good for analysis only."""
+    """The study that `Study.definition` described; without codes and images, good for analysis only.
+
+    ValueError, KeyError or TypeError for anything else.
+    """
     questions = [Question(**each | {"labels": tuple(each["labels"])}) for each in definition["questions"]]
     cases = [
         Case(image="", **each | {"boxes": tuple(tuple(box) for box in each["boxes"])})
         for each in definition["cases"]
     ]
+    names = [definition["id"], *(each.id for each in (*questions, *cases)), *definition["readers"]]
+    if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
+        raise ValueError(f"a name in a study {NAME_RULE}")
     parts = {
         "questions": tuple(questions),
         "cases": tuple(cases),

@@ -5,6 +5,7 @@ from typing import Any
 
 from afloc.errors import SettingsError
 from afloc.geometry import Box
+from afloc.text import clean_text
 
 _NEEDED = object()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,59}")  # safe in every file format written of it
@@ -31,7 +32,7 @@ class Table:
         value = self._take(key, default)
         if value != default and (not isinstance(value, str) or not value.strip()):
             self.fail(key, "must be a text that is not empty")
-        return value.strip()
+        return clean_text(value).strip() if isinstance(value, str) else value
 
     def name(self, key: str) -> str:
         value = self.text(key)
@@ -62,7 +63,7 @@ class Table:
         value = self._take(key, _NEEDED)
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
             self.fail(key, "must be a list of texts")
-        return tuple(value)
+        return tuple(map(clean_text, value))
 
     def boxes(self, key: str) -> tuple[Box, ...]:
         value = self._take(key, [])

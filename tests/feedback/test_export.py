@@ -12,10 +12,11 @@ from afloc.errors import DataError
 from afloc.feedback import frames, readings
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.events import NAMES
-from afloc.feedback.export import export, import_rows, safe_cell, unsafe_cell
+from afloc.feedback.export import export, import_rows
 from afloc.feedback.reference import import_reference, references
 from afloc.feedback.store import Store
 from afloc.feedback.study import load_image, read_study
+from afloc.text import safe_cell, unsafe_cell
 from tests.feedback.conftest import HOSTILE
 
 EVERYTHING = "SELECT * FROM events ORDER BY seq"
