@@ -87,7 +87,6 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pipesize=1 << 20,
             env=environment,
         )
         self._late = False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from afloc.errors import DataError
 from afloc.evaluation.ground_truth import Truth, read_box
-from afloc.evaluation.rows import Row, by_label, index_files, load_json, read_table
+from afloc.evaluation.rows import Row, by_label, check_label, index_files, load_json, read_table
 from afloc.evaluation.shapes import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
 from afloc.geometry import Box
 
@@ -196,6 +196,7 @@ def _segmentations(path: Path, film: str, findings: object) -> tuple[Truth, ...]
     truths = []
     for label, drawn in findings.items():
         place = f"{path.name}, {film}, {label}"
+        label = check_label(label, f"{path.name}, {film}")
         if not isinstance(drawn, dict) or not {"size", "counts"} <= drawn.keys():
             raise DataError(f"{place} lacks size or counts.")
         size = read_size(drawn["size"], place)
