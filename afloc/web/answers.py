@@ -14,14 +14,17 @@ from starlette.routing import Route
 
 from afloc.errors import AFLocError
 from afloc.locate import Finding
+from afloc.web.metrics import METRICS
 
 UNEXPECTED = "Something went wrong on the server; please try again."
+NO_MEMORY = "The server has no memory left for this; please try again later, or with a smaller image."
 GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
 log = logging.getLogger(__name__)
 
 
 def describe(finding: Finding) -> dict:
     """A finding with its map as `grid`: rows of numbers 0 … 1 that cover exactly the image."""
+    METRICS.count("located")
     entry = {
         "text": finding.text,
         "score": finding.score,
@@ -41,6 +44,9 @@ def explain(error: Exception) -> str:
     """
     if isinstance(error, AFLocError):
         return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # PyTorch's RuntimeError
+        return NO_MEMORY
+    METRICS.count("unexpected")
     place = traceback.extract_tb(error.__traceback__)[-1]
     log.error("%s in %s, line %s", type(error).__name__, Path(place.filename).name, place.lineno)
     return UNEXPECTED
