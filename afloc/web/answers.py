@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from afloc.errors import AFLocError
+from afloc.errors import AFLocError, DescriptionError
 from afloc.locate import Finding
 from afloc.web.metrics import METRICS
 
 UNEXPECTED = "Something went wrong on the server; please try again."
 NO_MEMORY = "The server has no memory left for this; please try again later, or with a smaller image."
 GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
+LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +35,15 @@ def describe(finding: Finding) -> dict:
         "grid": [[round(value, 4) for value in row] for row in finding.grid.tolist()],
     }
     return entry | {"warning": finding.warning} if finding.warning else entry
+
+
+def read_description(value: object) -> str:
+    """A description that came from outside; DescriptionError where it is no text, or too long."""
+    if not isinstance(value, str):
+        raise DescriptionError("The description should be a text.")
+    if len(value) > LONGEST_DESCRIPTION:
+        raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
+    return value
 
 
 def explain(error: Exception) -> str:

@@ -9,7 +9,7 @@ from afloc.errors import ImageError
 from afloc.feedback.store import Store
 from afloc.images import Image, read_image
 from afloc.locate import Model
-from afloc.web.answers import describe, explain
+from afloc.web.answers import describe, explain, read_description
 from afloc.web.feedback import save_feedback, show_saved
 
 
@@ -40,7 +40,7 @@ def add_endpoints(model: Model, store: Store, uploads: Path) -> None:
     def locate(image: gr.FileData, description: str) -> dict:
         """Where the model sees the described finding: its score, its regions and the map as `grid`."""
         try:
-            finding = model.encode(read_upload(image, uploads)).locate(description)
+            finding = model.encode(read_upload(image, uploads)).locate(read_description(description))
             return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None

@@ -116,7 +116,8 @@ class Door:
                 return self._sign_in.ask(request)
             if route == "/logout":
                 return self._sign_in.leave(request)
-        return _say("There is no such page.", 404) if route == _UNKNOWN else None
+        closed = route == _UNKNOWN or (not self._sign_in and route in (signin.PATH, "/logout"))
+        return _say("There is no such page.", 404) if closed else None
 
 
 _UNKNOWN = "other"
