@@ -7,6 +7,7 @@ One thread writes. It takes what is queued, commits it in one transaction, and o
 import contextlib
 import json
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please 
 AT_ONCE = 200  # rows committed together at most
 SECONDS_TO_SAVE = 30.0
 SECONDS_BETWEEN_CHECKS = 5.0
+ROOM_TO_SAVE = 1 << 20  # bytes; the largest answer
 
 _COLUMN_LIST = ", ".join(f'"{name}"' for name in NAMES)
 _PLACES = "(" + ", ".join("?" * len(NAMES)) + ")"
@@ -128,14 +130,18 @@ class Store:
             lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters))
         )
 
-    def can_save(self) -> bool:
-        """Whether a row would reach the disk now: tried at most every few seconds."""
+    def check(self) -> str | None:
+        """Why an answer could not be saved now, None where it could; a small row is really written."""
         with self._checking:
             if time.monotonic() >= self._checked_until:
                 with contextlib.suppress(StoreError):
                     self._ask((), _write_check)
                 self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
-        return self.problem is None
+        try:
+            full = shutil.disk_usage(self.path.parent).free < ROOM_TO_SAVE
+        except OSError:
+            full = True
+        return self.problem or (NOT_SAVED if full else None)
 
     @property
     def last_seq(self) -> int:

@@ -8,7 +8,7 @@ the headers of every answer, and one sentence where an answer would have been an
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,6 +86,8 @@ class Door:
         except TooLargeError as error:
             if not status:
                 await _say(str(error), 413)(scope, receive, send_on)
+        except ClientDisconnect:  # whoever sent went away; nobody is left to answer
+            pass
         except Exception as error:
             sentence = explain(error)
             if status:  # the answer broke off: the connection must, too

@@ -18,15 +18,15 @@ def operations_routes(model: Model, store: Store, token: str | None) -> list[Rou
     """GET /health: 200, or 503 where nothing can be saved, for anybody. GET /metrics: with the token."""
 
     def health(_: Request) -> Response:
-        writable = store.can_save()
+        problem = store.check()
         said = {
-            "status": "ok" if writable else "failing",
+            "status": "failing" if problem else "ok",
             "model": f"{model.name} {model.config.version}",
             "fingerprint": model.fingerprint,
             "device": str(model.device),
-            "store": "writable" if writable else store.problem,
+            "store": problem or "writable",
         }
-        return JSONResponse(said, 200 if writable else 503, {"Cache-Control": "no-store"})
+        return JSONResponse(said, 503 if problem else 200, {"Cache-Control": "no-store"})
 
     def metrics(request: Request) -> Response:
         if not _may_see(request, token):
