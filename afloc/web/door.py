@@ -31,7 +31,8 @@ ROUTES = (
     *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel", "/gradio_api/reset"),
     "/gradio_api/upload",
 )
-BELOW = (*STATIC, "/afloc/", "/gradio_api/call/", "/gradio_api/heartbeat/")
+OWN = ("/afloc/images", "/afloc/runs", "/afloc/study", "/afloc/export", "/afloc/plotly.js")
+BELOW = (*STATIC, "/gradio_api/call/", "/gradio_api/heartbeat/", *OWN)
 MOST_ELSEWHERE_MB = 32  # of a body that is no image file: a question, a dropped ground truth
 BURST = 10  # seconds' worth of requests that may come at once
 
@@ -103,7 +104,7 @@ class Door:
         if route == HEALTH:
             return None
         try:
-            if not request.url.path.startswith(STATIC):
+            if route not in STATIC:
                 self._limit.take(client.get())
         except TooManyError as error:
             return _say(str(error), 429, {"Retry-After": "1"})
@@ -131,10 +132,8 @@ def find_route(path: str) -> str:
     path = path.rstrip("/") or "/"
     if path in ROUTES:
         return path
-    below = next((each for each in BELOW if path.startswith(each)), None)
-    if below is None or "/../" in f"{path}/":
-        return _UNKNOWN
-    return "/".join(path.split("/")[:3]) if below == "/afloc/" else below
+    below = next((each for each in BELOW if f"{path}/".startswith(f"{each.rstrip('/')}/")), None)
+    return _UNKNOWN if below is None or "/../" in f"{path}/" else below
 
 
 def too_large(limit_mb: int) -> str:

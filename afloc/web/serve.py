@@ -14,6 +14,7 @@ from afloc.web.logs import set_up_log
 from afloc.web.page import Site, build_site
 
 FIRST_PORT, PORTS = 7860, 100
+IDLE_SECONDS = 75  # of a connection; proxies keep theirs for 60, and must not find ours just closed
 GRACE_SECONDS = 20  # for requests under way when the server is told to stop
 
 
@@ -31,6 +32,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 proxy_headers=True,
                 forwarded_allow_ips=settings.proxies or ("*" if on_spaces() else "127.0.0.1"),
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

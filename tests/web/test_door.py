@@ -317,6 +317,7 @@ def test_routes_are_named_without_what_varies_in_them():
     assert find_route("/gradio_api/heartbeat/secret") == "/gradio_api/heartbeat/"
     assert find_route("/afloc/images/TOKEN") == find_route("/afloc/images") == "/afloc/images"
     assert find_route("/gradio_api/component_server/") == "/gradio_api/component_server"
+    assert find_route('/afloc/"typed"') == find_route("/afloc/imagesque") == "other"
     assert find_route("/assets/../x") == find_route("/gradio_api/file=/x") == "other"
 
 
