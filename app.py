@@ -4,7 +4,7 @@ import sys
 
 from afloc.errors import AFLocError
 from afloc.settings import read_settings
-from afloc.web.page import launch
+from afloc.web.serve import launch
 
 if __name__ == "__main__":
     try:

@@ -165,6 +165,23 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     run(arguments)
 
 
+def add_password(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("password", help="hash a password for AFLOC_PASSWORD")
+    parser.set_defaults(run=run_password)
+
+
+def run_password(arguments: argparse.Namespace) -> None:
+    import getpass
+
+    from afloc.passwords import SHORTEST, hash_password
+
+    ask = getpass.getpass if sys.stdin.isatty() else lambda _: sys.stdin.readline().rstrip("\n")
+    password = ask("Password: ")
+    if len(password) < SHORTEST:
+        raise SettingsError(f"The password is too short: give at least {SHORTEST} characters.")
+    print(hash_password(password))
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
@@ -173,6 +190,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_train,
     add_feedback,
     add_study,
+    add_password,
 )
 
 

@@ -7,10 +7,11 @@ finding = view.locate("small left pleural effusion")
 
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +39,9 @@ IMAGE_CACHE_BYTES = 256 * 2**20
 TEXT_CACHE_BYTES = 32 * 2**20
 
 _TEXTS_AT_ONCE = 16
+_LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
+
+Features = TypeVar("Features", ImageFeatures, TextFeatures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,7 @@ class View:
         for text, features, warning in zip(
             descriptions, self._model.encode_texts(tokens), warnings, strict=True
         ):
-            warning = " ".join(filter(None, (warning, self._modality_warning))) or None
+            warning = " ".join(filter(None, (warning, self._modality_warning, self._model.notice))) or None
             findings.append(replace(answer(clean_text(text), features), warning=warning))
         return findings
 
@@ -183,7 +187,8 @@ class Model:
 
     `name`, `card` (its README), `fingerprint` (12 hexadecimal digits that stand for weights, tokenizer and
     config), `modalities`.
-    Embeddings of images (by content) and of texts are kept, each within a memory budget in bytes.
+    Embeddings of images (by content) and of texts are kept, each within a memory budget in bytes. A GPU whose
+    memory runs out is left for good, for the CPU; `notice` then says so, as does every finding's warning.
     """
 
     def __init__(
@@ -199,6 +204,7 @@ class Model:
         self.modalities = self.config.modalities
         self.fingerprint = checkpoint.fingerprint()
         self.device = device
+        self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
@@ -288,12 +294,17 @@ class Model:
         else:
             fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
-        pixels = normalise(square[None], self.config.normalisation).to(self.device)
-        return self.network.encode_images(pixels.contiguous(memory_format=torch.channels_last), encoder)
+        pixels = normalise(square[None], self.config.normalisation)
+
+        def encode() -> ImageFeatures:
+            batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+            return self.network.encode_images(batch, encoder)
+
+        return self._on_cpu_if_need_be(encode)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:
-        batch = self.network.encode_texts(texts)
+        batch = self._on_cpu_if_need_be(lambda: self.network.encode_texts(texts))
         encoded = {}
         for row, text in enumerate(texts):
             words, sentences = text.word_count, len(text.sentences) + 2
@@ -307,6 +318,16 @@ class Model:
             self.texts.put(text, features)
             encoded[text] = features
         return encoded
+
+    def _on_cpu_if_need_be(self, encode: Callable[[], Features]) -> Features:
+        """What `encode` computes, in the memory of the CPU, where maps and scores are computed from it."""
+        try:
+            features = encode()
+        except torch.cuda.OutOfMemoryError:
+            self.device, self.notice = torch.device("cpu"), _LEFT_GPU
+            self.network.to(self.device)
+            features = encode()
+        return replace(features, **{name: tensor.cpu() for name, tensor in vars(features).items()})
 
 
 def load_model(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afloc.errors import SettingsError
+from afloc.passwords import check_hash
 
 
 def _text_or_none(text: str) -> str | None:
@@ -28,6 +29,19 @@ def _number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _log(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError("text or json")
+    return text
+
+
+def _hash_or_none(text: str) -> str | None:
+    try:
+        return check_hash(text) if text else None
+    except SettingsError:
+        raise ValueError("what `python -m afloc password` prints") from None
+
+
 def _port(text: str) -> int | None:
     return _number(1, 65535)(text) if text else None
 
@@ -36,13 +50,15 @@ def _port(text: str) -> int | None:
 class Setting:
     """One row: the environment variable, its default as written there, what it does, how it is read.
 
-    `parse` raises ValueError with what it would have accepted ("auto, cpu or cuda").
+    `parse` raises ValueError with what it would have accepted ("auto, cpu or cuda"). What a `secret` one
+    holds is not repeated.
     """
 
     name: str
     default: str
     help: str
     parse: Callable[[str], Any]
+    secret: bool = False
 
     @property
     def field(self) -> str:
@@ -103,6 +119,34 @@ SETTINGS = (
         "Code that shows the results over everything; empty for nobody. A study has a code of its own.",
         _text_or_none,
     ),
+    Setting(
+        "AFLOC_PASSWORD",
+        "",
+        "Hash of the password that opens the page, from `python -m afloc password`; empty for no sign-in.",
+        _hash_or_none,
+        secret=True,
+    ),
+    Setting(
+        "AFLOC_RATE",
+        "200",
+        "Requests a second that one address may send, ten times as many at once.",
+        _number(1, 1_000_000),
+    ),
+    Setting("AFLOC_RATE_ALL", "1000", "The same for all addresses together.", _number(1, 1_000_000)),
+    Setting(
+        "AFLOC_PROXIES",
+        "",
+        "Addresses of the reverse proxies whose X-Forwarded-For is believed, with commas between, * for any; "
+        "empty for this computer (on Hugging Face Spaces for any).",
+        _text_or_none,
+    ),
+    Setting(
+        "AFLOC_METRICS_TOKEN",
+        "",
+        "Bearer token that `/metrics` asks for; empty to answer this computer only.",
+        _text_or_none,
+    ),
+    Setting("AFLOC_LOG", "text", "The log on stderr: text (problems only) or json (every request).", _log),
 )
 
 Settings = namedtuple("Settings", [setting.field for setting in SETTINGS])
@@ -116,5 +160,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         try:
             values[setting.field] = setting.parse(text)
         except ValueError as error:
-            raise SettingsError(f"{setting.name} is {text!r}; it takes {error}.") from None
+            given = "" if setting.secret else f" is {text!r}; it"
+            raise SettingsError(f"{setting.name}{given} takes {error}.") from None
     return Settings(**values)

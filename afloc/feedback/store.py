@@ -7,7 +7,9 @@ One thread writes. It takes what is queued, commits it in one transaction, and o
 import contextlib
 import json
 import queue
+import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ FILE_NAME = "feedback.duckdb"
 NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please try again."
 AT_ONCE = 200  # rows committed together at most
 SECONDS_TO_SAVE = 30.0
+SECONDS_BETWEEN_CHECKS = 5.0
+ROOM_TO_SAVE = 1 << 20  # bytes; the largest answer
 
 _COLUMN_LIST = ", ".join(f'"{name}"' for name in NAMES)
 _PLACES = "(" + ", ".join("?" * len(NAMES)) + ")"
@@ -76,6 +80,8 @@ class Store:
         self._count = SavedCount(self.path)
         self._pending_notices: list[str] = []
         self._gate = threading.Lock()
+        self._checking = threading.Lock()
+        self._checked_until = 0.0
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._closed = False
         try:
@@ -123,6 +129,19 @@ class Store:
         self._read(
             lambda cursor: cursor.execute(f"COPY ({query}) TO '{target}' ({options})", list(parameters))
         )
+
+    def check(self) -> str | None:
+        """Why an answer could not be saved now, None where it could; a small row is really written."""
+        with self._checking:
+            if time.monotonic() >= self._checked_until:
+                with contextlib.suppress(StoreError):
+                    self._ask((), _write_check)
+                self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
+        try:
+            full = shutil.disk_usage(self.path.parent).free < ROOM_TO_SAVE
+        except OSError:
+            full = True
+        return self.problem or (NOT_SAVED if full else None)
 
     @property
     def last_seq(self) -> int:
@@ -339,6 +358,10 @@ def _blames_disk(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.FatalException) or any(
         reason in str(error) for reason in ("Could not write", "No space left", "Read-only file system")
     )
+
+
+def _write_check(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("INSERT OR REPLACE INTO store VALUES ('checked', ?)", [str(_now())])
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

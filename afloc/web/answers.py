@@ -12,16 +12,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from afloc.errors import AFLocError
+from afloc.errors import AFLocError, DescriptionError
 from afloc.locate import Finding
+from afloc.web.metrics import METRICS
 
 UNEXPECTED = "Something went wrong on the server; please try again."
+NO_MEMORY = "The server has no memory left for this; please try again later, or with a smaller image."
 GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
+LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 log = logging.getLogger(__name__)
 
 
 def describe(finding: Finding) -> dict:
     """A finding with its map as `grid`: rows of numbers 0 … 1 that cover exactly the image."""
+    METRICS.count("located")
     entry = {
         "text": finding.text,
         "score": finding.score,
@@ -33,6 +37,15 @@ def describe(finding: Finding) -> dict:
     return entry | {"warning": finding.warning} if finding.warning else entry
 
 
+def read_description(value: object) -> str:
+    """A description that came from outside; DescriptionError where it is no text, or too long."""
+    if not isinstance(value, str):
+        raise DescriptionError("The description should be a text.")
+    if len(value) > LONGEST_DESCRIPTION:
+        raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
+    return value
+
+
 def explain(error: Exception) -> str:
     """One sentence for the user.
 
@@ -41,6 +54,9 @@ def explain(error: Exception) -> str:
     """
     if isinstance(error, AFLocError):
         return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # PyTorch's RuntimeError
+        return NO_MEMORY
+    METRICS.count("unexpected")
     place = traceback.extract_tb(error.__traceback__)[-1]
     log.error("%s in %s, line %s", type(error).__name__, Path(place.filename).name, place.lineno)
     return UNEXPECTED

@@ -3,31 +3,44 @@
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio.utils import is_in_or_equal
 
 from afloc.errors import ImageError
 from afloc.feedback.store import Store
 from afloc.images import Image, read_image
 from afloc.locate import Model
-from afloc.web.answers import describe, explain
+from afloc.web.answers import describe, explain, read_description
 from afloc.web.feedback import save_feedback, show_saved
 
 
-def read_upload(image: dict) -> Image:
-    """The image of an uploaded file. Only what was uploaded is opened, whatever path a client names."""
+class Page(gr.Blocks):
+    """Blocks whose endpoints get what a client sent, as it was sent.
+
+    Gradio would fetch whatever address stands in it, and print it where something is missing.
+    """
+
+    async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
+        if len(inputs) != len(block_fn.inputs):
+            wanted = f"{block_fn.name} takes {len(block_fn.inputs)} values, not {len(inputs)}."
+            raise gr.Error(wanted, print_exception=False)
+        return inputs
+
+
+def read_upload(image: dict, folder: Path) -> Image:
+    """The image of an uploaded file. Only what is in the upload folder is opened, whatever a client names."""
     path = image.get("path") if isinstance(image, dict) else None
-    if not (isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file()):
+    if not (isinstance(path, str) and is_in_or_equal(path, folder) and Path(path).is_file()):
         raise ImageError("Please send the image as a file, with gradio_client's handle_file.")
     return read_image(Path(path).read_bytes())
 
 
-def add_endpoints(model: Model, store: Store) -> None:
-    """Add /locate, /classify and /feedback to the current `gr.Blocks`."""
+def add_endpoints(model: Model, store: Store, uploads: Path) -> None:
+    """Add /locate, /classify and /feedback to the current `gr.Blocks`; `uploads`: where files arrive."""
 
     def locate(image: gr.FileData, description: str) -> dict:
         """Where the model sees the described finding: its score, its regions and the map as `grid`."""
         try:
-            finding = model.encode(read_upload(image)).locate(description)
+            finding = model.encode(read_upload(image, uploads)).locate(read_description(description))
             return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
@@ -35,7 +48,7 @@ def add_endpoints(model: Model, store: Store) -> None:
     def classify(image: gr.FileData) -> list:
         """Every finding of the image's modality, with score, probability and verdict."""
         try:
-            found = model.encode(read_upload(image)).classify()
+            found = model.encode(read_upload(image, uploads)).classify()
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
         verdict = ("text", "score", "probability", "present")
@@ -58,7 +71,7 @@ def add_endpoints(model: Model, store: Store) -> None:
         said = {"description": description, "agreement": agreement, "confidence": confidence}
         said |= {"comment": comment, "regions": regions}
         try:
-            view = model.encode(read_upload(image))
+            view = model.encode(read_upload(image, uploads))
             return show_saved(save_feedback(store, model, view, said))
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None

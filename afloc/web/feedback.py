@@ -11,7 +11,7 @@ from afloc.errors import AccessError, StoreError
 from afloc.feedback.events import Event
 from afloc.feedback.store import Saved, Store
 from afloc.locate import Finding, Model, View
-from afloc.web.answers import GONE, answering
+from afloc.web.answers import GONE, answering, read_description
 from afloc.web.store import ImageStore
 
 AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
@@ -54,7 +54,7 @@ def save_feedback(store: Store, model: Model, view: View, said: Mapping[str, Any
         raise StoreError(f"Not saved: please answer with one of {', '.join(AGREEMENTS)}.")
     if confidence is not None and confidence not in range(1, MOST_CONFIDENT + 1):
         raise StoreError(f"Not saved: how sure you are goes from 1 to {MOST_CONFIDENT}.")
-    finding = view.locate(str(said.get("description", "")))
+    finding = view.locate(read_description(said.get("description", "")))
     answers = {"agreement": agreement} | ({} if confidence is None else {"confidence": int(confidence)})
     kept = ("session", "comment", "regions", "display", "visible_ms")
     named = {"id": said["id"]} if said.get("id") else {}

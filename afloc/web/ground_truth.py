@@ -20,9 +20,8 @@ from afloc.examples import EXAMPLES, Example
 from afloc.heatmap import min_max
 from afloc.locate import Finding, Model, View
 from afloc.metrics import PAPER_THRESHOLDS, curve
-from afloc.web.answers import answering, describe
+from afloc.web.answers import GONE, LONGEST_DESCRIPTION, answering, describe
 from afloc.web.offers import MODALITIES, load_example, offer_examples
-from afloc.web.probe import GONE, LONGEST_DESCRIPTION
 from afloc.web.sets import Sets
 from afloc.web.store import ImageStore
 from afloc.web.truths import draw, read_file, to_json
@@ -45,7 +44,7 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
         """{"image": token, "content": base64, "name", "image_name" or null} to {"truths": [truth, …]}."""
         opened = store.get(str(question.get("image")))
         if opened is None:
-            return {"gone": True, "error": GONE}
+            return GONE
         size = opened.image.height, opened.image.width
         name, image_name = (str(question.get(key) or "") for key in ("name", "image_name"))
         truths = read_file(question.get("content"), name, *size, image_name or None)
@@ -62,7 +61,7 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
         """
         opened = store.get(str(question.get("image")))
         if opened is None:
-            return {"gone": True, "error": GONE}
+            return GONE
         entries = question.get("truths") or []
         if not isinstance(entries, list) or len(entries) > MOST_TRUTHS:
             raise DataError(f"Please give at most {MOST_TRUTHS} findings of an image.")

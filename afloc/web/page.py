@@ -1,30 +1,55 @@
-"""The page: the top bar, its tabs, and how the server is started."""
+"""The page: the top bar and its tabs, and the ASGI app that serves them behind the door."""
 
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from afloc.feedback.backup import Backup
 from afloc.feedback.store import Store
 from afloc.feedback.study import read_studies
 from afloc.locate import Model, load_model
 from afloc.settings import Settings
-from afloc.web.api import add_endpoints
+from afloc.web.api import Page, add_endpoints
+from afloc.web.door import Door
 from afloc.web.ground_truth import ground_truth_tab
+from afloc.web.operations import operations_routes
+from afloc.web.policy import NameScripts
 from afloc.web.probe import probe_tab
 from afloc.web.results import results_routes, results_tab
 from afloc.web.sets import Sets, run_routes
+from afloc.web.signin import SignIn
 from afloc.web.store import ImageStore
 from afloc.web.study import Desk, study_routes, study_tab
 from afloc.web.uploads import image_routes
 from afloc.web.viewer import read_asset
 
-UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in gradio's upload folder
+UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
+LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
 
 
-def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk) -> gr.Blocks:
-    with gr.Blocks(
+@dataclass(frozen=True)
+class Site:
+    """`app`: the ASGI app, door included. `page`: the gradio page inside it."""
+
+    app: Door
+    page: gr.Blocks
+
+    def end_streams(self) -> None:
+        """Let the open pages' connections end, which otherwise last as long as the pages."""
+        self.page.app.stop_event.set()
+
+
+def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads: Path) -> gr.Blocks:
+    with Page(
         title="AFLoc", analytics_enabled=False, fill_width=True, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS)
     ) as page:
         gr.HTML(
@@ -42,12 +67,12 @@ def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk) -> gr.Bl
                 study_tab(desk)
             with gr.Tab("Results"):
                 results_tab(desk)
-        add_endpoints(model, desk.store)
+        add_endpoints(model, desk.store, uploads)
     return page
 
 
-def launch(settings: Settings, **options) -> gr.Blocks:
-    """Load the model, then serve the page; `options` reach `gr.Blocks.launch`. Raises AFLocError."""
+def build_site(settings: Settings, framed: bool = False) -> Site:
+    """Load the model and build the page. `framed`: Hugging Face may show it in a frame. Raises AFLocError."""
     model = load_model(settings.model, settings.device)
     store = ImageStore(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
@@ -55,41 +80,70 @@ def launch(settings: Settings, **options) -> gr.Blocks:
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
     feedback = Store(settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
-    page = build_page(model, store, sets, desk)
-    routes = [
-        *image_routes(store, settings.max_upload_mb, sets),
-        *run_routes(sets),
-        *study_routes(desk),
-        *results_routes(desk),
-    ]
-    page.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        app_kwargs={"routes": routes, "lifespan": _keep_until_the_end(feedback, settings)},
+    uploads = TemporaryDirectory(prefix="afloc-", ignore_cleanup_errors=True)
+    page = build_page(model, store, sets, desk, Path(uploads.name))
+    app = Starlette(
+        routes=[
+            *image_routes(store, settings.max_upload_mb, sets),
+            *run_routes(sets),
+            *study_routes(desk),
+            *results_routes(desk),
+            *operations_routes(model, feedback, settings.metrics_token),
+        ],
+        middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
+        lifespan=_keep_until_the_end(feedback, settings, uploads),
+    )
+    theme_script = read_asset("theme.js")
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        show_error=False,
+        app_kwargs={"middleware": [Middleware(NameScripts, framed=framed, others=[theme_script.encode()])]},
         max_file_size=settings.max_upload_mb << 20,
         css=read_asset("page.css"),
-        head=f"<script>{read_asset('theme.js')}</script>",
+        head=f"<script>{theme_script}</script>",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
         pwa=False,
-        **options,
     )
-    return page
+    page.app = app.routes[-1].app
+    page.app.uploaded_file_dir = uploads.name
+    sign_in = SignIn(settings.password, framed) if settings.password else None
+    rates = settings.rate, settings.rate_all
+    return Site(Door(app, settings.max_upload_mb, rates, sign_in, framed), page)
 
 
-def _keep_until_the_end(feedback: Store, settings: Settings):
-    """For as long as the server runs, the feedback is copied; then it is closed."""
+def _keep_until_the_end(feedback: Store, settings: Settings, uploads: TemporaryDirectory):
+    """For as long as the server runs, the feedback is copied and old uploads go; then both are closed."""
 
     @asynccontextmanager
-    async def lifespan(_):
+    async def lifespan(_) -> AsyncIterator[None]:
         folder, minutes = settings.backup_dir, settings.backup_minutes
         backup = Backup(feedback, folder, minutes) if folder else None
+        sweeping = asyncio.create_task(_sweep_on_time(Path(uploads.name)))
         yield
+        sweeping.cancel()
         if backup:
             backup.close()
         feedback.close()
+        uploads.cleanup()
 
     return lifespan
+
+
+async def _sweep_on_time(folder: Path) -> None:
+    while True:
+        await asyncio.sleep(UPLOAD_SECONDS)
+        await asyncio.to_thread(sweep, folder, time.time() - LEFTOVER_SECONDS)
+
+
+def sweep(folder: Path, before: float) -> None:
+    """Remove what is older than a time: gradio's own clearing leaves folders and broken-off files."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds comes before it
+        with suppress(OSError):
+            if path.stat().st_mtime < before:
+                path.rmdir() if path.is_dir() else path.unlink()

@@ -6,18 +6,16 @@ gradio's queue. It has one call under way at a time, so the calls of one page ne
 
 import numpy as np
 
-from afloc.errors import DescriptionError
 from afloc.feedback.store import Store
 from afloc.findings import load_findings
 from afloc.locate import Model
-from afloc.web.answers import GONE, answering, describe
+from afloc.web.answers import GONE, answering, describe, read_description
 from afloc.web.feedback import feedback_functions
 from afloc.web.offers import MODALITIES, offer_descriptions, offer_examples
 from afloc.web.store import ImageStore, OpenImage
 from afloc.web.viewer import show_viewer
 from afloc.words import Word, remarks
 
-LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 MOST_WORDS = 40  # that get a map of their own
 SCRIPTS = (
     *("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js"),
@@ -38,9 +36,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
         them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
         """
-        description = str(question.get("description", ""))
-        if len(description) > LONGEST_DESCRIPTION:
-            raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
+        description = read_description(question.get("description", ""))
         opened = find_image(question)
         if opened is None:
             return GONE

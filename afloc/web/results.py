@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.feedback import figures
-from afloc.feedback.access import Visitor, may_see_results, require, sign_in
+from afloc.feedback.access import Visitor, may_see_results, require
 from afloc.feedback.export import FORMATS, export
 from afloc.feedback.frames import kept_studies, overview, study_frame
 from afloc.feedback.readings import progress
@@ -88,7 +88,7 @@ def results_routes(desk: Desk) -> list[Route]:
 
 def _enter(desk: Desk, said: Mapping[str, Any]) -> tuple[Visitor, dict[str, Study]]:
     """Who asks, and every study that has a file or answers; AccessError for anyone but a coordinator."""
-    visitor = sign_in(said.get("code"), desk.studies.values(), desk.page_code)
+    visitor = desk.visitor(said)
     require(visitor.role == "coordinator")
     return visitor, {**kept_studies(desk.store), **desk.studies}
 

@@ -8,7 +8,7 @@ that another tab could ask about.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.errors import AccessError
-from afloc.feedback.access import may_read, may_see_model, require, show_slot, sign_in
+from afloc.feedback.access import Visitor, may_read, may_see_model, require, show_slot, sign_in
 from afloc.feedback.readings import (
     Waiting,
     give_consent,
@@ -35,6 +35,7 @@ from afloc.images import Image
 from afloc.locate import Finding, Model, View
 from afloc.web.answers import answering, describe, post_route
 from afloc.web.feedback import answer_columns, show_saved
+from afloc.web.limits import Limit, wrong_tries
 from afloc.web.uploads import pixels_response
 from afloc.web.viewer import show_viewer
 
@@ -56,13 +57,19 @@ class Desk:
     studies: Mapping[str, Study]
     store: Store
     page_code: str | None = None
+    tries: Limit = field(default_factory=wrong_tries, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(self._load))
 
+    def visitor(self, said: Mapping[str, Any]) -> Visitor:
+        """Who has the code in `said`; AccessError for nobody, and after too many wrong ones."""
+        with self.tries.attempt():
+            return sign_in(said.get("code"), self.studies.values(), self.page_code)
+
     def reader(self, said: Mapping[str, Any]) -> tuple[Study, str]:
         """The study and the name of the reader whose code is in `said`; AccessError for any other code."""
-        visitor = sign_in(said.get("code"), self.studies.values(), self.page_code)
+        visitor = self.visitor(said)
         if visitor.role == "coordinator":
             raise AccessError("This is a coordinator's code: progress and results are in the Results tab.")
         require(may_read(visitor, visitor.study, visitor.reader))

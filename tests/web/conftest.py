@@ -1,6 +1,5 @@
 """The real page on a free port, and a real browser to drive it."""
 
-import socket
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from afloc.settings import read_settings
-from afloc.web.page import launch
+from afloc.web.serve import serving
 from tests.web.tiny import write_tiny_model
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models" / "afloc-mini"
@@ -43,15 +42,9 @@ def model(model_folder):
 @contextmanager
 def serve(model_folder, **settings):
     """The address of a page with further settings, while it is served."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {"AFLOC_MODEL": str(model_folder), "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": str(port)}
-    page = launch(read_settings(own | settings), prevent_thread_lock=True, quiet=True)
-    try:
-        yield page.local_url
-    finally:
-        page.close()
+    own = {"AFLOC_MODEL": str(model_folder), "AFLOC_HOST": "127.0.0.1"}
+    with serving(read_settings(own | settings)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +82,7 @@ def open_page(chromium, url):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: "Content Security Policy" in said.text and errors.append(said.text))
         page.goto(url.rstrip("/") + "/" + path)
         page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
         return page

@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 import PIL.Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 from afloc.settings import read_settings
-from afloc.web.page import launch
+from afloc.web.serve import serving
 from tests.web.conftest import CHROMIUM, FLAGS
 from tests.web.test_page import ask, insist
 from tests.web.test_viewer import drag, settled
@@ -41,27 +41,26 @@ def fundus(page: Page) -> None:
 
 
 def main() -> None:
-    folder = tempfile.TemporaryDirectory()
-    settings = read_settings({"AFLOC_HOST": "127.0.0.1", "AFLOC_DATA_DIR": folder.name})
-    site = launch(settings, prevent_thread_lock=True, quiet=True)
     FOLDER.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-        for scene, theme in ((first_screen, "dark"), (compare, "dark"), (fundus, "light")):
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.add_init_script(
-                f"localStorage['afloc-theme'] = '{theme}'; localStorage['afloc-hint'] = 'seen'"
-            )
-            page.goto(site.local_url)
-            page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
-            scene(page)
-            settled(page)
-            picture = PIL.Image.open(io.BytesIO(page.screenshot()))
-            picture.convert("RGB").save(FOLDER / f"{scene.__name__}.webp", quality=82, method=6)
-            page.close()
-        browser.close()
-    site.close()
-    folder.cleanup()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        settings = read_settings({"AFLOC_HOST": "127.0.0.1", "AFLOC_DATA_DIR": folder})
+        with serving(settings) as url:
+            take_all(playwright, url)
+
+
+def take_all(playwright: Playwright, url: str) -> None:
+    browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
+    for scene, theme in ((first_screen, "dark"), (compare, "dark"), (fundus, "light")):
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(f"localStorage['afloc-theme'] = '{theme}'; localStorage['afloc-hint'] = 'seen'")
+        page.goto(url)
+        page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
+        scene(page)
+        settled(page)
+        picture = PIL.Image.open(io.BytesIO(page.screenshot()))
+        picture.convert("RGB").save(FOLDER / f"{scene.__name__}.webp", quality=82, method=6)
+        page.close()
+    browser.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The server: the page on a port, until it is told to stop; then what is under way is finished first."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from afloc.errors import SettingsError
+from afloc.settings import Settings
+from afloc.web.logs import set_up_log
+from afloc.web.page import Site, build_site
+
+FIRST_PORT, PORTS = 7860, 100
+IDLE_SECONDS = 75  # of a connection; proxies keep theirs for 60, and must not find ours just closed
+GRACE_SECONDS = 20  # for requests under way when the server is told to stop
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, for a `Site`."""
+
+    def __init__(self, site: Site, settings: Settings):
+        super().__init__(
+            uvicorn.Config(
+                site.app,
+                log_config=None if settings.log == "json" else uvicorn.config.LOGGING_CONFIG,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                ws="none",
+                proxy_headers=True,
+                forwarded_allow_ips=settings.proxies or ("*" if on_spaces() else "127.0.0.1"),
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._site = site
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._site.end_streams()
+        await super().shutdown(sockets)
+
+
+def launch(settings: Settings) -> None:
+    """Load the model and serve the page until a signal (SIGINT, SIGTERM) says stop. Raises AFLocError."""
+    set_up_log(settings.log)
+    server = Server(build_site(settings, on_spaces()), settings)
+    listening = listen(settings)
+    print(f"* Running on local URL:  {_address(listening)}", flush=True)
+    server.run([listening])
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The address of the page, served from a thread while the context lasts. Raises AFLocError."""
+    server = Server(build_site(settings, on_spaces()), settings)
+    listening = listen(settings)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        yield _address(listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket the page answers on; SettingsError where the port, or every one that may be, is taken."""
+    host = settings.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    first = settings.port or int(os.environ.get("GRADIO_SERVER_PORT", FIRST_PORT))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in range(first, first + (1 if settings.port else PORTS)):
+        try:
+            return socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+        except OSError:
+            continue
+    raise SettingsError(f"Port {first} of {host} cannot be used: give another AFLOC_PORT or AFLOC_HOST.")
+
+
+def on_spaces() -> bool:
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
