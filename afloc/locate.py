@@ -26,6 +26,7 @@ from afloc.images import Image
 from afloc.modality import recognise_modality
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
+from afloc.model.runtime import OnnxEncoders
 from afloc.model.similarity import text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
@@ -200,6 +201,8 @@ class Model:
         self.device = device
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
+        fast = device.type == "cpu"
+        self.encoders = OnnxEncoders(self.network, self.fingerprint) if fast else self.network
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._image_turn = threading.Lock()
@@ -288,11 +291,11 @@ class Model:
             fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
         pixels = normalise(square[None], self.config.normalisation).to(self.device)
-        return self.network.encode_images(pixels.contiguous(memory_format=torch.channels_last), encoder)
+        return self.encoders.encode_images(pixels.contiguous(memory_format=torch.channels_last), encoder)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:
-        batch = self.network.encode_texts(texts)
+        batch = self.encoders.encode_texts(texts)
         encoded = {}
         for row, text in enumerate(texts):
             words, sentences = text.word_count, len(text.sentences) + 2
