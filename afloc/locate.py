@@ -34,8 +34,8 @@ from afloc.native import judge_presence, native_map, native_score, operating_poi
 from afloc.words import Word, weigh_words
 
 PROTOCOLS = ("native", "paper")
-IMAGE_CACHE_BYTES = 256 * 2**20
-TEXT_CACHE_BYTES = 32 * 2**20
+IMAGE_CACHE_BYTES = 64 * 2**20
+TEXT_CACHE_BYTES = 16 * 2**20
 
 _TEXTS_AT_ONCE = 16
 
