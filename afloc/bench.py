@@ -1,4 +1,4 @@
-"""`python -m afloc bench`: how fast answers come, beside the released pipeline on the same machine and weights.
+"""`python -m afloc bench`: how fast answers come, beside the released pipeline with the same weights.
 
 Two models: the embedded one, and one of the published size (ResNet-50 at 299 pixels, BERT-base) whose weights
 are random. In every run an answer of ours is followed by one of the naive path: what the released code does
@@ -169,7 +169,9 @@ def cold_start(source: str | Path | None, device: str, soak: bool = False) -> di
     With `soak` also `growth_percent`: how much more it takes after 5,000 further descriptions and 500 images.
     """
     with tempfile.TemporaryDirectory() as empty:
-        call = f"from afloc.bench import first_answers; first_answers({str(source or '')!r}, {device!r}, {soak})"
+        call = (
+            f"from afloc.bench import first_answers; first_answers({str(source or '')!r}, {device!r}, {soak})"
+        )
         start = time.perf_counter()
         child = subprocess.Popen(
             [sys.executable, "-c", call],
@@ -210,6 +212,10 @@ def first_answers(source: str, device: str, soak: bool) -> None:
     print(json.dumps({"memory_mb": round(_peak_mb()), **memory}))
 
 
+MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
+"""Each model's key, where it is loaded from (or what writes its folder) and how many runs are usual."""
+
+
 def bench(device: str = "auto", runs: int | None = None, soak: bool = False, say=lambda _: None) -> dict:
     """{"embedded": …, "published_size": …}: the figures of SCENARIOS, `cold_start_s` and `memory_mb`.
 
@@ -217,9 +223,10 @@ def bench(device: str = "auto", runs: int | None = None, soak: bool = False, say
     """
     report = {}
     with tempfile.TemporaryDirectory() as folder:
-        published = Path(folder) / "published"
-        write_published_size(published)
-        for key, source, usual in (("embedded", None, 40), ("published_size", published, 12)):
+        for key, source, usual in MODELS:
+            if callable(source):
+                write, source = source, Path(folder) / key
+                write(source)
             say(f"{key}: a fresh process")
             started = cold_start(source, device, soak)
             report[key] = time_model(load_model(source, device), runs or usual, say) | started
@@ -228,7 +235,11 @@ def bench(device: str = "auto", runs: int | None = None, soak: bool = False, say
 
 def to_table(report: dict) -> str:
     """The report as the README's table."""
-    lines = ["| | embedded | | published size | |", "|---|--:|--:|--:|--:|", "| | ms (p95) | ratio | ms (p95) | ratio |"]
+    lines = [
+        "| | embedded | | published size | |",
+        "|---|--:|--:|--:|--:|",
+        "| | ms (p95) | ratio | ms (p95) | ratio |",
+    ]
     for scenario, title in SCENARIOS.items():
         cells = (report[key][scenario] for key in ("embedded", "published_size"))
         values = (f"{each['p50_ms']:.1f} ({each['p95_ms']:.1f}) | {each['ratio']:.1f}×" for each in cells)

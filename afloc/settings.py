@@ -81,8 +81,8 @@ SETTINGS = (
     Setting(
         "AFLOC_CACHE_DIR",
         "",
-        "Folder for the encoders as ONNX Runtime reads them, made when first wanted (on the command line too); "
-        "empty for afloc in the user's cache.",
+        "Folder for the encoders as ONNX Runtime reads them, made when first wanted; empty for afloc in the "
+        "user's cache.",
         _text_or_none,
     ),
     Setting(

@@ -48,7 +48,7 @@ class TextEncoder(nn.Module):
             )
 
     def sum_layers(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The sum of the last layers of word pieces (B, n), of which bool `mask` says which are: (B, n, D)."""
+        """The sum of the last layers, (B, n, D), for word pieces (B, n) where bool `mask` (B, n) is True."""
         output = self.bert(ids, None if mask.all() else mask.long(), output_hidden_states=True)
         return torch.stack(output.hidden_states[-self.last_n_layers :]).sum(0)
 

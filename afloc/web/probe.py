@@ -39,8 +39,8 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         """{"image": token, "description", "modality" or null, "live"} to {"modality", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
-        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again. {"overtaken":
-        true}: a newer live question of the same image came before this one's turn.
+        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
+        {"overtaken": true}: a newer live question of the same image came before this one's turn.
         """
         description = str(question.get("description", ""))
         if len(description) > LONGEST_DESCRIPTION:

@@ -6,7 +6,6 @@ import torch
 
 from afloc import image_from_array, load_model
 from afloc.model import runtime
-from afloc.model.runtime import OnnxEncoders
 
 DESCRIPTIONS = ("effusion", "small left pleural effusion", "No consolidation. The left lung is clear.")
 
@@ -20,15 +19,13 @@ def answers(model):
     return [view.locate_all(DESCRIPTIONS) for view in map(model.encode, films(3))]
 
 
-@pytest.mark.parametrize("source", ["small", "embedded", "released"])
-def test_onnx_runtime_and_pytorch_give_the_same_answers(source, small_folder, released_checkpoint):
-    model = load_model({"small": small_folder, "embedded": None, "released": released_checkpoint}[source], "cpu")
-    assert isinstance(model.encoders, OnnxEncoders)
-    assert model.encoders.session("text") and model.encoders.session("chest_xray")
-    fast = answers(model)
-    plain = load_model({"small": small_folder, "embedded": None, "released": released_checkpoint}[source], "cpu")
+@pytest.mark.parametrize("name", ["small", "embedded", "released"])
+def test_onnx_runtime_and_pytorch_give_the_same_answers(name, small_folder, released_checkpoint):
+    source = {"small": small_folder, "embedded": None, "released": released_checkpoint}[name]
+    fast, plain = load_model(source, "cpu"), load_model(source, "cpu")
+    assert fast.encoders.session("text") and fast.encoders.session("chest_xray")
     plain.encoders = plain.network
-    for ours, theirs in zip(fast, answers(plain), strict=True):
+    for ours, theirs in zip(answers(fast), answers(plain), strict=True):
         for one, other in zip(ours, theirs, strict=True):
             assert one.present == other.present and abs(one.score - other.score) < 1e-3
             assert np.abs(one.grid - other.grid).max() < 1e-3

@@ -10,7 +10,7 @@ from afloc.web.turns import Overtaken, Turns
 
 
 class Line:
-    """Questions that arrive one after the other while the model is busy, and the order they are answered in."""
+    """Questions that arrive one by one while the model is busy, and the order they are answered in."""
 
     def __init__(self):
         self.turns, self.answered, self.overtaken, self._threads = Turns(), [], [], []
