@@ -44,7 +44,7 @@ SCENARIOS = {
 
 _WORDS = (
     ("small", "large", "subtle", "dense", "mild", "new", "old", "faint"),
-    ("patchy", "round", "linear", "diffuse", "focal", "irregular"),
+    ("vague", "round", "linear", "diffuse", "focal", "irregular"),
     ("opacity", "mass", "lesion", "shadow", "scar", "density", "fluid", "air", "fibrosis", "collapse"),
     ("in the left", "in the right"),
     ("upper zone", "middle zone", "lower zone", "lung base", "lung apex", "chest wall"),

@@ -75,7 +75,8 @@ class OnnxEncoders:
         try:
             with suppress(Exception):  # not there yet, or damaged
                 session = _start_session(path)
-                os.utime(self._folder)
+                with suppress(OSError):
+                    os.utime(self._folder)
                 return session
             export = _export_text if part == _TEXT else _export_images
             encoder = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
