@@ -182,6 +182,30 @@ def run_password(arguments: argparse.Namespace) -> None:
     print(hash_password(password))
 
 
+def add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("bench", help="how fast answers come, beside the released pipeline")
+    parser.add_argument("--json", action="store_true", help="write JSON in place of a table")
+    parser.add_argument(
+        "--soak", action="store_true", help="also how memory grows over 5,000 descriptions and 500 images"
+    )
+    parser.add_argument(
+        "--runs", type=_count, metavar="N", help="runs of each figure (default: 40, 12 at published size)"
+    )
+    _add_device(parser)
+    parser.set_defaults(run=run_bench)
+
+
+def run_bench(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.bench import bench, to_table
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    report = bench(arguments.device, arguments.runs, arguments.soak, say)
+    print(json.dumps(report, indent=2) if arguments.json else to_table(report))
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
@@ -191,6 +215,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_feedback,
     add_study,
     add_password,
+    add_bench,
 )
 
 
@@ -298,6 +323,10 @@ def _add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
         help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
         + ("; give it several times to compare" if several else ""),
     )
+    _add_device(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
@@ -325,6 +354,12 @@ def _quiet() -> None:
     warnings.simplefilter("ignore")
     for name in ("transformers", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, 1 to 1000")
+    return int(text)
 
 
 def _number(text: str) -> float:

@@ -32,7 +32,9 @@ def measure(image: Image) -> np.ndarray:
     Means of 4 x 4 blocks of the brightness; mean and spread of red, green and blue; likeness of the left and
     the mirrored right half; mean step between neighbours at two scales; share of black and of white.
     """
-    pixels = area_resize(image.rgb(), _SIDE, _SIDE).astype(np.float64) / 255
+    gray = image.pixels.ndim == 2  # then one channel is resized, not three alike
+    small = area_resize(image.gray() if gray else image.rgb(), _SIDE, _SIDE)
+    pixels = np.broadcast_to(small.reshape(_SIDE, _SIDE, -1), (_SIDE, _SIDE, 3)) / 255
     luma = pixels.mean(2)
     step = _SIDE // _BLOCKS
     blocks = luma.reshape(_BLOCKS, step, _BLOCKS, step).mean((1, 3))

@@ -27,6 +27,7 @@ from afloc.images import Image
 from afloc.modality import recognise_modality
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
+from afloc.model.runtime import OnnxEncoders
 from afloc.model.similarity import text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
@@ -35,8 +36,8 @@ from afloc.text import clean_text
 from afloc.words import Word, weigh_words
 
 PROTOCOLS = ("native", "paper")
-IMAGE_CACHE_BYTES = 256 * 2**20
-TEXT_CACHE_BYTES = 32 * 2**20
+IMAGE_CACHE_BYTES = 64 * 2**20
+TEXT_CACHE_BYTES = 16 * 2**20
 
 _TEXTS_AT_ONCE = 16
 _LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
@@ -207,6 +208,8 @@ class Model:
         self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
+        fast = device.type == "cpu"
+        self.encoders = OnnxEncoders(self.network, self.fingerprint) if fast else self.network
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._image_turn = threading.Lock()
@@ -298,13 +301,13 @@ class Model:
 
         def encode() -> ImageFeatures:
             batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-            return self.network.encode_images(batch, encoder)
+            return self.encoders.encode_images(batch, encoder)
 
         return self._on_cpu_if_need_be(encode)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:
-        batch = self._on_cpu_if_need_be(lambda: self.network.encode_texts(texts))
+        batch = self._on_cpu_if_need_be(lambda: self.encoders.encode_texts(texts))
         encoded = {}
         for row, text in enumerate(texts):
             words, sentences = text.word_count, len(text.sentences) + 2

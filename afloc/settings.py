@@ -95,6 +95,13 @@ SETTINGS = (
         str,
     ),
     Setting(
+        "AFLOC_CACHE_DIR",
+        "",
+        "Folder for the encoders as ONNX Runtime reads them, made when first wanted; empty for afloc in the "
+        "user's cache.",
+        _text_or_none,
+    ),
+    Setting(
         "AFLOC_BACKUP_DIR",
         "",
         "Folder for a Parquet copy of it, such as a mounted bucket; empty for none.",

@@ -1,6 +1,7 @@
 """Models that several tests share: one in the released format, and a small one that answers at once."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ def pytest_addoption(parser):
 def long(request) -> bool:
     """Whether to run the long version of a test."""
     return request.config.getoption("--long")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory) -> Path:
+    """Where the tests' models are exported to."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["AFLOC_CACHE_DIR"] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

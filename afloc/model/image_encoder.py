@@ -64,7 +64,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.encoder_size = config.encoder_size
+        self.image_size, self.encoder_size = config.image_size, config.encoder_size
         self.backbone = build_backbone(config.backbone, config.backbone_options)
         dim = config.embedding_dim
         self.global_projection = nn.Linear(self.backbone.global_channels, dim)

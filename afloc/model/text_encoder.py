@@ -1,5 +1,6 @@
 """Text encoder: BERT, with embeddings of words, of sentences and of the whole text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,13 +47,20 @@ class TextEncoder(nn.Module):
                 "token_type_ids", torch.zeros_like(positions), persistent=False
             )
 
-    def forward(self, texts: list[Tokens]) -> TextFeatures:
+    def sum_layers(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The sum of the last layers, (B, n, D), for word pieces (B, n) where bool `mask` (B, n) is True."""
+        output = self.bert(ids, None if mask.all() else mask.long(), output_hidden_states=True)
+        return torch.stack(output.hidden_states[-self.last_n_layers :]).sum(0)
+
+    def forward(
+        self, texts: list[Tokens], sum_layers: Callable[[Tensor, Tensor], Tensor] | None = None
+    ) -> TextFeatures:
+        """`sum_layers`: what stands in for the method of that name, if anything does."""
         device = self.bert.embeddings.word_embeddings.weight.device
         ids = pad_sequence([torch.tensor(text.ids) for text in texts], batch_first=True).to(device)
         word_of = pad_sequence([torch.tensor(text.words) for text in texts], batch_first=True).to(device)
         mask = _prefix_mask([len(text.ids) for text in texts]).to(device)
-        output = self.bert(ids, None if mask.all() else mask.long(), output_hidden_states=True)
-        pieces = torch.stack(output.hidden_states[-self.last_n_layers :]).sum(0) * mask[..., None]
+        pieces = (sum_layers or self.sum_layers)(ids, mask) * mask[..., None]
 
         word_mask = _prefix_mask([text.word_count for text in texts]).to(device)
         words = pieces.new_zeros(*word_mask.shape, pieces.shape[-1])

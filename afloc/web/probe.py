@@ -1,7 +1,7 @@
 """The Probe tab: one image, any description, where the model sees it and how sure it is.
 
 The page's script sends an image once (`uploads`), then one small call per description (`locate`), outside
-gradio's queue. It has one call under way at a time, so the calls of one page never crowd out another's.
+gradio's queue. It has one call under way at a time, and before the model the pages take turns (`turns`).
 """
 
 import numpy as np
@@ -13,10 +13,12 @@ from afloc.web.answers import GONE, answering, describe, read_description
 from afloc.web.feedback import feedback_functions
 from afloc.web.offers import MODALITIES, offer_descriptions, offer_examples
 from afloc.web.store import ImageStore, OpenImage
+from afloc.web.turns import Overtaken, Turns
 from afloc.web.viewer import show_viewer
 from afloc.words import Word, remarks
 
 MOST_WORDS = 40  # that get a map of their own
+SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
 SCRIPTS = (
     *("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js"),
     *("reading.js", "feedback.js"),
@@ -25,27 +27,33 @@ SCRIPTS = (
 
 def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
     """Build the tab inside the current `gr.Blocks`."""
+    turns = Turns()
 
     def find_image(question: dict) -> OpenImage | None:
         return store.get(str(question.get("image")))
 
     @answering
     def locate(question: dict) -> dict:
-        """{"image": token, "description", "modality" or null} to {"modality", "doubt", "finding", …}.
+        """{"image": token, "description", "modality" or null, "live"} to {"modality", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
         them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
+        {"overtaken": true}: a newer live question of the same image came before this one's turn.
         """
         description = read_description(question.get("description", ""))
         opened = find_image(question)
         if opened is None:
             return GONE
-        view = opened.view(model, question.get("modality"))
-        answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
-        if not description.strip():
-            return answer
-        finding = view.locate(description)
-        words = view.words(finding)
+        try:
+            with turns.turn(question["image"], live=bool(question.get("live"))):
+                view = opened.view(model, question.get("modality"))
+                answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
+                if not description.strip():
+                    return answer
+                finding = view.locate(description)
+                words = view.words(finding)
+        except Overtaken:
+            return {"overtaken": True}
         return answer | {
             "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
@@ -61,12 +69,17 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         opened = find_image(question)
         if opened is None:
             return GONE
-        view = opened.view(model, question.get("modality"))
-        names = [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
+        with turns.turn(question["image"]):
+            view = opened.view(model, question.get("modality"))
+        entries = [entry for entry in load_findings(view.modality).values() if not entry.normal]
         findings = []
-        for name, finding in zip(names, view.classify(), strict=True):
-            entry = describe(finding) | {"name": name}
-            findings.append(entry if finding.present else entry | {"grid": None})
+        for start in range(0, len(entries), SCANNED_AT_ONCE):
+            asked = entries[start : start + SCANNED_AT_ONCE]
+            with turns.turn(question["image"]):
+                found = view.locate_all(entry.simple for entry in asked)
+            for entry, finding in zip(asked, found, strict=True):
+                said = describe(finding) | {"name": entry.name}
+                findings.append(said if finding.present else said | {"grid": None})
         return {"modality": view.modality, "findings": findings}
 
     show_viewer(

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from skimage.measure import approximate_polygon, find_contours
 
 from afloc.errors import DataError
 from afloc.evaluation.dropped import read_dropped
@@ -70,6 +69,8 @@ def to_json(truth: Truth, height: int, width: int) -> dict:
 
 def outline(mask: np.ndarray) -> list[list[list[float]]]:
     """Rings of [x, y] around a mask, the longest first, a point left out where it changes nothing to see."""
+    from skimage.measure import approximate_polygon, find_contours  # slow to import, and not for every page
+
     rings = [
         approximate_polygon(ring - 0.5, tolerance=max(mask.shape) / 4000)
         for ring in find_contours(np.pad(mask, 1).astype(np.float32), 0.5)

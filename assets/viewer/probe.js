@@ -2,7 +2,7 @@
 // The Probe tab: an image and a description go to the server, a small map and a score come back.
 // `element`, `props` and `server` are given by gr.HTML. Whatever a user wrote is put in place as text, never as markup.
 
-const PAUSE = 80;                   // ms without a key before a description is asked
+const PAUSE = 80;                   // ms without a key before a description is asked, at most; less where answers take less
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
 const MOST_KEPT = 3;                // maps beside the newest one
 
@@ -17,6 +17,7 @@ let answer = null, kept = [];       // the finding shown, or null; findings kept
 let insisted = false;               // "show the map anyway" is on
 let doubt = null, trusted = false;  // why the image may be none the model knows; the user goes on all the same
 let waiting = null, busy = false, timer = 0, dwelling = 0;
+let took = 0;                       // ms the last answer took
 let ownWords = false;               // the description was typed, not taken from an example
 let pending = null;                 // a view to restore on the next image
 
@@ -72,19 +73,20 @@ function ask() {
 
 function askSoon() {
   clearTimeout(timer);
-  timer = setTimeout(ask, PAUSE);
+  timer = setTimeout(ask, Math.min(PAUSE, took / 2));
 }
 
 async function answerWaiting() {
   if (busy || !waiting || !image) return;
   busy = true;
-  const question = waiting, about = image;
+  const question = waiting, about = image, asked = performance.now();
   waiting = null;
   try {
-    const reply = await server.locate({ image: about.token, ...question });
+    const reply = await server.locate({ image: about.token, live: true, ...question });
+    took = performance.now() - asked;
     if (about !== image) waiting ??= { description: box.value, modality };
     else if (reply.gone) await sendAgain(question);
-    else if (!waiting && question.description === box.value) showReply(reply);
+    else if (!reply.overtaken && !waiting && question.description === box.value) showReply(reply);
   } catch {
     viewer.showState("offline");
     waiting ??= question;
