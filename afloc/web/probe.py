@@ -20,7 +20,7 @@ from afloc.words import Word, remarks
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 MOST_WORDS = 40  # that get a map of their own
 SCRIPTS = (
-    *("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js"),
+    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "help.js"),
     *("reading.js", "feedback.js"),
 )
 
