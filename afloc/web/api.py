@@ -5,24 +5,30 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from afloc.errors import ImageError
+from afloc.errors import ImageError, SettingsError
 from afloc.feedback.store import Store
 from afloc.images import Image, read_image
-from afloc.locate import Model
+from afloc.locate import PROTOCOLS, Model
 from afloc.web.answers import describe, explain
 from afloc.web.feedback import save_feedback, show_saved
+from afloc.web.sets import Sets
 
 
 def read_upload(image: dict) -> Image:
-    """The image of an uploaded file. Only what was uploaded is opened, whatever path a client names."""
-    path = image.get("path") if isinstance(image, dict) else None
+    """The image of an uploaded file."""
+    return read_image(read_bytes(image))
+
+
+def read_bytes(file: dict) -> bytes:
+    """An uploaded file. Only what was uploaded is opened, whatever path a client names."""
+    path = file.get("path") if isinstance(file, dict) else None
     if not (isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) and Path(path).is_file()):
-        raise ImageError("Please send the image as a file, with gradio_client's handle_file.")
-    return read_image(Path(path).read_bytes())
+        raise ImageError("Please send it as a file, with gradio_client's handle_file.")
+    return Path(path).read_bytes()
 
 
-def add_endpoints(model: Model, store: Store) -> None:
-    """Add /locate, /classify and /feedback to the current `gr.Blocks`."""
+def add_endpoints(model: Model, store: Store, sets: Sets) -> None:
+    """Add /locate, /classify, /feedback and /evaluate to the current `gr.Blocks`."""
 
     def locate(image: gr.FileData, description: str) -> dict:
         """Where the model sees the described finding: its score, its regions and the map as `grid`."""
@@ -63,6 +69,25 @@ def add_endpoints(model: Model, store: Store) -> None:
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
 
+    def evaluate(set: gr.FileData, descriptions: str = "simple", protocol: str = "native") -> dict:
+        """The summary of a small set, as `python -m afloc evaluate` writes it.
+
+        `set`: a ZIP file of a table (CSV or COCO JSON) and its images, or of a folder of images and masks;
+        it is dropped when the answer is sent. `descriptions`: simple or precise. `protocol`: native or paper.
+        """
+        name = None
+        try:
+            if protocol not in PROTOCOLS:
+                raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+            name = sets.uploads.add(read_bytes(set), "set.zip")
+            return sets.summarise(name, descriptions, protocol)
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+        finally:
+            if name:
+                sets.uploads.drop(name)
+
     gr.api(locate, api_name="locate", concurrency_id="model")
     gr.api(classify, api_name="classify", concurrency_id="model")
     gr.api(feedback, api_name="feedback", concurrency_id="model")
+    gr.api(evaluate, api_name="evaluate", concurrency_id="sets")

@@ -14,6 +14,7 @@ from afloc.web.api import add_endpoints
 from afloc.web.ground_truth import ground_truth_tab
 from afloc.web.probe import probe_tab
 from afloc.web.results import results_routes, results_tab
+from afloc.web.set_uploads import SetUploads, set_routes
 from afloc.web.sets import Sets, run_routes
 from afloc.web.store import ImageStore
 from afloc.web.study import Desk, study_routes, study_tab
@@ -42,7 +43,7 @@ def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk) -> gr.Bl
                 study_tab(desk)
             with gr.Tab("Results"):
                 results_tab(desk)
-        add_endpoints(model, desk.store)
+        add_endpoints(model, desk.store, sets)
     return page
 
 
@@ -51,7 +52,9 @@ def launch(settings: Settings, **options) -> gr.Blocks:
     model = load_model(settings.model, settings.device)
     store = ImageStore(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
-    sets = Sets(model, folder, Path(settings.data_dir) / "evaluations")
+    data = Path(settings.data_dir)
+    uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
+    sets = Sets(model, folder, data / "evaluations", uploads)
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
     feedback = Store(settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
@@ -59,6 +62,7 @@ def launch(settings: Settings, **options) -> gr.Blocks:
     routes = [
         *image_routes(store, settings.max_upload_mb, sets),
         *run_routes(sets),
+        *set_routes(uploads, settings.max_upload_mb),
         *study_routes(desk),
         *results_routes(desk),
     ]

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from afloc.errors import AFLocError, ImageError
 from afloc.examples import EXAMPLES
 from afloc.images import Image, read_image
-from afloc.web.answers import explain
+from afloc.web.answers import explain, read_body
 from afloc.web.offers import load_example
 from afloc.web.sets import Sets
 from afloc.web.store import ImageStore
@@ -59,16 +59,6 @@ def pixels_response(image: Image, **about) -> Response:
         "Content-Encoding": "gzip",
     }
     return Response(to_body(image), media_type="application/octet-stream", headers=headers)
-
-
-async def read_body(request: Request, limit_mb: int) -> bytes:
-    """The body, refused with ImageError as soon as it grows past the limit."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_mb << 20:
-            raise ImageError(f"The file is larger than {limit_mb} MB; please open a smaller one.")
-    return bytes(body)
 
 
 def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> list[Route]:

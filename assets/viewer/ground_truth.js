@@ -67,6 +67,10 @@ async function openTruth(file) {
 
 // Of several files the first picture is the image, the rest its ground truth; of one alone the place of the drop decides.
 async function openFiles(files, onPanel) {
+  if (find(".panel").dataset.view === "set" || files.some(({ name }) => /\.zip$/i.test(name))) {
+    setView("set");
+    return sets.upload(files);
+  }
   const picture = files.find((file) => !/\.(json|csv)$/i.test(file.name));
   const asImage = picture && (files.length > 1 || !onPanel) ? picture : null;
   if (asImage && !(await open({ file: asImage }))) return;
@@ -262,7 +266,6 @@ function press(kind, value) {
 for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
 offerImages(find(".images"), props.examples, (title) => title.replace(/ \(.*/, ""));
 for (const name of props.sets) find(".sets").add(new Option(name, name));
-find(".views").hidden = !props.sets.length;
 put(".model", props.model);
 find(".model").title = `fingerprint ${props.fingerprint}`;
 
