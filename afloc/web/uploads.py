@@ -37,6 +37,12 @@ def shown_pixels(image: Image) -> tuple[np.ndarray, tuple[float, float]]:
     return image.pixels, image.window
 
 
+def _lost(image: Image) -> list[str]:
+    """What the browser is not shown of an image, in words."""
+    shown, _ = shown_pixels(image)
+    return [] if shown.dtype == image.pixels.dtype else ["Colour of 16 bits a channel is shown with 8."]
+
+
 def describe_pixels(image: Image) -> dict:
     """How to read a body: `channels` (1 or 3), `depth` (bits), `window` [low, high] in stored values."""
     pixels, window = shown_pixels(image)
@@ -77,7 +83,7 @@ def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> 
             image, about = load_example(example), {"title": shown.title, "description": shown.description}
         else:
             raise ImageError(f"There is no such example; there are {', '.join(examples)}.")
-        notes = {"notes": list(image.notes), "spacing": image.spacing}
+        notes = {"notes": [*image.notes, *_lost(image)], "spacing": image.spacing}
         return pixels_response(image, **about, **notes, token=store.add(image))
 
     async def open_image(request: Request) -> Response:

@@ -4,6 +4,7 @@
 
 const PAUSE = 80;                   // ms without a key before a description is asked
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
+const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
 
 const find = (selector) => element.querySelector(selector);
@@ -16,7 +17,9 @@ let modality = null;                // chosen by the user; null leaves it to the
 let answer = null, kept = [];       // the finding shown, or null; findings kept beside it
 let warnings = "", problem = "";    // what is said beside it, or instead of it
 let insisted = false;               // "show the map anyway" is on
+let lowered = null;                 // the threshold before it was lowered for that, and the lowered one
 let doubt = null, trusted = false;  // why the image may be none the model knows; the user goes on all the same
+let greeting = true;                // the first answer shows its map whatever the verdict: one look says what this is
 let stale = false;                  // the server was asked since, and did not answer
 let waiting = null, busy = false, timer = 0, dwelling = 0;
 let ownWords = false;               // the description was typed, not taken from an example
@@ -118,7 +121,8 @@ function showReply(reply) {
   doubt = reply.doubt ?? null;
   if (reply.modality) showModality(reply.modality);
   if (reply.error) return showProblem(reply.error);
-  showAnswer(reply.finding, reply.remarks);
+  showAnswer(reply.finding, reply.remarks, greeting && reply.finding?.present === false);
+  greeting = false;
   words.put(reply.finding ? reply.words : [], reply.finding?.grid[0].length);
   clearTimeout(dwelling);
   if (reply.finding) dwelling = setTimeout(() => offers.remember(reply.finding.text), DWELL);
@@ -147,12 +151,14 @@ function kindOf(finding) {
   return finding.present === null ? "uncalibrated" : finding.present ? "present" : "absent";
 }
 
-function showAnswer(finding, remarks = []) {
+function showAnswer(finding, remarks = [], insist = false) {
   answer = finding;
-  insisted = stale = false;
+  insisted = insist;
+  stale = false;
   problem = "";
   warnings = [finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
   showVerdict();
+  reachMap();
   showMaps(answer ? ++answers : answers);
   feedback.about(finding && kindOf(finding) !== "doubt" ? finding.text : null);
 }
@@ -173,7 +179,18 @@ function showGate() {
 function insist(on) {
   insisted = on;
   showVerdict();
+  reachMap();
   showMaps(++answers);
+}
+
+// A map shown although it is low everywhere is painted from lower on, until another answer or the reader changes that.
+function reachMap() {
+  const { threshold } = viewer.display, peak = insisted ? Math.max(...answer.grid.flat()) : 1;
+  if (lowered && threshold === lowered.to) viewer.setDisplay({ threshold: lowered.from });
+  lowered = null;
+  if (peak > viewer.display.threshold) return;
+  lowered = { from: viewer.display.threshold, to: LOW * peak };
+  viewer.setDisplay({ threshold: lowered.to });
 }
 
 function goOn() {

@@ -25,12 +25,13 @@
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
 const MOST_PANES = 4;
+const PAINT_FROM = 0.5;             // of the map, as regions() has it
 
 function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
   const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)]));
-  const startDisplay = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
+  const startDisplay = { opacity: 0.9, threshold: PAINT_FROM, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
 
   let film = null, shades = null;
   let panes = [], maps = [];                          // maps: [{ map, title, note }], one a pane

@@ -77,7 +77,8 @@ def ask(page, description):
 def insist(page):
     """Have the map shown whatever the page holds back: a doubtful image, a finding without evidence."""
     for kind in ("doubt", "absent"):
-        if page.get_attribute(".verdict", "data-verdict") == kind:
+        held_back = page.get_attribute(".viewer", "data-map") != "shown"
+        if held_back and page.get_attribute(".verdict", "data-verdict") == kind:
             page.click(".anyway")
             page.wait_for_function(
                 "k => document.querySelector('.verdict').dataset.verdict !== k"

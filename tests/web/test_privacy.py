@@ -1,4 +1,4 @@
-"""Nothing that names a patient stays behind: 25 identifiers go in with a film and are looked for everywhere."""
+"""Nothing that names a patient stays behind: 25 identifiers go in with a film, then are looked for."""
 
 import io
 import json
