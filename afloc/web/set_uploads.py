@@ -114,6 +114,13 @@ class SetUploads:
         with self._lock:
             self._drop(key)
 
+    def sweep(self) -> None:
+        """Remove what a run has still written of a set that was dropped meanwhile."""
+        with self._lock:
+            for folder in self._folder.glob(f"{PREFIX}*"):
+                if folder.name not in self._sets:
+                    shutil.rmtree(folder, ignore_errors=True)
+
     def _unpack(self, content: bytes, into: Uploaded) -> None:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -39,7 +39,7 @@ class Sets:
 
     def __init__(self, model: Model, folder: Path | None, runs: Path, uploads: SetUploads):
         """`runs`: where the runs made here are kept."""
-        self.model = model
+        self._model = model
         self.uploads = uploads
         self._folder = folder
         self._runs = runs
@@ -124,13 +124,13 @@ class Sets:
                 for gone in [each for each in self._plans if not each[0].exists()]:
                     del self._plans[gone]
                 dataset = read_dataset(path, within=self.uploads.folder(name))
-                self._plans[key] = {each: Plan(dataset, self.model, style=each) for each in STYLES}
+                self._plans[key] = {each: Plan(dataset, self._model, style=each) for each in STYLES}
             return self._plans[key][style]
 
     def _folder_of(self, name: str, plan: Plan) -> Path:
         identity, own = plan.identity, self.uploads.folder(name)
         runs = self._runs if own is None else own / "runs"
-        return runs / f"{identity['set'][:12]}-{identity['model']}-{plan.style}-{plan.protocol}"
+        return runs / f"{identity['set'][:12]}-{identity['model']}-{plan.style}"
 
     def _finished(self, name: str, plan: Plan) -> Path | None:
         """The folder of a complete run of this plan."""
@@ -152,6 +152,7 @@ class Sets:
         except Exception as error:
             self._problems[folder] = explain(error)
         finally:
+            self.uploads.sweep()
             self._running = None
             self._turn.release()
 

@@ -14,6 +14,8 @@ function createSets(root, asks) {
   const cell = (name, text, title = "") => Object.assign(document.createElement(name), { textContent: text, title });
   const digits = (value, count) => (value == null ? "–" : value.toFixed(count).replace("-", "−"));
 
+  const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+
   async function show(run = false) {
     clearTimeout(timer);
     const mine = ++turn, set = choice.value;
@@ -22,9 +24,9 @@ function createSets(root, asks) {
     if (mine !== turn) return;
     find("progress").value = reply.of ? reply.done / reply.of : 0;
     say(reply.state ?? "failed", reply.error ?? {
-      new: reply.done ? `${reply.done} of ${reply.of} images are measured; it goes on from there.` : `${reply.of} images, not evaluated yet.`,
-      running: `${reply.done} of ${reply.of} images measured`,
-      done: reply.summary && `${reply.summary.n_images} images, ${reply.summary.n_cases} cases`,
+      new: reply.done ? `${reply.done} of ${counted(reply.of, "image")} are measured; it goes on from there.` : `${counted(reply.of, "image")}, not evaluated yet.`,
+      running: `${reply.done} of ${counted(reply.of, "image")} measured`,
+      done: reply.summary && `${counted(reply.summary.n_images, "image")}, ${counted(reply.summary.n_cases, "case")}`,
     }[reply.state]);
     if (reply.state === "running") timer = setTimeout(show, ASK_AGAIN);
     if (reply.state !== "done") return;

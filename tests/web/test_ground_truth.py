@@ -232,7 +232,11 @@ def test_uploaded_sets_stay_in_their_folder_and_in_bounds(model, tmp_path):
     uploads.add(b"image,labels\n", "b.csv", two)
     with pytest.raises(DataError, match="several tables, a.csv, b.csv"):
         sets.state(two, "simple")
+    kept = uploads.folder(two)
     uploads.drop(two)
+    (kept / "runs").mkdir(parents=True)  # as a run does that was under way
+    uploads.sweep()
+    assert not kept.exists()
     with pytest.raises(DataError, match="no such set"):
         sets.state(two, "simple")
 
