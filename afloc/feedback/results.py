@@ -266,7 +266,7 @@ def _rated(
 
 def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Drawn:
     """What was drawn on each of `cases`, unknown where there is no reading."""
-    texts = [text if isinstance(text, str) else "[]" for text in frame[column]]
+    texts = frame[column].to_numpy(object, na_value="[]")
     regions: list[list | None] = [None] * len(cases)
     for place, each in zip(
         cases.get_indexer(frame["case_id"]), json.loads(f"[{','.join(texts)}]"), strict=True

@@ -46,7 +46,7 @@ function createVerdict(root, spoken) {
 function wordsFor(kind, finding, sentence, insisted) {
   if (kind === "doubt" || kind === "problem") return sentence;
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  if (kind === "absent") return `No evidence for “${finding.text}”, ${insisted ? "but its map is shown as you wish" : "so no map is shown"}.`;
+  if (kind === "absent") return `No evidence for “${finding.text}”${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
   if (kind === "present") return strongest(finding.grid);
   return "This model has no calibration: the map shows where the description fits best, not whether it is there.";
 }

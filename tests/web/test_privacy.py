@@ -3,11 +3,9 @@
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import httpx
 import pytest
-from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
 from pydicom import dcmread
 
@@ -40,8 +38,10 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(tiny_folder, folder):
     settings = {"AFLOC_DATA_DIR": str(folder / "data"), "AFLOC_COORDINATOR_CODE": "coordinator"}
-    with serve(tiny_folder, **settings) as url:
-        yield url
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+        with serve(tiny_folder, **settings) as url:
+            yield url
 
 
 def a_named_film():
@@ -104,13 +104,9 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
         if not any(uploads.iterdir()):
             break
         page.wait_for_timeout(50)
-    kept = [path for place in (folder, get_upload_folder()) for path in _files(place)]
+    kept = [path for path in folder.rglob("*") if path.is_file()]
     assert any(path.suffix == ".duckdb" for path in kept)
     left |= {str(path): path.read_bytes() + str(path).encode() for path in kept}
     out, err = capfd.readouterr()
     left["log"] = (out + err + caplog.text).encode()
     assert [place for place, content in left.items() if MARK.encode() in content] == []
-
-
-def _files(place):
-    return [path for path in Path(place).rglob("*") if path.is_file()]

@@ -53,7 +53,7 @@ def test_an_image_comes_back_without_loss_under_a_token(client, store, pixels):
 
 
 def test_deep_colour_is_shown_with_8_bits_and_the_page_is_told(client, store):
-    deep = np.random.default_rng(2).integers(0, 1 << 16, (8, 9, 3), np.uint16)
+    deep = np.random.default_rng(2).integers(0, 1 << 16, (20, 24, 3), np.uint16)
     out = io.BytesIO()
     tifffile.imwrite(out, deep, photometric="rgb")
     sent, about = sent_pixels(client.post(PATH, content=out.getvalue()))
