@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 from skimage import data
 
-from afloc.appearance import distance, features_fit, fit, looks_like
+from afloc.appearance import distance, features_fit, fit_colours, fit_layout, looks_like, residual
 from afloc.examples import EXAMPLES
-from afloc.images import image_from_array
+from afloc.images import image_from_array, read_image
 from afloc.modality import recognise_modality
 
 
@@ -15,18 +16,39 @@ def test_the_examples_are_not_doubted(example):
     assert looks_like(example.load(), example.modality)
 
 
-@pytest.mark.parametrize("name", ["chelsea", "astronaut", "coffee", "camera", "page"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("chelsea", "astronaut", "coffee", "rocket", "camera", "moon", "clock", "coins", "cell", "brick"),
+        *("page", "text"),
+    ],
+)
 def test_photographs_and_print_are(name):
     image = image_from_array(getattr(data, name)())
     assert not looks_like(image, recognise_modality(image))
 
 
-def test_fit_takes_in_what_it_was_measured_on():
-    measures = np.random.default_rng(0).normal(size=(1000, 5)) * [1, 2, 3, 4, 5]
-    known = fit(measures)
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+def test_slices_are(name):
+    assert not looks_like(read_image(get_testdata_file(name, download=False)), "chest_xray")
+
+
+def test_a_film_on_its_side_is():
+    pixels = EXAMPLES[0].load().gray()
+    assert looks_like(image_from_array(pixels), "chest_xray")
+    assert not looks_like(image_from_array(np.rot90(pixels).copy()), "chest_xray")
+
+
+def test_fits_take_in_what_they_were_measured_on():
+    random = np.random.default_rng(0)
+    measures = random.normal(size=(1000, 5)) * [1, 2, 3, 4, 5]
+    known = fit_colours(measures)
     away = np.array([distance(each, known) for each in measures])
-    assert np.mean(away > known["limit"]) == pytest.approx(0.005, abs=0.001)
+    assert np.mean(away > known["limit"]) == pytest.approx(0.003, abs=0.001)
     assert distance(np.array([0, 0, 0, 0, 50.0]), known) > known["limit"]
+    plane = random.normal(size=(1000, 16)) @ random.normal(size=(16, 40))  # what 16 eigen-images can draw
+    known = fit_layout(plane + 0.01 * random.normal(size=plane.shape))
+    assert residual(plane[0], known) < known["limit"] < residual(plane[0] + 1, known)
 
 
 def test_features_are_judged_only_where_the_model_says_what_it_knows():

@@ -7,7 +7,7 @@ are read as they are downloaded; the modules imported below say which file or fo
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
@@ -36,10 +36,13 @@ _TABLES = {  # by a column that only this table has
 }
 
 
-def read_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
+def read_dataset(
+    path: str | Path, images: str | Path | None = None, within: str | Path | None = None
+) -> Dataset:
     """A set from its table or folder, checked: DataError of one sentence where anything in it is wrong.
 
-    `images`: the folder with its images, where they do not lie beside the table.
+    `images`: the folder with its images, where they do not lie beside the table. `within`: the folder that no
+    file of the set may lie outside of, for a table that is not to be trusted.
     """
     path = Path(path)
     images = None if images is None else Path(images)
@@ -49,8 +52,18 @@ def read_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
     dataset = Dataset(path.stem or path.name, tuple(_read(path, images)))
     if not dataset.rows:
         raise DataError(f"{path.name} names no image.")
+    if within is not None:
+        _check_within(dataset.rows, Path(within).resolve())
     check_rows(dataset.rows)
     return dataset
+
+
+def _check_within(rows: Iterable[Row], folder: Path) -> None:
+    for row in rows:
+        truths = (*row.truths, *row.readers)
+        masks = (truth.mask.path for truth in truths if isinstance(truth.mask, MaskFile))
+        if not all(each.resolve().is_relative_to(folder) for each in (row.path, *masks)):
+            raise DataError(f"{row.place}: the files of a set must lie in its own folder.")
 
 
 def _read(path: Path, images: Path | None) -> Iterator[Row]:

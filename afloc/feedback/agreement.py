@@ -1,12 +1,14 @@
 """How far readers agree: kappas, alpha, ICC, and the overlap of what they drew.
 
-Cohen's and Fleiss' kappa are statsmodels', Krippendorff's alpha the krippendorff package's, areas shapely's.
-ICC is ours: the packages that have it bring a plotting stack along. A figure that has no meaning (one reader,
-no case, one answer throughout) is NaN.
+Fleiss' kappa is statsmodels', Krippendorff's alpha the krippendorff package's, areas shapely's. Cohen's kappa
+is ours, for all pairs of readers at once; the tests hold it against statsmodels and scikit-learn. So is ICC:
+the packages that have it bring a plotting stack along. A figure that has no meaning (one reader, no case, one
+answer throughout) is NaN.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import krippendorff
@@ -15,32 +17,53 @@ import shapely
 
 Regions = Sequence[Mapping[str, Any]]
 NAN = float("nan")
-_WEIGHTS = {False: None, True: "fc"}
+_NORMAL_95 = 1.959963984540054
+
+
+def cross_tables(ratings: np.ndarray, levels: int) -> np.ndarray:
+    """How often each pair of answers was given by each pair of readers, (readers, readers, levels, levels).
+
+    `ratings`: (cases, readers), 1 … `levels`, NaN for missing; a case counts for the pairs that both read it.
+    """
+    cases, readers = ratings.shape
+    chosen = ratings.T[:, None, :] == np.arange(1, levels + 1)[:, None]
+    flat = chosen.reshape(readers * levels, cases).astype(float)
+    return (flat @ flat.T).reshape(readers, levels, readers, levels).transpose(0, 2, 1, 3)
+
+
+def cohen_kappas(tables: np.ndarray, weighted: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cohen's kappa and its 95% interval (kappa, low, high) of each table of (…, levels, levels) counts.
+
+    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973). The interval is
+    the asymptotic one of Fleiss, Cohen and Everitt (1969).
+    """
+    with np.errstate(all="ignore"):
+        levels, count = tables.shape[-1], tables.sum((-2, -1))
+        steps = np.subtract.outer(np.arange(levels), np.arange(levels))
+        weights = 1 - (steps / (levels - 1)) ** 2 if weighted else (steps == 0).astype(float)
+        shares = tables / count[..., None, None]
+        rows, columns = shares.sum(-1), shares.sum(-2)
+        observed, expected = (weights * shares).sum((-2, -1)), np.sum(rows @ weights * columns, -1)
+        kappa = np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
+        means = (columns @ weights)[..., :, None] + (rows @ weights)[..., None, :]
+        apart = weights * (1 - expected)[..., None, None] - means * (1 - observed)[..., None, None]
+        variance = (shares * apart**2).sum((-2, -1)) - (observed * expected - 2 * expected + observed) ** 2
+        half = _NORMAL_95 * np.sqrt(np.clip(variance, 0, None) / count) / (1 - expected) ** 2
+        return kappa, kappa - half, kappa + half
 
 
 def cohen_kappa(first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False) -> float:
-    """Cohen's kappa of two readers' answers 1 … `levels` on the same cases.
-
-    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973).
-    """
-    from statsmodels.stats.inter_rater import cohens_kappa
-
-    table = _cross(first, second, levels, weighted)
-    return float(cohens_kappa(table, wt=_WEIGHTS[weighted], return_results=False)) if len(table) > 1 else NAN
+    """As `cohen_kappas`, of two readers' answers 1 … `levels` on the same cases."""
+    return cohen_interval(first, second, levels, weighted)[0]
 
 
 def cohen_interval(
     first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False
-) -> tuple[float, float]:
-    """The 95% interval of `cohen_kappa`: the asymptotic one of Fleiss, Cohen and Everitt (1969)."""
-    from statsmodels.stats.inter_rater import cohens_kappa
-
-    table = _cross(first, second, levels, weighted)
-    if len(table) < 2:
-        return NAN, NAN
-    with np.errstate(all="ignore"):
-        found = cohens_kappa(table, wt=_WEIGHTS[weighted])
-    return float(found.kappa_low), float(found.kappa_upp)
+) -> tuple[float, float, float]:
+    """(kappa, low, high) of two readers' answers."""
+    ratings = np.array([first, second], float).T
+    found = cohen_kappas(cross_tables(ratings, levels)[0, 1], weighted)
+    return tuple(float(each) for each in found)
 
 
 def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
@@ -60,9 +83,11 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     interval."""
     ratings = np.asarray(ratings, float)
     paired = ratings[(~np.isnan(ratings)).sum(1) >= 2]
-    if len(np.unique(paired[~np.isnan(paired)])) < 2:
+    domain = np.unique(paired[~np.isnan(paired)])
+    if len(domain) < 2:
         return NAN
-    return float(krippendorff.alpha(reliability_data=paired.T, level_of_measurement=level))
+    counts = (paired[:, :, None] == domain).sum(1)
+    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
 
 
 def intraclass(ratings: np.ndarray) -> dict[str, float]:
@@ -103,39 +128,58 @@ def shape(regions: Regions | None) -> shapely.Geometry:
     return parts[0] if len(parts) == 1 else shapely.union_all(parts)
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of each pair of two arrays of shapes, 0 … 1.
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What was drawn on each of n cases.
 
-    NaN where both are empty, or one is None.
+    `areas` (n,), NaN where nothing is known; `bounds` (n, 4), NaN where nothing was drawn; `shapes` (n,),
+    None for upright boxes, which are as good as their bounds, and for nothing.
     """
-    areas = shapely.area(first), shapely.area(second)
-    (left, right), drawn = (shapely.bounds(first), shapely.bounds(second)), (areas[0] > 0) & (areas[1] > 0)
+
+    areas: np.ndarray
+    bounds: np.ndarray
+    shapes: np.ndarray
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The shapes at some places, boxes made."""
+        shapes = self.shapes[places].copy()
+        boxes = shapes == None  # noqa: E711 (of each)
+        shapes[boxes] = shapely.box(*self.bounds[places][boxes].T)
+        return shapes
+
+
+def drawn(regions: Sequence[Regions | None]) -> Drawn:
+    """The regions of each case, None where nothing is known of it."""
+    areas, bounds = np.full(len(regions), NAN), np.full((len(regions), 4), NAN)
+    shapes = np.full(len(regions), None, object)
+    boxes: dict[int, list[float]] = {}
+    for place, each in enumerate(regions):
+        if not each:
+            areas[place] = NAN if each is None else 0
+        elif len(each) == 1 and "box" in each[0]:
+            boxes[place] = each[0]["box"]
+        else:
+            shapes[place] = shape(each)
+            areas[place], bounds[place] = shapes[place].area, shapes[place].bounds
+    if boxes:
+        places, (left, top, width, height) = list(boxes), np.array(list(boxes.values()), float).T
+        areas[places] = width * height
+        bounds[places] = np.stack([left, top, left + width, top + height], axis=1)
+    return Drawn(areas, bounds, shapes)
+
+
+def overlap(first: Drawn, second: Drawn) -> np.ndarray:
+    """Intersection over union on each case, 0 … 1; NaN where both are empty, or one is not known."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Upright boxes, which most shapes are, need no geometry.
-        sides = np.minimum(left[:, 2:], right[:, 2:]) - np.maximum(left[:, :2], right[:, :2])
-        both = np.where(drawn, np.prod(np.clip(sides, 0, None), axis=1), 0)
-        boxes = _is_box(areas[0], left) & _is_box(areas[1], right)
-        others = drawn & ~boxes
-        both[others] = shapely.area(shapely.intersection(first[others], second[others]))
-        either = areas[0] + areas[1] - both
+        high = np.minimum(first.bounds[:, 2:], second.bounds[:, 2:])
+        sides = np.maximum(high - np.maximum(first.bounds[:, :2], second.bounds[:, :2]), 0)
+        some = (first.areas > 0) & (second.areas > 0)
+        both = np.where(some, sides[:, 0] * sides[:, 1], 0)
+        others = some & ((first.shapes != None) | (second.shapes != None))  # noqa: E711 (of each)
+        if others.any():
+            both[others] = shapely.area(shapely.intersection(first.at(others), second.at(others)))
+        either = first.areas + second.areas - both
         return np.where(either > 0, both / either, NAN)
-
-
-def _is_box(area: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    return np.isclose(area, np.prod(bounds[:, 2:] - bounds[:, :2], axis=1), rtol=1e-12)
-
-
-def _cross(first: Sequence[int], second: Sequence[int], levels: int, keep_all: bool) -> np.ndarray:
-    """How often each pair of answers was given; without `keep_all` only the levels that were used.
-
-    Empty where it holds no case, or only one level.
-    """
-    table = np.zeros((levels, levels), int)
-    np.add.at(table, (np.asarray(first, int) - 1, np.asarray(second, int) - 1), 1)
-    used = np.flatnonzero(table.sum(0) + table.sum(1))
-    if len(used) < 2:
-        return table[:0, :0]
-    return table if keep_all else table[np.ix_(used, used)]
 
 
 def _complete(ratings: np.ndarray) -> np.ndarray:

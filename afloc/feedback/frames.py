@@ -54,6 +54,7 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
     extra = "".join(", " + column for column in columns)
     return store.frame(
         "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
-        f"regions, model_regions{extra} FROM answers WHERE kind = 'reading' AND study = ? ORDER BY seq",
+        f"regions, model_regions{extra} FROM events "
+        "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) ORDER BY seq",
         [*parameters, study.id],
     )

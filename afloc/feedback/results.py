@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import shapely
 
 from afloc.feedback import agreement, resampling
 from afloc.feedback.reference import Reference
@@ -104,8 +103,8 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         for description in ("", *several):
             group = part[part["description"] == description] if description else part
             values = _ratings(group, f"q_{question.id}").to_numpy()
-            pairs = (_both(*pair) for pair in itertools.combinations(values.T, 2))
-            kappas = [agreement.cohen_kappa(*pair, len(question.labels), scale) for pair in pairs]
+            tables = agreement.cross_tables(values, len(question.labels))
+            kappas, _, _ = agreement.cohen_kappas(tables, scale)
             rows.append(
                 {
                     "question": question.id,
@@ -113,7 +112,7 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
                     "description": description,
                     "n_cases": len(values),
                     "n_readers": values.shape[1],
-                    "kappa": _mean(kappas),
+                    "kappa": _mean(kappas[np.triu_indices(len(kappas), 1)]),
                     "fleiss": agreement.fleiss_kappa(values, len(question.labels)),
                     "alpha": agreement.krippendorff_alpha(values, "ordinal" if scale else "nominal"),
                     "icc": agreement.intraclass(values)["2,1"] if scale else np.nan,
@@ -128,12 +127,12 @@ def compare_pairs(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for question, arm, part in _parts(study, frame):
         ratings = _ratings(part, f"q_{question.id}")
-        for first, second in itertools.combinations(ratings, 2):
-            both = _both(ratings[first].to_numpy(), ratings[second].to_numpy())
-            options = len(question.labels), question.kind == "rating"
-            kappa = agreement.cohen_kappa(*both, *options)
-            interval = agreement.cohen_interval(*both, *options)
-            rows.append((question.id, arm, first, second, len(both[0]), kappa, *interval))
+        tables = agreement.cross_tables(ratings.to_numpy(), len(question.labels))
+        kappas = agreement.cohen_kappas(tables, question.kind == "rating")
+        for first, second in itertools.combinations(range(len(tables)), 2):
+            pair = ratings.columns[first], ratings.columns[second]
+            figures = (each[first, second] for each in kappas)
+            rows.append((question.id, arm, *pair, int(tables[first, second].sum()), *figures))
     columns = ["question", "arm", "first", "second", "n_cases", "kappa", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -161,10 +160,8 @@ def measure_overlaps(
     Between readers, cases on which both drew nothing count nowhere; against the reference, those with
     reference regions count. The interval is a bootstrap over cases.
     """
-    located = np.full(len(sample.cases), None, object)
-    for place, case in enumerate(sample.cases):
-        if case in references and references[case].regions:
-            located[place] = agreement.shape(references[case].regions)
+    known = [references[case].regions if case in references else () for case in sample.cases]
+    located = agreement.drawn([regions or None for regions in known])
     pairs, values = [], []
     for arm in ARMS:
         part = frame[frame["arm"] == arm]
@@ -254,11 +251,6 @@ def _ratings(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.set_index(["case_id", "reader"])[column].unstack().astype(float)
 
 
-def _both(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    both = ~np.isnan(first) & ~np.isnan(second)
-    return first[both], second[both]
-
-
 def _rated(
     study: Study, frame: pd.DataFrame, references: Mapping[str, Reference], sample: Sample
 ) -> tuple[dict[str, np.ndarray], np.ndarray, resampling.Draws]:
@@ -272,25 +264,17 @@ def _rated(
     return {arm: ratings[:, known] for arm, ratings in arms.items()}, truth, draws
 
 
-def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> np.ndarray:
-    """What was drawn on each of `cases`, None where there is no reading."""
-    shapes = np.full(len(cases), None, object)
-    places = cases.get_indexer(frame["case_id"])
-    shapes[places] = agreement.shape(())
-    boxes: dict[int, list[float]] = {}
-    for place, text in zip(places, frame[column].to_numpy(object), strict=True):
-        if isinstance(text, str) and text != "[]":
-            regions = json.loads(text)
-            if len(regions) == 1 and "box" in regions[0]:
-                boxes[place] = regions[0]["box"]
-            else:
-                shapes[place] = agreement.shape(regions)
-    if boxes:  # most are a single box: made all at once
-        left, top, width, height = np.array(list(boxes.values()), float).T
-        shapes[list(boxes)] = shapely.box(left, top, left + width, top + height)
-    return shapes
+def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Drawn:
+    """What was drawn on each of `cases`, unknown where there is no reading."""
+    texts = frame[column].to_numpy(object, na_value="[]")
+    regions: list[list | None] = [None] * len(cases)
+    for place, each in zip(
+        cases.get_indexer(frame["case_id"]), json.loads(f"[{','.join(texts)}]"), strict=True
+    ):
+        regions[place] = each
+    return agreement.drawn(regions)
 
 
-def _mean(values: list[float]) -> float:
-    values = [value for value in values if not np.isnan(value)]
-    return float(np.mean(values)) if values else np.nan
+def _mean(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else np.nan

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from afloc.errors import AFLocError, DescriptionError
+from afloc.errors import AFLocError, DescriptionError, ImageError
 from afloc.locate import Finding
 from afloc.web.metrics import METRICS
 
@@ -73,6 +73,16 @@ def answering(function: Callable[..., dict]) -> Callable[..., dict]:
             return {"error": explain(error)}
 
     return answer
+
+
+async def read_body(request: Request, limit_mb: int) -> bytes:
+    """The body, refused with ImageError as soon as it grows past the limit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_mb << 20:
+            raise ImageError(f"The file is larger than {limit_mb} MB; please open a smaller one.")
+    return bytes(body)
 
 
 def post_route(path: str, function: Callable[[dict], Response]) -> Route:

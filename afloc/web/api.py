@@ -5,12 +5,13 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import is_in_or_equal
 
-from afloc.errors import ImageError
+from afloc.errors import ImageError, SettingsError
 from afloc.feedback.store import Store
 from afloc.images import Image, read_image
-from afloc.locate import Model
+from afloc.locate import PROTOCOLS, Model
 from afloc.web.answers import describe, explain, read_description
 from afloc.web.feedback import save_feedback, show_saved
+from afloc.web.sets import Sets
 
 
 class Page(gr.Blocks):
@@ -27,15 +28,21 @@ class Page(gr.Blocks):
 
 
 def read_upload(image: dict, folder: Path) -> Image:
-    """The image of an uploaded file. Only what is in the upload folder is opened, whatever a client names."""
-    path = image.get("path") if isinstance(image, dict) else None
+    """The image of an uploaded file."""
+    return read_image(read_bytes(image, folder))
+
+
+def read_bytes(file: dict, folder: Path) -> bytes:
+    """An uploaded file. Only what is in the upload folder is opened, whatever path a client names."""
+    path = file.get("path") if isinstance(file, dict) else None
     if not (isinstance(path, str) and is_in_or_equal(path, folder) and Path(path).is_file()):
-        raise ImageError("Please send the image as a file, with gradio_client's handle_file.")
-    return read_image(Path(path).read_bytes())
+        raise ImageError("Please send it as a file, with gradio_client's handle_file.")
+    return Path(path).read_bytes()
 
 
-def add_endpoints(model: Model, store: Store, uploads: Path) -> None:
-    """Add /locate, /classify and /feedback to the current `gr.Blocks`; `uploads`: where files arrive."""
+def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None:
+    """Add /locate, /classify, /feedback and /evaluate to the current `gr.Blocks`; `uploads`: where files
+    arrive."""
 
     def locate(image: gr.FileData, description: str) -> dict:
         """Where the model sees the described finding: its score, its regions and the map as `grid`."""
@@ -76,6 +83,25 @@ def add_endpoints(model: Model, store: Store, uploads: Path) -> None:
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
 
+    def evaluate(set: gr.FileData, descriptions: str = "simple", protocol: str = "native") -> dict:
+        """The summary of a small set, as `python -m afloc evaluate` writes it.
+
+        `set`: a ZIP file of a table (CSV or COCO JSON) and its images, or of a folder of images and masks;
+        it is dropped when the answer is sent. `descriptions`: simple or precise. `protocol`: native or paper.
+        """
+        name = None
+        try:
+            if protocol not in PROTOCOLS:
+                raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+            name = sets.uploads.add(read_bytes(set, uploads), "set.zip")
+            return sets.summarise(name, descriptions, protocol)
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+        finally:
+            if name:
+                sets.uploads.drop(name)
+
     gr.api(locate, api_name="locate", concurrency_id="model")
     gr.api(classify, api_name="classify", concurrency_id="model")
     gr.api(feedback, api_name="feedback", concurrency_id="model")
+    gr.api(evaluate, api_name="evaluate", concurrency_id="sets")

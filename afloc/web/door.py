@@ -22,7 +22,7 @@ from afloc.web.policy import fixed_headers
 from afloc.web.signin import SignIn
 
 HEALTH, FIGURES = "/health", "/metrics"
-FILES = ("/gradio_api/upload", "/afloc/images")  # what takes an image file
+FILES = ("/gradio_api/upload", "/afloc/images", "/afloc/sets")  # what takes a file of an image or a set
 STATIC = ("/assets/", "/static/", "/svelte/")
 ROUTES = (
     *("/", HEALTH, FIGURES, signin.PATH, "/logout"),

@@ -25,6 +25,7 @@ from afloc.web.operations import operations_routes
 from afloc.web.policy import NameScripts
 from afloc.web.probe import probe_tab
 from afloc.web.results import results_routes, results_tab
+from afloc.web.set_uploads import SetUploads, set_routes
 from afloc.web.sets import Sets, run_routes
 from afloc.web.signin import SignIn
 from afloc.web.store import ImageStore
@@ -67,7 +68,7 @@ def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads:
                 study_tab(desk)
             with gr.Tab("Results"):
                 results_tab(desk)
-        add_endpoints(model, desk.store, uploads)
+        add_endpoints(model, desk.store, uploads, sets)
     return page
 
 
@@ -76,7 +77,9 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     model = load_model(settings.model, settings.device)
     store = ImageStore(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
-    sets = Sets(model, folder, Path(settings.data_dir) / "evaluations")
+    data = Path(settings.data_dir)
+    set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
+    sets = Sets(model, folder, data / "evaluations", set_uploads)
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
     feedback = Store(settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
@@ -86,6 +89,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         routes=[
             *image_routes(store, settings.max_upload_mb, sets),
             *run_routes(sets),
+            *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(desk),
             *results_routes(desk),
             *operations_routes(model, feedback, settings.metrics_token),

@@ -20,7 +20,7 @@ from afloc.words import Word, remarks
 MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
 SCRIPTS = (
-    *("images.js", "offers.js", "words.js", "scan.js", "share.js", "help.js"),
+    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "help.js"),
     *("reading.js", "feedback.js"),
 )
 

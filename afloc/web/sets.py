@@ -1,7 +1,10 @@
-"""The sets of the server (AFLOC_SETS_DIR): evaluated in the background, figures and cases for the page."""
+"""The sets of the server (AFLOC_SETS_DIR) and uploaded ones: run in the background, figures and cases for the
+page.
+"""
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -17,9 +20,11 @@ from afloc.evaluation.rows import Row
 from afloc.evaluation.run import evaluate, part_folder
 from afloc.locate import Model
 from afloc.web.answers import explain
+from afloc.web.set_uploads import SetUploads
 
 PATH = "/afloc/runs"
 FILES = ("cases.parquet", "summary.json")
+BUSY = "Another set is being evaluated; please wait until it is done."
 MOST_CASES = 500  # listed, the worst first
 _COLUMNS = ("row", "truth", "image", "label", "iou", "dice", "cnr", "pointing")
 
@@ -28,15 +33,18 @@ class Sets:
     """The tables (*.csv, *.json) below a folder, by name, and their runs with one model; safe among threads.
 
     A run is that of `python -m afloc evaluate`: one made there with the same model and put below the folder
-    is shown as it is, one that was broken off goes on. One run at a time.
+    is shown as it is, one that was broken off goes on. One run at a time. The runs of an uploaded set lie
+    beside it and go with it.
     """
 
-    def __init__(self, model: Model, folder: Path | None, runs: Path):
+    def __init__(self, model: Model, folder: Path | None, runs: Path, uploads: SetUploads):
         """`runs`: where the runs made here are kept."""
         self._model = model
+        self.uploads = uploads
         self._folder = folder
         self._runs = runs
         self._lock = threading.Lock()
+        self._turn = threading.Lock()  # held while a set is evaluated
         self._plans: dict[tuple[Path, float], dict[str, Plan]] = {}
         self._problems: dict[Path, str] = {}
         self._running: Path | None = None
@@ -54,22 +62,32 @@ class Sets:
     def start(self, name: str, style: str) -> threading.Thread | None:
         """Evaluate a set, in the background; None where it is under way. DataError where another one is."""
         plan = self._plan(name, style)
-        folder = self._folder_of(plan)
+        folder = self._folder_of(name, plan)
         with self._lock:
-            if self._running not in (None, folder):
-                raise DataError("Another set is being evaluated; please wait until it is done.")
             if self._running == folder:
                 return None
+            if not self._turn.acquire(blocking=False):
+                raise DataError(BUSY)
             self._running = folder
             self._problems.pop(folder, None)
         thread = threading.Thread(target=self._evaluate, args=(plan, folder), daemon=True)
         thread.start()
         return thread
 
+    def summarise(self, name: str, style: str, protocol: str) -> dict:
+        """The summary of an uploaded set, at once. DataError where another set is being evaluated."""
+        plan = replace(self._plan(name, style), protocol=protocol)
+        if not self._turn.acquire(blocking=False):
+            raise DataError(BUSY)
+        try:
+            return evaluate(plan, self._folder_of(name, plan))
+        finally:
+            self._turn.release()
+
     def state(self, name: str, style: str) -> dict:
         """`state` (new, running, failed, done), images `done` `of` all; `error`, or `summary` and `cases`."""
         plan = self._plan(name, style)
-        folder = self._folder_of(plan)
+        folder = self._folder_of(name, plan)
         parts = enumerate(plan.parts)
         finished = sum(len(part) for i, part in parts if part_folder(folder / "parts", i).is_dir())
         progress = {"done": finished, "of": len(plan.dataset.rows)}
@@ -77,14 +95,14 @@ class Sets:
             return {"state": "running", **progress}
         if folder in self._problems:
             return {"state": "failed", "error": self._problems[folder], **progress}
-        found = self._finished(plan)
+        found = self._finished(name, plan)
         if found is None:
             return {"state": "new", **progress}
         summary = json.loads((found / "summary.json").read_text(encoding="utf-8"))
         return {"state": "done", **progress, "summary": _figures(summary), "cases": _worst_cases(found)}
 
     def file(self, name: str, style: str, file: str) -> Path | None:
-        found = self._finished(self._plan(name, style))
+        found = self._finished(name, self._plan(name, style))
         return found / file if found and file in FILES else None
 
     def _tables(self) -> dict[str, Path]:
@@ -97,24 +115,27 @@ class Sets:
         """Of a table as it is now; read once, for a set may be large."""
         if style not in STYLES:
             raise DataError(f"The descriptions are {' or '.join(STYLES)}.")
-        path = self._tables().get(name)
+        path = self._tables().get(name) or self.uploads.table(name)
         if path is None:
-            raise DataError("There is no such set on the server; please choose one of the list.")
+            raise DataError("There is no such set on the server (any more); please choose or open one.")
         key = path, path.stat().st_mtime
         with self._lock:
             if key not in self._plans:
-                dataset = read_dataset(path)
+                for gone in [each for each in self._plans if not each[0].exists()]:
+                    del self._plans[gone]
+                dataset = read_dataset(path, within=self.uploads.folder(name))
                 self._plans[key] = {each: Plan(dataset, self._model, style=each) for each in STYLES}
             return self._plans[key][style]
 
-    def _folder_of(self, plan: Plan) -> Path:
-        identity = plan.identity
-        return self._runs / f"{identity['set'][:12]}-{identity['model']}-{plan.style}"
+    def _folder_of(self, name: str, plan: Plan) -> Path:
+        identity, own = plan.identity, self.uploads.folder(name)
+        runs = self._runs if own is None else own / "runs"
+        return runs / f"{identity['set'][:12]}-{identity['model']}-{plan.style}"
 
-    def _finished(self, plan: Plan) -> Path | None:
+    def _finished(self, name: str, plan: Plan) -> Path | None:
         """The folder of a complete run of this plan."""
         below = self._folder.glob("*/run.json") if self._folder else ()
-        for folder in (self._folder_of(plan), *(note.parent for note in below)):
+        for folder in (self._folder_of(name, plan), *(note.parent for note in below)):
             try:
                 identity = json.loads((folder / "run.json").read_text(encoding="utf-8"))
                 summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -131,8 +152,9 @@ class Sets:
         except Exception as error:
             self._problems[folder] = explain(error)
         finally:
-            with self._lock:
-                self._running = None
+            self.uploads.sweep()
+            self._running = None
+            self._turn.release()
 
 
 def _figures(summary: dict) -> dict:

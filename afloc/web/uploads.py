@@ -19,7 +19,7 @@ from starlette.routing import Route
 from afloc.errors import AFLocError, ImageError
 from afloc.examples import EXAMPLES
 from afloc.images import Image, read_image
-from afloc.web.answers import explain
+from afloc.web.answers import explain, read_body
 from afloc.web.offers import load_example
 from afloc.web.sets import Sets
 from afloc.web.store import ImageStore
@@ -35,6 +35,12 @@ def shown_pixels(image: Image) -> tuple[np.ndarray, tuple[float, float]]:
     if image.pixels.ndim == 3 and image.pixels.dtype == np.uint16:
         return image.rgb(), (0.0, 255.0)
     return image.pixels, image.window
+
+
+def _lost(image: Image) -> list[str]:
+    """What the browser is not shown of an image, in words."""
+    shown, _ = shown_pixels(image)
+    return [] if shown.dtype == image.pixels.dtype else ["Colour of 16 bits a channel is shown with 8."]
 
 
 def describe_pixels(image: Image) -> dict:
@@ -61,16 +67,6 @@ def pixels_response(image: Image, **about) -> Response:
     return Response(to_body(image), media_type="application/octet-stream", headers=headers)
 
 
-async def read_body(request: Request, limit_mb: int) -> bytes:
-    """The body, refused with ImageError as soon as it grows past the limit."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_mb << 20:
-            raise ImageError(f"The file is larger than {limit_mb} MB; please open a smaller one.")
-    return bytes(body)
-
-
 def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
 
@@ -87,7 +83,7 @@ def image_routes(store: ImageStore, limit_mb: int, sets: Sets | None = None) -> 
             image, about = load_example(example), {"title": shown.title, "description": shown.description}
         else:
             raise ImageError(f"There is no such example; there are {', '.join(examples)}.")
-        notes = {"notes": list(image.notes), "spacing": image.spacing}
+        notes = {"notes": [*image.notes, *_lost(image)], "spacing": image.spacing}
         return pixels_response(image, **about, **notes, token=store.add(image))
 
     async def open_image(request: Request) -> Response:

@@ -20,6 +20,9 @@ SCRIPTS = (
     "gestures.js",
     "display.js",
     "picture.js",
+    "place.js",
+    "painter.js",
+    "keys.js",
     "viewer.js",
 )
 

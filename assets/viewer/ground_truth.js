@@ -5,7 +5,6 @@
 const PAUSE = 150;                  // ms without a key before a description is asked
 const RETRY = 3000;                 // ms between attempts while the server does not answer
 const BY_HAND = "Drawn by hand";
-const NAMES = ["simple", "precise"];
 const START = { stretched: 0.65, fixed: 0.3 };        // of the viewer's 0 … 1, where the slider begins
 
 const find = (selector) => element.querySelector(selector);
@@ -39,7 +38,7 @@ async function open(source, given = null, kind = null) {
     viewer.showImage(film, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
     viewer.showSide("");
     viewer.showNotice(about.notes.join(" "));
-    for (const button of element.querySelectorAll(".example")) button.setAttribute("aria-pressed", String(button.dataset.example === source.example));
+    markExample(element, source.example);
     const known = given ?? props.truths[source.example] ?? [];
     setTruths(known.length ? known : [byHand(["", ""])]);
     return true;
@@ -68,6 +67,10 @@ async function openTruth(file) {
 
 // Of several files the first picture is the image, the rest its ground truth; of one alone the place of the drop decides.
 async function openFiles(files, onPanel) {
+  if (find(".panel").dataset.view === "set" || files.some(({ name }) => /\.zip$/i.test(name))) {
+    setView("set");
+    return sets.upload(files);
+  }
   const picture = files.find((file) => !/\.(json|csv)$/i.test(file.name));
   const asImage = picture && (files.length > 1 || !onPanel) ? picture : null;
   if (asImage && !(await open({ file: asImage }))) return;
@@ -153,8 +156,6 @@ function showReply(reply) {
 // --- what is shown --------------------------------------------------------------------------------------------------
 
 const put = (selector, text) => { find(selector).textContent = text; };
-const make = (name, text = "", className = "") => Object.assign(document.createElement(name), { textContent: text, className });
-const number = (value, digits = 3) => (value == null ? "–" : value.toFixed(digits).replace("-", "−"));
 const showProblem = (sentence) => put(".problem", sentence);
 const answersOf = (at) => cases[at]?.answers ?? [];
 
@@ -214,42 +215,12 @@ function showFigures() {
   put(".threshold", number(thresholds[step], 2));
   curve.at(thresholds[step]);
   const found = answersOf(chosen);
-  find(".figures tbody").replaceChildren(...(found.length ? found : [null]).map((each, i) => {
-    const at = each?.[scale], row = make("tr");
-    row.append(nameCell(i, found.length > 1 ? NAMES[i] : "map"));
-    for (const metric of ["iou", "dice"]) row.append(Object.assign(make("td", number(at?.[metric]?.[step])), { className: metric }));
-    row.append(make("td", hit(each, at, step), "hit"), make("td", at ? `${(100 * at.area[step]).toFixed(1)} %` : "–", "area"));
-    return row;
-  }));
+  find(".figures tbody").replaceChildren(...figureRows(found, scale, step));
 }
 
-function hit(each, at, step) {
-  if (each?.agreement.pointing == null) return "–";
-  if (!at.area[step]) return "empty";
-  return each.agreement.pointing > 0.5 ? "yes" : "no";
-}
-
-function nameCell(i, text) {
-  const cell = make("th");
-  cell.append(make("i", "", `dot ${i ? "second" : "first"}`), text);
-  return cell;
-}
-
-// Every finding as published: the mean over the five thresholds of the min-max map.
 function showTable() {
-  const rows = truths.flatMap((truth, at) => (answersOf(at).length ? answersOf(at) : [null]).map((each, i, all) => {
-    const row = make("tr", "", at === chosen ? "chosen" : ""), name = make("td"), pick = button("pick", i ? "" : truth.label);
-    if (all.length > 1) name.append(make("i", "", `dot ${i ? "second" : "first"}`));
-    if (i) name.append(make("span", NAMES[1]));
-    else { pick.dataset.truth = String(at); pick.setAttribute("aria-pressed", String(at === chosen)); name.append(pick); }
-    const { agreement, finding } = each ?? {};
-    row.append(name, make("td", number(finding?.probability ?? finding?.score, 2)));
-    for (const [metric, digits] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", agreement?.pointing % 1 ? 2 : 0]]) row.append(make("td", number(agreement?.[metric], digits)));
-    row.dataset.truth = String(at);
-    return row;
-  }));
+  const rows = findingRows(truths, answersOf, chosen), pane = find(".findings"), line = rows.find((row) => row.className);
   find(".findings tbody").replaceChildren(...rows);
-  const pane = find(".findings"), line = rows.find((row) => row.className);
   if (line.offsetTop + line.offsetHeight > pane.scrollTop + pane.clientHeight || line.offsetTop < pane.scrollTop) pane.scrollTop = line.offsetTop - 30;
 }
 
@@ -293,16 +264,8 @@ function press(kind, value) {
 // --- events ---------------------------------------------------------------------------------------------------------
 
 for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
-for (const { name, title, thumbnail } of props.examples) {
-  const made = button("example", ""), picture = new Image();
-  picture.src = thumbnail;
-  picture.alt = "";
-  made.dataset.example = name;
-  made.append(picture, make("span", title.replace(/ \(.*/, "")));
-  find(".images").append(made);
-}
+offerImages(find(".images"), props.examples, (title) => title.replace(/ \(.*/, ""));
 for (const name of props.sets) find(".sets").add(new Option(name, name));
-find(".views").hidden = !props.sets.length;
 put(".model", props.model);
 find(".model").title = `fingerprint ${props.fingerprint}`;
 
@@ -330,8 +293,6 @@ element.addEventListener("click", (event) => {
   if (target.dataset.compare !== undefined) setCompare(target.dataset.compare === "both");
 });
 
-const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-const shown = () => element.isConnected && element.offsetParent !== null;
 const onPanel = (event) => Boolean(event.target.closest?.(".panel"));
 
 function showDrop(place) {
@@ -339,34 +300,10 @@ function showDrop(place) {
   find(".panel").classList.toggle("dropping", place === "truth");
 }
 
-document.addEventListener("dragover", (event) => {
-  if (!hasFiles(event) || !shown()) return;
-  event.preventDefault();
-  showDrop(onPanel(event) ? "truth" : "image");
-});
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) showDrop(null); });
-document.addEventListener("drop", (event) => {
-  if (!hasFiles(event) || !shown()) return;
-  event.preventDefault();
-  showDrop(null);
-  openFiles([...event.dataTransfer.files], onPanel(event));
-});
-document.addEventListener("paste", (event) => {
-  const file = event.clipboardData?.files[0];
-  if (file && shown()) { event.preventDefault(); open({ file }); }
-});
-document.addEventListener("afloc:keys", () => { if (shown()) help.keys(); });
-document.addEventListener("afloc:help", () => { if (shown()) find(".about").showModal(); });
-document.addEventListener("keydown", (event) => {
-  if (!shown() || element.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
-  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (plain && event.key === "?") help.keys();
-  else if (plain && event.key === "/") boxes[0].focus();
-  else if (!viewer.key(event)) return;
-  event.preventDefault();
-});
-document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });
-window.addEventListener("blur", () => viewer.actions.peek(false));
+watchFiles(element, (event) => showDrop(event && (onPanel(event) ? "truth" : "image")), (files, event) => openFiles(files, event.type === "drop" && onPanel(event)));
+watchKeys(element, viewer, { "?": () => help.keys(), "/": () => boxes[0].focus() });
+document.addEventListener("afloc:keys", () => { if (isShown(element)) help.keys(); });
+document.addEventListener("afloc:help", () => { if (isShown(element)) find(".about").showModal(); });
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 
 find(".viewer").viewer = viewer;

@@ -4,24 +4,29 @@
 
 const PAUSE = 80;                   // ms without a key before a description is asked, at most; less where answers take less
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
+const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
 
 const find = (selector) => element.querySelector(selector);
 const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes) });
-const box = find("textarea"), verdict = find(".verdict"), picker = find(".modality select"), chooser = find("input[type=file]");
+const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]");
 
 let image = null;                   // { token, source, about } of the image shown
 let opening = 0, answers = 0;       // counters: the newest image asked for, the newest answer painted
 let modality = null;                // chosen by the user; null leaves it to the model
 let answer = null, kept = [];       // the finding shown, or null; findings kept beside it
+let warnings = "", problem = "";    // what is said beside it, or instead of it
 let insisted = false;               // "show the map anyway" is on
+let lowered = null;                 // the threshold before it was lowered for that, and the lowered one
 let doubt = null, trusted = false;  // why the image may be none the model knows; the user goes on all the same
+let greeting = true;                // the first answer shows its map whatever the verdict: one look says what this is
+let stale = false;                  // the server was asked since, and did not answer
 let waiting = null, busy = false, timer = 0, dwelling = 0;
 let took = 0;                       // ms the last answer took
 let ownWords = false;               // the description was typed, not taken from an example
 let pending = null;                 // a view to restore on the next image
 
-const words = createWords(find(".each"), peekAtWord);
+const verdict = createVerdict(find(".verdict"), find(".spoken")), words = createWords(find(".each"), peekAtWord);
 const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
 const offers = createOffers(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
 const help = createHelp(find, props);
@@ -50,9 +55,7 @@ async function open(source) {
     if (source.example) { box.value = about.description; ownWords = false; }
     else if (!ownWords) box.value = "";
     showAnswer(null);
-    for (const button of element.querySelectorAll(".example")) {
-      button.setAttribute("aria-pressed", String(button.dataset.example === source.example));
-    }
+    markExample(element, source.example);
     restore();
     ask();
   } catch (error) {
@@ -89,6 +92,8 @@ async function answerWaiting() {
     else if (!reply.overtaken && !waiting && question.description === box.value) showReply(reply);
   } catch {
     viewer.showState("offline");
+    stale = Boolean(answer);
+    showVerdict();
     waiting ??= question;
     setTimeout(answerWaiting, RETRY);
     busy = false;
@@ -118,7 +123,8 @@ function showReply(reply) {
   doubt = reply.doubt ?? null;
   if (reply.modality) showModality(reply.modality);
   if (reply.error) return showProblem(reply.error);
-  showAnswer(reply.finding, reply.remarks);
+  showAnswer(reply.finding, reply.remarks, greeting && reply.finding?.present === false);
+  greeting = false;
   words.put(reply.finding ? reply.words : [], reply.finding?.grid[0].length);
   clearTimeout(dwelling);
   if (reply.finding) dwelling = setTimeout(() => offers.remember(reply.finding.text), DWELL);
@@ -141,69 +147,52 @@ function propose(text) {
 
 // --- the answer ---------------------------------------------------------------------------------------------------
 
-const put = (selector, text) => { find(selector).textContent = text; };
-
 function kindOf(finding) {
   if (doubt && !trusted) return "doubt";
   if (!finding) return "none";
   return finding.present === null ? "uncalibrated" : finding.present ? "present" : "absent";
 }
 
-function showAnswer(finding, remarks = []) {
+function showAnswer(finding, remarks = [], insist = false) {
   answer = finding;
-  const kind = kindOf(finding), value = finding && (finding.probability ?? finding.score);
-  const warnings = [finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
-  verdict.dataset.verdict = kind;
-  put(".verdict h2", {
-    none: image ? "Nothing asked yet" : "", present: "Evidence for it", absent: "No evidence for it", uncalibrated: "Fit of the description",
-    doubt: "Is this the right kind of image?",
-  }[kind]);
-  put(".verdict .number", finding && kind !== "doubt" ? value.toFixed(2) : "");
-  put(".verdict .legend", kind === "doubt" ? "" : legend(finding));
-  put(".verdict .warning", kind === "doubt" ? "" : warnings);
-  find(".verdict .warning").title = warnings;
-  find(".operating").hidden = finding?.operating_point == null;
-  find(".operating").style.left = `${100 * (finding?.operating_point ?? 0)}%`;
-  find(".mark").style.left = `${100 * Math.min(1, Math.max(0, value ?? 0))}%`;
-  setAnyway(false);
-  speak();
-  feedback.about(finding && kind !== "doubt" ? finding.text : null);
-}
-
-function wordsFor(kind, finding) {
-  if (kind === "doubt") return doubt;
-  if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  if (kind === "absent") return `No evidence for “${finding.text}”, ${insisted ? "but its map is shown as you wish" : "so no map is shown"}.`;
-  if (kind === "present") return place(finding.grid);
-  return "This model has no calibration: the map shows where the description fits best, not whether it is there.";
-}
-
-function legend(finding) {
-  if (!finding) return "";
-  if (finding.probability === null) return "score from 0 to 1";
-  return `probability · evidence from ${finding.operating_point.toFixed(2)} on`;
-}
-
-// Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).
-function place(grid) {
-  const highest = grid.map((row) => Math.max(...row));
-  const y = highest.indexOf(Math.max(...highest)), x = grid[y].indexOf(highest[y]);
-  const third = (at, count, names) => names[Math.floor(3 * (at + 0.5) / count)];
-  const row = third(y, grid.length, ["upper", "middle", "lower"]), column = third(x, grid[0].length, ["left", "centre", "right"]);
-  return `Strongest in the ${row === "middle" ? (column === "centre" ? "" : "middle ") + column : `${row} ${column}`} of the image.`;
-}
-
-// The button under the answer: goes on with a doubtful image, or shows a map that is held back.
-function setAnyway(on) {
-  const kind = verdict.dataset.verdict, button = find(".anyway");
-  insisted = on;
-  put(".verdict .words", wordsFor(kind, answer));
-  button.textContent = kind === "doubt" ? "Go on anyway" : "Show the map anyway";
-  button.setAttribute("aria-pressed", String(on));
-  button.disabled = kind !== "absent" && kind !== "doubt";
-  find(".keep").disabled = !answer || kind === "doubt" || kept.length === MOST_KEPT;
-  viewer.showGate(kind === "absent" && on ? "Map shown although there is no evidence for the description" : "");
+  insisted = insist;
+  stale = false;
+  problem = "";
+  warnings = [finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
+  showVerdict();
+  reachMap();
   showMaps(answer ? ++answers : answers);
+  feedback.about(finding && kindOf(finding) !== "doubt" ? finding.text : null);
+}
+
+function showVerdict() {
+  const kind = problem ? "problem" : kindOf(answer);
+  verdict.show({ kind, finding: answer, sentence: problem || doubt, warnings, insisted, stale });
+  find(".keep").disabled = !answer || kind === "doubt" || kept.length === MOST_KEPT;
+  showGate();
+}
+
+// Above the image: why a map is shown that would otherwise be held back.
+function showGate() {
+  const forced = insisted && kindOf(answer) === "absent";
+  viewer.showGate(stale ? "Still the map of the earlier description" : forced ? "Map shown although there is no evidence for the description" : "");
+}
+
+function insist(on) {
+  insisted = on;
+  showVerdict();
+  reachMap();
+  showMaps(++answers);
+}
+
+// A map shown although it is low everywhere is painted from lower on, until another answer or the reader changes that.
+function reachMap() {
+  const { threshold } = viewer.display, peak = insisted ? Math.max(...answer.grid.flat()) : 1;
+  if (lowered && threshold === lowered.to) viewer.setDisplay({ threshold: lowered.from });
+  lowered = null;
+  if (peak > viewer.display.threshold) return;
+  lowered = { from: viewer.display.threshold, to: LOW * peak };
+  viewer.setDisplay({ threshold: lowered.to });
 }
 
 function goOn() {
@@ -239,23 +228,14 @@ function closePane(index) {
 
 function peekAtWord(word) {
   viewer.peek(word ? word.grid : undefined);
-  viewer.showGate(word ? `The word “${word.text}” alone` : insisted ? "Map shown although there is no evidence for the description" : "");
+  word ? viewer.showGate(`The word “${word.text}” alone`) : showGate();
 }
 
 function showProblem(sentence) {
   showAnswer(null);
   words.put([]);
-  verdict.dataset.verdict = "problem";
-  put(".verdict h2", "That did not work");
-  put(".verdict .words", sentence);
-  speak();
-}
-
-// Spoken a moment after the last change, so that typing does not make a screen reader stutter.
-let speaking = 0;
-function speak() {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => put(".spoken", ["h2", ".number", ".legend", ".words", ".warning"].map((part) => find(`.verdict ${part}`).textContent).join(" ")), 700);
+  problem = sentence;
+  showVerdict();
 }
 
 // --- what the panel offers ----------------------------------------------------------------------------------------
@@ -268,18 +248,8 @@ function showModality(name) {
 }
 
 for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
-for (const { name, title, thumbnail } of props.examples) {
-  const made = button("example", "");
-  const picture = new Image();
-  picture.src = thumbnail;
-  picture.alt = "";
-  const caption = document.createElement("span");
-  caption.textContent = title.replace(" (", "\n(");
-  made.dataset.example = name;
-  made.append(picture, caption);
-  find(".images").append(made);
-}
-put(".model", props.model);
+offerImages(find(".images"), props.examples, (title) => title.replace(" (", "\n("));
+find(".model").textContent = props.model;
 find(".model").title = `fingerprint ${props.fingerprint}`;
 
 // --- views: everything but the image --------------------------------------------------------------------------------
@@ -347,44 +317,16 @@ element.addEventListener("click", (event) => {
   if (target.matches(".chip")) propose(target.textContent);
   if (target.matches(".open")) chooser.click();
   if (target.matches(".example")) open({ example: target.dataset.example });
-  if (target.matches(".anyway")) verdict.dataset.verdict === "doubt" ? goOn() : setAnyway(target.getAttribute("aria-pressed") !== "true");
+  if (target.matches(".anyway")) kindOf(answer) === "doubt" ? goOn() : insist(!insisted);
   if (target.matches(".keep")) keep();
   if (target.matches(".share")) share.open();
 });
 
-const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-const shown = () => element.isConnected && element.offsetParent !== null;
+watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
+watchKeys(element, viewer, { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => offers.show("scan"), x: () => share.open() }, feedback.key);
 
-document.addEventListener("dragover", (event) => {
-  if (!hasFiles(event) || !shown()) return;
-  event.preventDefault();
-  find(".viewer").classList.add("dropping");
-});
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) find(".viewer").classList.remove("dropping"); });
-document.addEventListener("drop", (event) => {
-  if (!hasFiles(event) || !shown()) return;
-  event.preventDefault();
-  find(".viewer").classList.remove("dropping");
-  if (event.dataTransfer.files[0]) open({ file: event.dataTransfer.files[0] });
-});
-document.addEventListener("paste", (event) => {
-  const file = event.clipboardData?.files[0];
-  if (file && shown()) { event.preventDefault(); open({ file }); }
-});
-
-const PAGE_KEYS = { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => offers.show("scan"), x: () => share.open() };
-
-document.addEventListener("afloc:keys", () => { if (shown()) help.keys(); });
-document.addEventListener("afloc:help", () => { if (shown()) help.about(viewer.image, answer?.grid); });
-document.addEventListener("keydown", (event) => {
-  if (!shown() || element.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
-  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (plain && PAGE_KEYS[event.key]) PAGE_KEYS[event.key]();
-  else if (!(plain && feedback.key(event)) && !viewer.key(event)) return;
-  event.preventDefault();
-});
-document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });
-window.addEventListener("blur", () => viewer.actions.peek(false));
+document.addEventListener("afloc:keys", () => { if (isShown(element)) help.keys(); });
+document.addEventListener("afloc:help", () => { if (isShown(element)) help.about(viewer.image, answer?.grid); });
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 window.addEventListener("hashchange", () => { const view = linkedView(); if (view) showView(view); });
 

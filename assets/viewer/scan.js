@@ -31,7 +31,7 @@ function createScan(root, probe) {
       canvas.width = canvas.height = 128;
       canvas.setAttribute("aria-hidden", "true");
       const { film, shades, colors } = probe.viewer;
-      paintThumbnail(canvas, film, shades, readMap(finding.grid), { colors, opacity: 0.9, threshold: 0.4 });
+      paintThumbnail(canvas, film, shades, readMap(finding.grid), { colors, opacity: 0.9, threshold: PAINT_FROM });
       card.prepend(canvas);
       maps.append(card);
     }

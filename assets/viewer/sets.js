@@ -1,43 +1,89 @@
 
-// A set of the server: run, its table, its cases.
+// A set, of the server or uploaded: run, its table, its cases.
 
 const ASK_AGAIN = 1500;             // ms between looks at a run under way
 
 // `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style) }.
 function createSets(root, asks) {
   const find = (selector) => root.querySelector(selector);
-  const runs = endpoint.replace(/images$/, "runs");
+  const runs = endpoint.replace(/images$/, "runs"), uploads = endpoint.replace(/images$/, "sets");
+  const choice = find(".sets"), own = [];             // uploaded from this page
   let style = "simple", timer = 0, turn = 0;
+  let cases = [], only = null;                        // the finding whose cases are listed; null for every one
 
   const cell = (name, text, title = "") => Object.assign(document.createElement(name), { textContent: text, title });
   const digits = (value, count) => (value == null ? "–" : value.toFixed(count).replace("-", "−"));
 
+  const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+
   async function show(run = false) {
     clearTimeout(timer);
-    const mine = ++turn, set = find(".sets").value;
+    const mine = ++turn, set = choice.value;
+    if (!set) return say("empty", "No set is open.");
     const reply = await asks.state({ set, style, run }).catch(() => ({ error: "The server does not answer. Trying again…", state: "running" }));
     if (mine !== turn) return;
-    root.dataset.state = reply.state ?? "failed";
     find("progress").value = reply.of ? reply.done / reply.of : 0;
-    find(".state").textContent = reply.error ?? {
-      new: reply.done ? `${reply.done} of ${reply.of} images are measured; it goes on from there.` : `${reply.of} images, not evaluated yet.`,
-      running: `${reply.done} of ${reply.of} images measured`,
-      done: reply.summary && `${reply.summary.n_images} images, ${reply.summary.n_cases} cases`,
-    }[reply.state];
-    find(".run").disabled = reply.state === "running" || reply.state === "done";
+    say(reply.state ?? "failed", reply.error ?? {
+      new: reply.done ? `${reply.done} of ${counted(reply.of, "image")} are measured; it goes on from there.` : `${counted(reply.of, "image")}, not evaluated yet.`,
+      running: `${reply.done} of ${counted(reply.of, "image")} measured`,
+      done: reply.summary && `${counted(reply.summary.n_images, "image")}, ${counted(reply.summary.n_cases, "case")}`,
+    }[reply.state]);
     if (reply.state === "running") timer = setTimeout(show, ASK_AGAIN);
     if (reply.state !== "done") return;
+    cases = reply.cases;
     find(".summary tbody").replaceChildren(...reply.summary.rows.map(summaryRow));
-    find(".cases tbody").replaceChildren(...reply.cases.map((each) => caseRow(set, each)));
+    list(root.dataset.list ?? "summary");
     for (const link of root.querySelectorAll("[data-file]")) {
       link.href = `${runs}/${link.dataset.file}?${new URLSearchParams({ set, style })}`;
       link.download = link.dataset.file;
     }
   }
 
+  function say(state, text) {
+    root.dataset.state = state;
+    find(".state").textContent = text;
+    find(".run").disabled = state !== "new" && state !== "failed";
+  }
+
+  // A table with the files it names, or a ZIP file of them, one after the other.
+  async function upload(files) {
+    clearTimeout(timer);
+    const mine = ++turn, all = files.reduce((sum, { size }) => sum + size, 0) || 1;
+    let set = null, sent = 0;
+    try {
+      for (const file of files) {
+        say("running", `Sending ${file.name}`);
+        const named = { name: file.webkitRelativePath || file.name, ...(set && { set }) };
+        const response = await fetch(`${uploads}?${new URLSearchParams(named)}`, { method: "POST", body: file });
+        const reply = await response.json().catch(() => ({}));
+        if (!response.ok) throw new Refusal(reply.error || "The server could not take this set.");
+        if (!set) own.push(set = reply.set);
+        sent += file.size;
+        find("progress").value = sent / all;
+        if (mine !== turn) return;
+      }
+    } catch (error) {
+      if (mine === turn) say("failed", error instanceof Refusal ? error.message : "The server does not answer. Open the set again.");
+      return;
+    }
+    choice.add(new Option(files.find(({ name }) => /\.(zip|csv|json)$/i.test(name))?.name ?? files[0].name, set));
+    choice.value = set;
+    show();
+  }
+
+  function list(name) {
+    root.dataset.list = name;
+    for (const other of root.querySelectorAll("[data-list]")) other.setAttribute("aria-pressed", String(other.dataset.list === name));
+    for (const part of root.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== name;
+    find(".cases tbody").replaceChildren(...cases.filter(({ label }) => only === null || label === only).map((each) => caseRow(choice.value, each)));
+  }
+
   function summaryRow(each) {
-    const row = document.createElement("tr");
-    row.append(cell("td", each.name, each.name), cell("td", each.n ?? ""));
+    const row = document.createElement("tr"), name = document.createElement("td"), listed = cases.some(({ label }) => label === each.name);
+    name.title = each.name;
+    name.append(listed ? button("pick", each.name) : each.name);
+    row.append(name, cell("td", each.n ?? ""));
+    if (listed) row.addEventListener("click", () => { only = each.name; list("cases"); });
     for (const [metric, count] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", 2]]) {
       const made = cell("td", digits(each[metric].mean, count)), interval = each[metric].ci95;
       made.append(cell("small", interval ? interval.map((end) => digits(end, 2)).join("–") : ""));
@@ -56,15 +102,16 @@ function createSets(root, asks) {
     return row;
   }
 
-  find(".sets").addEventListener("change", () => show());
+  choice.addEventListener("change", () => { only = null; show(); });
   find(".run").addEventListener("click", () => show(true));
-  function choose(kind, use) {
-    for (const choice of root.querySelectorAll(`[data-${kind}]`)) choice.addEventListener("click", () => {
-      for (const other of root.querySelectorAll(`[data-${kind}]`)) other.setAttribute("aria-pressed", String(other === choice));
-      use(choice.dataset[kind]);
-    });
-  }
-  choose("style", (name) => { style = name; show(); });
-  choose("list", (name) => { for (const part of root.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== name; });
-  return { show: () => show() };
+  for (const wording of root.querySelectorAll("[data-style]")) wording.addEventListener("click", () => {
+    for (const other of root.querySelectorAll("[data-style]")) other.setAttribute("aria-pressed", String(other === wording));
+    style = wording.dataset.style;
+    show();
+  });
+  for (const listed of root.querySelectorAll("[data-list]")) listed.addEventListener("click", () => { only = null; list(listed.dataset.list); });
+  find(".open-set").addEventListener("click", () => find(".of-set").click());
+  find(".of-set").addEventListener("change", ({ target }) => { if (target.files.length) upload([...target.files]); target.value = ""; });
+  window.addEventListener("pagehide", () => { for (const set of own) fetch(`${uploads}/${set}`, { method: "DELETE", keepalive: true }).catch(() => {}); });
+  return { show: () => show(), upload };
 }

@@ -24,33 +24,32 @@
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
-const MAX_ZOOM = 40;                // screen pixels per image pixel
-const FRAME = 9;                    // ms a painting may take while something moves: where the machine is slow, it gets coarser
-const STEPS = [1, 0.75, 0.5, 0.375, 0.25];   // … by these scales
-const MOST_PIXELS = 9e6;            // of one canvas
-const REST = 140;                   // ms without a change until it is at rest, and sharp
 const MOST_PANES = 4;
+const PAINT_FROM = 0.5;             // of the map, as regions() has it
 
 function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
   const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)]));
-  const startDisplay = { opacity: 0.9, threshold: 0.4, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
+  const startDisplay = { opacity: 0.9, threshold: PAINT_FROM, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0] };
 
   let film = null, shades = null;
   let panes = [], maps = [];                          // maps: [{ map, title, note }], one a pane
   let beside = false, over = true;
   let dragged = null;                                 // the pane a drag began on
-  let zoom = 1, left = 0, top = 0, fitted = true;     // image pixel (x, y) lies at (left + x·zoom, top + y·zoom) of a pane
   let held;                                           // the map of peek()
   let sideLetter = "", label = "No image";
   let display = { ...startDisplay }, mode = "pan";
-  let frame = 0, coarse = 0, dirty = { film: true, maps: true };
-  let moving = false, touched = -Infinity, pace = 1e5;  // pace: pixels painted a ms
 
   const layer = createLayer({
-    panes: () => panes, image: () => film, view: () => ({ zoom, left, top }), repaint: () => paint(false, false),
+    panes: () => panes, image: () => film, view: () => place.at, repaint: () => paint(false, false),
   }, (shapes) => options.onShapes?.(shapes));
+  const place = createPlace({ size: () => [paneWidth(), paneHeight()], film: () => film, moved() { painter.touch(); paint(); }, repaint: () => paint() });
+  const painter = createPainter({
+    size: () => [paneWidth(), paneHeight()], layers: () => [film?.levels[0].planes.length ?? 0, panes.length],
+    films: paintFilms, maps: (...how) => panes.forEach((pane, i) => paintPane(pane, maps[i], ...how)), shapes: paintShapes,
+  });
+  const paint = painter.ask;
 
   // --- panes ----------------------------------------------------------------------------------------------------------
 
@@ -71,44 +70,12 @@ function createViewer(root, options) {
       pane.close.hidden = !options.onClose || own || count === 1;
       pane.close.setAttribute("aria-label", `Close ${title || "this map"}`);
     });
-    fitted ? fit() : paint();
+    place.fitted ? place.fit() : paint();
   }
 
   const paneWidth = () => panes[0].element.clientWidth, paneHeight = () => panes[0].element.clientHeight;
 
   // --- painting -------------------------------------------------------------------------------------------------------
-
-  // Asks for a painting of the film, of the maps or (both false) of the shapes alone.
-  function paint(filmToo = true, mapsToo = true) {
-    dirty = { film: dirty.film || filmToo, maps: dirty.maps || mapsToo };
-    frame ||= requestAnimationFrame(() => { frame = 0; paintNow(moving); });
-  }
-
-  // A change by the user; of several in a row the machine paints what it can.
-  function touch() {
-    const now = performance.now();
-    moving = now - touched < REST;
-    touched = now;
-  }
-
-  function paintNow(quick) {
-    const width = paneWidth(), height = paneHeight(), density = Math.min(window.devicePixelRatio || 1, 2, Math.sqrt(MOST_PIXELS / Math.max(1, width * height)));
-    const parts = (dirty.film ? film?.levels[0].planes.length ?? 0 : 0) + (dirty.maps ? panes.length : 0);
-    const scale = density * (quick ? STEPS.find((step) => parts * width * height * (density * step) ** 2 <= pace * FRAME) ?? STEPS.at(-1) : 1);
-    const start = performance.now();
-    if (dirty.film) paintFilms(width, height, scale);
-    if (dirty.maps) panes.forEach((pane, i) => paintPane(pane, maps[i], Math.min(scale, 1), width, height));
-    if (parts) pace = parts * width * height * scale ** 2 / Math.max(performance.now() - start, 0.5);
-    layer.render();
-    const { undo, remove } = layer.state;
-    find("[data-act=undo]").disabled = !undo;
-    find("[data-act=remove]").disabled = !remove;
-    dirty = { film: false, maps: false };
-    if (scale < density || coarse) {
-      clearTimeout(coarse);
-      coarse = setTimeout(() => { coarse = 0; dirty = { film: true, maps: true }; paintNow(false); }, REST);
-    }
-  }
 
   function prepare(context, width, height, scale) {
     const { canvas } = context, columns = Math.round(width * scale), rows = Math.round(height * scale);
@@ -119,77 +86,37 @@ function createViewer(root, options) {
   function paintFilms(width, height, scale) {
     const [first, ...others] = panes;
     prepare(first.filmContext, width, height, scale);
-    if (film) paintFilm(first.filmContext, film, scaled({ zoom, left, top }, scale), shades);
+    if (film) paintFilm(first.filmContext, film, scaled(place.at, scale), shades);
     for (const pane of others) {
       prepare(pane.filmContext, width, height, scale);
       if (first.film.width && first.film.height) pane.filmContext.drawImage(first.film, 0, 0);
     }
   }
 
-  function paintPane(pane, shown, scale, width, height) {
+  function paintPane(pane, shown, width, height, scale) {
     prepare(pane.mapContext, width, height, scale);
     const map = held === undefined ? shown?.map : held;
     const visible = Boolean(film && map && display.map);
     if (pane === panes[0]) root.dataset.map = visible ? "shown" : "none";
-    if (visible) paintMap(pane.mapContext, map, film, scaled({ zoom, left, top }, scale), { ...display, colors: tables[display.colors] });
+    if (visible) paintMap(pane.mapContext, map, film, scaled(place.at, scale), { ...display, colors: tables[display.colors] });
   }
 
-  // --- where things are -----------------------------------------------------------------------------------------------
-
-  const fitting = () => Math.min(paneWidth() / film.width, paneHeight() / film.height);
-
-  function fit() {
-    fitted = true;
-    if (!film || !paneWidth()) return;
-    zoom = fitting();
-    left = (paneWidth() - film.width * zoom) / 2;
-    top = (paneHeight() - film.height * zoom) / 2;
-    paint();
+  function paintShapes() {
+    layer.render();
+    const { undo, remove } = layer.state;
+    find("[data-act=undo]").disabled = !undo;
+    find("[data-act=remove]").disabled = !remove;
   }
 
-  function zoomAt(x, y, factor) {
-    if (!film) return;
-    const smallest = fitting() / 2;
-    const next = clamp(zoom * factor, smallest, Math.max(MAX_ZOOM, smallest));
-    left = x - (x - left) * next / zoom;
-    top = y - (y - top) * next / zoom;
-    zoom = next;
-    moved();
-  }
+  // --- where an event lies in its pane, and in the image ----------------------------------------------------------------
 
-  const zoomBy = (factor) => zoomAt(paneWidth() / 2, paneHeight() / 2, factor);
-
-  function panBy(dx, dy) {
-    left += dx; top += dy;
-    moved();
-  }
-
-  function moved() {
-    fitted = false;
-    touch();
-    paint();
-  }
-
-  function setPlace(place) {
-    if (!place || !film) return fit();
-    zoom = clamp(place.zoom * fitting(), fitting() / 2, Math.max(MAX_ZOOM, fitting()));
-    left = paneWidth() / 2 - place.x * zoom;
-    top = paneHeight() / 2 - place.y * zoom;
-    fitted = false;
-    paint();
-  }
-
-  // Where an event lies in its pane, and in the image.
   function toPane(event) {
     const pane = panes.find(({ element }) => element === event.target.closest?.(".pane")) ?? dragged ?? panes[0];
     const box = pane.element.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top, pane];
   }
 
-  function toImage(event) {
-    const [x, y] = toPane(event);
-    return [(x - left) / zoom, (y - top) / zoom];
-  }
+  const toImage = (event) => place.toImage(...toPane(event));
 
   // --- display ----------------------------------------------------------------------------------------------------------
 
@@ -200,7 +127,7 @@ function createViewer(root, options) {
     if (!(display.colors in tables)) display.colors = startDisplay.colors;
     if (film && ("window" in change || "invert" in change)) shades = shadesOf(film, display.window, display.invert);
     controls.show(display);
-    touch();
+    painter.touch();
     paint("window" in change || "invert" in change, Object.keys(change).some((key) => key !== "window" && key !== "invert"));
     options.onDisplay?.(display);
   }
@@ -247,7 +174,7 @@ function createViewer(root, options) {
   }
 
   watchPointer(stage, {
-    ready: () => Boolean(film), paneOf: (event) => toPane(event)[2], toImage, begin: layer.begin, panBy, zoomAt, windowBy, fit,
+    ready: () => Boolean(film), paneOf: (event) => toPane(event)[2], toImage, begin: layer.begin, panBy: place.panBy, zoomAt: place.zoomAt, windowBy, fit: place.fit,
     windows: () => mode === "window", hover: readCursor, leave: () => say(""), drag: (pane) => { dragged = pane; },
   });
   new ResizeObserver(layOut).observe(stage);
@@ -256,40 +183,25 @@ function createViewer(root, options) {
 
   const toggle = (name) => () => setDisplay({ [name]: !display[name] });
   const after = (names, name) => names[(names.indexOf(name) + 1) % names.length];
-  const push = (dx, dy) => () => (mode === "window" ? windowBy(-dx / 2, -dy / 2) : panBy(dx, dy));
+  const push = (dx, dy) => () => (mode === "window" ? windowBy(-dx / 2, -dy / 2) : place.panBy(dx, dy));
 
   const actions = {
-    fit,
-    reset() { setDisplay({ ...startDisplay, colors: display.colors, window: film?.window ?? startDisplay.window }); fit(); },
+    fit: place.fit,
+    reset() { setDisplay({ ...startDisplay, colors: display.colors, window: film?.window ?? startDisplay.window }); place.fit(); },
     invert: toggle("invert"), outline: toggle("outline"), map: toggle("map"),
     pan: () => setMode("pan"), window: () => setMode("window"), box: () => setMode("box"), draw: () => setMode("outline"),
     preset: () => controls.nextPreset(),
     colors() { setDisplay({ colors: after(Object.keys(tables), display.colors) }); },
     undo: layer.undo, redo: layer.redo, remove: layer.remove,
     full() { document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.(); },
-    zoomIn: () => zoomBy(1.25), zoomOut: () => zoomBy(0.8),
+    zoomIn: () => place.zoomBy(1.25), zoomOut: () => place.zoomBy(0.8),
     left: push(40, 0), right: push(-40, 0), up: push(0, 40), down: push(0, -40),
     higher: () => setDisplay({ threshold: display.threshold + 0.05 }), lower: () => setDisplay({ threshold: display.threshold - 0.05 }),
     stronger: () => setDisplay({ opacity: display.opacity + 0.05 }), fainter: () => setDisplay({ opacity: display.opacity - 0.05 }),
-    middle() { if (film && mode === "box") layer.addMiddle([(paneWidth() / 2 - left) / zoom, (paneHeight() / 2 - top) / zoom], paneWidth() / 4 / zoom, paneHeight() / 4 / zoom); },
+    middle() { if (film && mode === "box") layer.addMiddle(place.middle(), paneWidth() / 4 / place.at.zoom, paneHeight() / 4 / place.at.zoom); },
     peek: (on) => peek(on ? null : undefined),
   };
-  const KEYS = {
-    0: "fit", r: "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", o: "outline", m: "map", f: "full", v: "pan", w: "window",
-    b: "box", d: "draw", p: "preset", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
-  };
-  const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "middle" };
-
-  function key(event) {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") { event.shiftKey ? layer.redo() : layer.undo(); return true; }
-    if (event.ctrlKey || event.metaKey || event.altKey) return false;
-    if (layer.key(event)) return true;
-    if (event.key === "h") { actions.peek(true); return true; }
-    if (event.key === "Escape" && mode !== "pan") { setMode("pan"); return true; }
-    const name = KEYS[event.key] || (document.activeElement === stage && STAGE_KEYS[event.key]);
-    if (name) actions[name]();
-    return Boolean(name);
-  }
+  const key = createKeys(actions, { layer, onStage: () => document.activeElement === stage, drawing: () => mode !== "pan" });
 
   // For as long as something is held: another map, null for none; undefined ends it.
   function peek(rows) {
@@ -312,9 +224,7 @@ function createViewer(root, options) {
     maps = list.slice(0, MOST_PANES).map(({ rows, ...rest }) => ({ ...rest, rows, map: readMap(rows) }));
     held = undefined;
     layOut();
-    cancelAnimationFrame(frame);
-    frame = 0;
-    paintNow(false);
+    painter.now();
     if (answer !== undefined) root.dataset.answer = String(answer);
   }
 
@@ -323,17 +233,17 @@ function createViewer(root, options) {
   controls.show(display);
 
   return {
-    actions, fit, setDisplay, setPlace, setMode, valueAt, key, peek, showMaps, element: root,
+    actions, fit: place.fit, setDisplay, setPlace: place.set, setMode, valueAt, key, peek, showMaps, element: root,
     get display() { return { ...display }; },
-    get place() { return film && !fitted ? { x: (paneWidth() / 2 - left) / zoom, y: (paneHeight() / 2 - top) / zoom, zoom: zoom / fitting() } : null; },
+    get place() { return place.get(); },
     get shapes() { return layer.shapes; },
     set shapes(list) { layer.load(list); },
     get grid() { return maps[0]?.rows ?? null; },
     get film() { return film; },
     get shades() { return shades; },
     get image() { return film && { width: film.width, height: film.height }; },
-    get painted() { return frame === 0 && !coarse; },
-    get transform() { return { zoom, left, top }; },
+    get painted() { return painter.done; },
+    get transform() { return { ...place.at }; },
     get size() { return [paneWidth(), paneHeight()]; },
     get colors() { return tables[display.colors]; },
     showImage(shown, name) {
@@ -346,7 +256,7 @@ function createViewer(root, options) {
       for (const pane of panes) pane.film.setAttribute("aria-label", label);
       controls.offerPresets(film);
       setDisplay({ window: film.window, invert: false });
-      fitted = true;
+      place.fitted = true;
       layOut();
     },
     showMap(rows, answer) { showMaps(rows ? [{ rows }] : [], answer); },

@@ -5,17 +5,20 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
+from statsmodels.stats.inter_rater import cohens_kappa as statsmodels_kappa
 
 from afloc import metrics
 from afloc.feedback import resampling
 from afloc.feedback.agreement import (
     cohen_interval,
     cohen_kappa,
+    cohen_kappas,
+    cross_tables,
+    drawn,
     fleiss_kappa,
     intraclass,
     krippendorff_alpha,
     overlap,
-    shape,
 )
 
 NAN = float("nan")
@@ -53,7 +56,7 @@ def test_cohen_s_kappa_of_the_worked_example():
     inside = (np.diag(share) * (1 - (rows + columns) * 0.6) ** 2).sum()
     variance = (inside + 0.6**2 * rest - (0.4 - 0.5 * 0.6) ** 2) / (50 * 0.5**2)
     half = 1.959963984540054 * np.sqrt(variance)
-    assert cohen_interval(first, second, 2) == pytest.approx((0.4 - half, 0.4 + half), abs=1e-9)
+    assert cohen_interval(first, second, 2) == pytest.approx((0.4, 0.4 - half, 0.4 + half), abs=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -66,6 +69,19 @@ def test_cohen_s_kappa_as_scikit_learn_has_it(weighted):
             first, second, labels=range(1, levels + 1), weights="quadratic" if weighted else None
         )
         assert cohen_kappa(first, second, levels, weighted) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cohen_s_kappa_of_all_pairs_with_intervals_as_statsmodels_has_them(weighted):
+    random = np.random.default_rng(3)
+    ratings = random.integers(1, 5, (50, 1)) + random.integers(0, 2, (50, 4)).astype(float)
+    ratings[random.random(ratings.shape) < 0.1] = NAN
+    tables = cross_tables(ratings, 5)
+    found = np.array(cohen_kappas(tables, weighted))
+    for a, b in ((0, 1), (1, 3), (2, 0)):
+        expected = statsmodels_kappa(tables[a, b], wt="fc" if weighted else None)
+        both = [expected.kappa, expected.kappa_low, expected.kappa_upp]
+        assert found[:, a, b] == pytest.approx(both, abs=1e-9)
 
 
 def test_fleiss_kappa_of_the_worked_example():
@@ -122,7 +138,7 @@ def test_what_has_no_meaning_is_nan():
     assert np.isnan(fleiss_kappa(np.ones((3, 2)), 2)) and np.isnan(fleiss_kappa(np.full((0, 3), NAN), 2))
     assert np.isnan(krippendorff_alpha(np.full((3, 2), NAN)))
     assert all(np.isnan(value) for value in intraclass(np.ones((1, 3))).values())
-    assert np.isnan(overlap(np.array([shape([]), None]), np.array([shape(None), shape([])]))).all()
+    assert np.isnan(overlap(drawn([[], None]), drawn([[], []]))).all()
 
 
 def test_overlap_is_that_of_the_pixels():
@@ -140,7 +156,7 @@ def test_overlap_is_that_of_the_pixels():
         return pixels
 
     pairs = [(boxes(), boxes()) for _ in range(50)]
-    found = overlap(*(np.array([shape(each) for each in side]) for side in zip(*pairs, strict=True)))
+    found = overlap(*(drawn(side) for side in zip(*pairs, strict=True)))
     expected = [metrics.iou(mask(first).astype(float), mask(second), 0.5) for first, second in pairs]
     assert found == pytest.approx(expected, abs=1e-9)
 
@@ -149,7 +165,7 @@ def test_overlap_of_outlines():
     square = [{"box": [0, 0, 10, 10]}]
     triangle = [{"outline": [[0, 0], [10, 0], [0, 10]]}]
     bow = [{"outline": [[0, 0], [10, 10], [10, 0], [0, 10]]}]  # crosses itself: two triangles of 25
-    found = overlap(np.array([shape(square)] * 3), np.array([shape(triangle), shape(bow), shape([])]))
+    found = overlap(drawn([square] * 3), drawn([triangle, bow, []]))
     assert found == pytest.approx([0.5, 0.5, 0], abs=1e-9)
 
 

@@ -1,13 +1,18 @@
 """The named endpoints, through the client people use."""
 
+import json
+import shutil
+
 import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from afloc.__main__ import main
 from afloc.examples import EXAMPLES
 from afloc.images import read_image
+from tests.evaluation.sets import write_set
 from tests.web.test_page import to_png
 
 TEXT = "small left pleural effusion"
@@ -40,6 +45,18 @@ def test_classify_answers_as_python_does(client, film, model):
     expected = model.encode(read_image(film)).classify()
     assert [each["text"] for each in answer] == [each.text for each in expected]
     assert [each["score"] for each in answer] == pytest.approx([each.score for each in expected], abs=1e-6)
+
+
+def test_evaluate_answers_as_the_command_line_does(client, model_folder, data_folder, tmp_path):
+    table = write_set(tmp_path / "small", images=4)
+    packed = shutil.make_archive(str(tmp_path / "small"), "zip", tmp_path, "small")
+    answer = client.predict(handle_file(packed), api_name="/evaluate")
+    out = tmp_path / "out"
+    assert not main(["evaluate", str(table), "--model", str(model_folder), "--out", str(out), "--no-figures"])
+    assert answer == json.loads((out / "summary.json").read_text())
+    assert not any((data_folder / "uploads").iterdir())
+    with pytest.raises(AppError, match="native, paper, not 'other'"):
+        client.predict(handle_file(packed), protocol="other", api_name="/evaluate")
 
 
 def test_refusals_are_sentences_without_paths(client, film, tmp_path):

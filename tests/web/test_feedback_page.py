@@ -94,9 +94,9 @@ def test_an_answer_is_saved_corrected_and_taken_back(page, rows, model):
     assert first["score"] == pytest.approx(finding.score, abs=1e-6)
     assert first["probability"] == pytest.approx(finding.probability, abs=1e-6)
     assert bool(first["present"]) is finding.present
-    assert first["threshold"] == pytest.approx(0.4)
+    assert first["threshold"] == pytest.approx(0.5)
     assert json.loads(first["display"])["colors"] == "Ember"
-    assert len(json.loads(first["model_regions"])) == len(finding.regions(0.4))
+    assert len(json.loads(first["model_regions"])) == len(finding.regions(0.5))
     assert json.loads(first["answers"]) == {"agreement": "elsewhere"}
     assert json.loads(last["answers"]) == {"agreement": "elsewhere", "confidence": 5}
     assert last["comment"] == "higher, in the apex"

@@ -1,6 +1,9 @@
 """The Ground truth tab in a real browser: its figures are the command line's."""
 
+import io
 import json
+import shutil
+import zipfile
 
 import numpy as np
 import PIL.Image
@@ -10,9 +13,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from afloc.__main__ import main
+from afloc.errors import DataError
 from afloc.examples import EXAMPLES
 from afloc.heatmap import min_max
 from afloc.metrics import curve, dice, iou
+from afloc.web.set_uploads import SetUploads
 from afloc.web.sets import PATH, Sets, run_routes
 from afloc.web.store import ImageStore
 from afloc.web.truths import draw, encode_runs, outline
@@ -153,7 +158,7 @@ def test_masks_survive_the_way_to_the_page_and_back():
 
 def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
     write_set(tmp_path / "sets" / "small", images=4)
-    sets = Sets(model, tmp_path / "sets", tmp_path / "runs")
+    sets = Sets(model, tmp_path / "sets", tmp_path / "runs", SetUploads(tmp_path / "uploads", 1 << 20))
     assert sets.names() == ["small/set"]
     assert sets.state("small/set", "simple") == {"state": "new", "done": 0, "of": 4}
     client = TestClient(Starlette(routes=run_routes(sets) + image_routes(ImageStore(1 << 20), 1, sets)))
@@ -171,3 +176,71 @@ def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
     assert (about["width"], about["height"]) == (64, 64)
     for place in ("set=../small/set&row=1", "set=small/set&row=99"):
         assert client.post(f"{IMAGES}?{place}").status_code == 422
+
+
+def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder, tmp_path):
+    write_set(tmp_path / "small", images=4)
+    files = [tmp_path / "small" / "set.csv", *sorted((tmp_path / "small" / "images").iterdir())]
+    tab.click("#ground_truth [data-view=set]")
+    state = tab.locator("#ground_truth .set .state")
+    tab.set_input_files("#ground_truth .of-set", files)  # the table says images/0.png: so not side by side
+    expect(state).to_contain_text("set.csv, row 2")
+    tab.set_input_files("#ground_truth .of-set", pack(tmp_path / "small"))
+    expect(state).to_have_text("4 images, not evaluated yet.")
+    tab.click("#ground_truth .run")
+    expect(state).to_contain_text("4 images, ", timeout=60_000)
+    expect(tab.locator("#ground_truth .summary tbody tr")).to_have_count(3)  # two findings, and all
+    with tab.expect_download() as download:
+        tab.click("#ground_truth [data-file='summary.json']")
+    summary = json.loads(download.value.path().read_text())
+    tab.click("#ground_truth .summary .pick:has-text('Nodule')")
+    rows = tab.locator("#ground_truth .cases tbody tr")
+    expect(rows).to_have_count(summary["categories"]["Nodule"]["n"])
+    worst = rows.first.locator("td").nth(2).inner_text()
+    rows.first.click()
+    expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Nodule")
+    tab.wait_for_selector(f"{VIEWER}[data-state='ready']")
+    assert tab.locator("#ground_truth tr.chosen td").nth(2).inner_text() == worst
+    kept = data_folder / "uploads"
+    assert any(kept.iterdir())
+    tab.goto(f"{url}afloc/plotly.js")
+    for _ in range(100):  # the page says goodbye on its way out
+        if not any(kept.iterdir()):
+            break
+        tab.wait_for_timeout(50)
+    assert not any(kept.iterdir())
+
+
+def test_uploaded_sets_stay_in_their_folder_and_in_bounds(model, tmp_path):
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "secret.png")
+    uploads = SetUploads(tmp_path / "uploads", 1000)
+    sets = Sets(model, None, tmp_path / "runs", uploads)
+    for image in ("../../../secret.png", str(tmp_path / "secret.png")):
+        name = uploads.add(f"image,labels\n{image},Effusion\n".encode(), "set.csv")
+        with pytest.raises(DataError, match="must lie in its own folder"):
+            sets.state(name, "simple")
+    for name, entry in (("../../out.csv", b"x"), ("__MACOSX/set.csv", b"x")):
+        assert not any(uploads.folder(uploads.add(entry, name)).glob("**/*"))
+    assert {path.name for path in tmp_path.iterdir()} == {"secret.png", "uploads"}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("set.csv", b"0" * 2000)
+    for content, name in ((archive.getvalue(), "set.zip"), (b"no zip", "set.zip")):
+        with pytest.raises(DataError, match=r"larger than|damaged"):
+            uploads.add(content, name)
+    two = uploads.add(b"image,labels\n", "a.csv")
+    uploads.add(b"image,labels\n", "b.csv", two)
+    with pytest.raises(DataError, match="several tables, a.csv, b.csv"):
+        sets.state(two, "simple")
+    kept = uploads.folder(two)
+    uploads.drop(two)
+    (kept / "runs").mkdir(parents=True)  # as a run does that was under way
+    uploads.sweep()
+    assert not kept.exists()
+    with pytest.raises(DataError, match="no such set"):
+        sets.state(two, "simple")
+
+
+def pack(folder):
+    """The folder as a ZIP file beside it."""
+    return shutil.make_archive(str(folder), "zip", folder.parent, folder.name)

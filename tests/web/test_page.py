@@ -77,7 +77,8 @@ def ask(page, description):
 def insist(page):
     """Have the map shown whatever the page holds back: a doubtful image, a finding without evidence."""
     for kind in ("doubt", "absent"):
-        if page.get_attribute(".verdict", "data-verdict") == kind:
+        held_back = page.get_attribute(".viewer", "data-map") != "shown"
+        if held_back and page.get_attribute(".verdict", "data-verdict") == kind:
             page.click(".anyway")
             page.wait_for_function(
                 "k => document.querySelector('.verdict').dataset.verdict !== k"
@@ -101,6 +102,7 @@ def test_first_screen_shows_an_example_and_nothing_scrolls(page, model):
     expected = model.encode(FILM.load()).locate(FILM.description)
     number = expected.score if expected.probability is None else expected.probability
     assert float(page.inner_text(".verdict .number")) == pytest.approx(number, abs=0.006)
+    assert page.get_attribute(".viewer", "data-map") == "shown" and canvas(page, "map").any()
     assert page.locator("text=Research use only. Not for diagnosis.").count() == 1
     expect(page.locator(".model")).to_contain_text(model.name)
     assert page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [
@@ -140,6 +142,18 @@ def test_typing_key_by_key_ends_on_the_last_text(page, model):
     expected = model.encode(FILM.load()).locate("right pneumothorax")
     number = expected.score if expected.probability is None else expected.probability
     expect(page.locator(".verdict .number")).to_have_text(re.compile(f"^{number:.2f}$"))
+
+
+def test_without_the_server_the_last_answer_is_marked_as_the_earlier_one(page):
+    ask(page, "cardiomegaly")
+    page.context.set_offline(True)
+    page.fill("textarea", "pneumothorax")
+    expect(page.locator(".verdict")).to_have_class(re.compile("stale"))
+    expect(page.locator(".verdict .words")).to_contain_text("This is still the answer to “cardiomegaly”.")
+    expect(page.locator(".gate")).to_have_text("Still the map of the earlier description")
+    page.context.set_offline(False)
+    expect(page.locator(".verdict")).not_to_have_class(re.compile("stale"))
+    expect(page.locator(".gate")).to_have_text("")
 
 
 def test_the_page_gates_and_the_map_can_be_seen_anyway(page, model):

@@ -53,12 +53,15 @@ coordinator = "the-coordinator"
 """
 
 
-def write_study(folder, readers, cases, head=HEAD):
-    folder.mkdir()
+def write_study(folder, readers, cases, head=HEAD, codes=""):
+    folder.mkdir(parents=True)
     for number in range(4):
         (folder / f"Doe_Jane_{number}.png").write_bytes(to_png(a_film(number)))
     text = (
-        head + "[readers]\n" + "".join(f'R{n} = "code-of-{n}"\n' for n in range(1, readers + 1)) + QUESTIONS
+        head
+        + "[readers]\n"
+        + "".join(f'R{n} = "{codes}code-of-{n}"\n' for n in range(1, readers + 1))
+        + QUESTIONS
     )
     for number in range(cases):
         text += (

@@ -1,9 +1,11 @@
 """Images on their way in, without a browser."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+import tifffile
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -48,6 +50,17 @@ def test_an_image_comes_back_without_loss_under_a_token(client, store, pixels):
     assert about["window"] == list(opened.window)
     assert client.delete(f"{PATH}/{about['token']}").status_code == 204
     assert store.get(about["token"]) is None
+
+
+def test_deep_colour_is_shown_with_8_bits_and_the_page_is_told(client, store):
+    deep = np.random.default_rng(2).integers(0, 1 << 16, (20, 24, 3), np.uint16)
+    out = io.BytesIO()
+    tifffile.imwrite(out, deep, photometric="rgb")
+    sent, about = sent_pixels(client.post(PATH, content=out.getvalue()))
+    image = store.get(about["token"]).image
+    assert image.pixels.dtype == np.uint16 and sent.dtype == np.uint8
+    np.testing.assert_array_equal(sent, image.rgb())
+    assert about["notes"][-1] == "Colour of 16 bits a channel is shown with 8."
 
 
 @pytest.mark.parametrize(

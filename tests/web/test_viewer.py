@@ -312,7 +312,7 @@ def test_words_have_maps_and_remarks(page, model):
         abs=0.01,
     )
     page.hover(".verdict")
-    page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0.4 }})")
+    page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0.5 }})")
     settled(page)
     np.testing.assert_array_equal(canvas(page, "map"), whole)
     ask(page, "effuson")
