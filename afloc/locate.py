@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from afloc import paper
 from afloc.appearance import features_fit, looks_like
@@ -110,6 +111,11 @@ class View:
             warning = " ".join(filter(None, (warning, self._modality_warning))) or None
             findings.append(replace(answer(text, features), warning=warning))
         return findings
+
+    @property
+    def embedding(self) -> np.ndarray:
+        """The image as one vector of length 1, float32 (D,), in the space of the descriptions."""
+        return functional.normalize(self._features.global_[0].float(), dim=0).cpu().numpy()
 
     @cached_property
     def doubt(self) -> str | None:
