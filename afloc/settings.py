@@ -79,6 +79,12 @@ SETTINGS = (
         str,
     ),
     Setting(
+        "AFLOC_DATA_URL",
+        "",
+        "Postgres to keep it in instead, for several AFLocs at once: postgresql://USER:PASSWORD@HOST/NAME.",
+        _text_or_none,
+    ),
+    Setting(
         "AFLOC_BACKUP_DIR",
         "",
         "Folder for a Parquet copy of it, such as a mounted bucket; empty for none.",

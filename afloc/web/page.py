@@ -53,7 +53,7 @@ def launch(settings: Settings, **options) -> gr.Blocks:
     folder = settings.sets_dir and Path(settings.sets_dir)
     sets = Sets(model, folder, Path(settings.data_dir) / "evaluations")
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
-    feedback = Store(settings.data_dir)
+    feedback = Store(settings.data_url or settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
     page = build_page(model, store, sets, desk)
     routes = [

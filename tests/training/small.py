@@ -51,9 +51,8 @@ def write_films(folder: Path) -> Path:
         PIL.Image.fromarray(film).save(folder / f"{number}.png")
         label = "Effusion" if number % 2 == 0 else "No Finding"
         text = "There is a small left effusion. No pneumothorax." if number % 2 == 0 else "Clear lungs."
-        rows.append(
-            {"image": f"{number}.png", "labels": label, "source": "drawn", "patient": str(number), "text": text}
-        )
+        named = {"image": f"{number}.png", "source": "drawn", "patient": str(number)}
+        rows.append(named | {"labels": label, "text": text})
     with (folder / "train.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
