@@ -199,6 +199,23 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     run(arguments)
 
 
+def add_deploy(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("deploy", help="make or update a Hugging Face Space with this page")
+    parser.add_argument("space", metavar="OWNER/NAME", help="the Space")
+    parser.add_argument("--private", action="store_true", help="for its owner only")
+    parser.add_argument("--hardware", metavar="NAME", help="such as cpu-basic, t4-small or zero-a10g")
+    parser.add_argument(
+        "--model", help="the model it uses, such as hf:owner/name (default: the embedded one)"
+    )
+    parser.set_defaults(run=run_deploy)
+
+
+def run_deploy(arguments: argparse.Namespace) -> None:
+    from afloc.deploy import deploy
+
+    print(deploy(arguments.space, arguments.private, arguments.hardware, arguments.model))
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
@@ -208,6 +225,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_train,
     add_feedback,
     add_study,
+    add_deploy,
 )
 
 

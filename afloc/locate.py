@@ -24,6 +24,7 @@ from afloc.findings import MODALITIES, load_findings, sentence_for_label
 from afloc.geometry import Letterbox
 from afloc.heatmap import Region, enlarge, find_regions
 from afloc.images import Image
+from afloc.lent_gpu import encode_on_lent_gpu, is_lent
 from afloc.modality import recognise_modality
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
@@ -206,6 +207,7 @@ class Model:
         self.device = device
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
+        self._encode_pixels = encode_on_lent_gpu(self.network) if is_lent() else self.network.encode_images
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._image_turn = threading.Lock()
@@ -294,7 +296,7 @@ class Model:
             fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
         pixels = normalise(square[None], self.config.normalisation).to(self.device)
-        return self.network.encode_images(pixels.contiguous(memory_format=torch.channels_last), encoder)
+        return self._encode_pixels(pixels.contiguous(memory_format=torch.channels_last), encoder)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:
@@ -327,6 +329,8 @@ def load_model(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"The device must be auto, cpu or cuda, not {device!r}.")
+    if is_lent():
+        device = "cpu"  # but for what `encode_on_lent_gpu` takes to the GPU
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
     if device == "auto":
