@@ -15,6 +15,7 @@ from tqdm import tqdm
 from afloc.batch.work import Work, read_or_refuse
 from afloc.errors import AFLocError, DataError, SettingsError
 
+START_SECONDS = 120  # that a busy machine may take to start Ray
 DECODING = 0.25  # of the core that an actor on the CPU and its task share
 
 
@@ -46,7 +47,10 @@ def run_on_ray(
     `open_work` makes the same work in each actor; it is sent there. The cluster is the one that the
     environment variable RAY_ADDRESS names, else this machine.
     """
+    if workers is not None and workers < 1:
+        raise SettingsError(f"--workers is {workers}; it takes a number from 1.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     try:
         import ray
     except ImportError:
