@@ -15,7 +15,6 @@ from tqdm import tqdm
 from afloc.batch.work import Work, read_or_refuse
 from afloc.errors import AFLocError, DataError, SettingsError
 
-START_SECONDS = 120  # that a busy machine may take to start Ray
 DECODING = 0.25  # of the core that an actor on the CPU and its task share
 
 
@@ -50,7 +49,6 @@ def run_on_ray(
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers is {workers}; it takes a number from 1.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     try:
         import ray
     except ImportError:
