@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` should not
     from afloc.locate import Finding, Model, View
 
 USAGE_ERROR = 2
+TABLES = (".csv", ".parquet")
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,13 +53,17 @@ def run_locate(arguments: argparse.Namespace) -> None:
 
 
 def add_classify(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("classify", help="which findings of a list an image shows")
-    _add_image(parser)
+    parser = commands.add_parser(
+        "classify", help="which findings of a list an image, or each of a table, shows"
+    )
+    _add_image(parser, ", or a table of images (CSV or Parquet)")
     parser.add_argument(
         "--findings",
         metavar="LIST",
         help="findings or descriptions, separated by commas (default: every pathology of the modality)",
     )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="of a table: write the parts (Parquet) there")
+    _add_batch(parser)
     _add_model(parser)
     parser.set_defaults(run=run_classify)
 
@@ -66,16 +71,48 @@ def add_classify(commands: argparse._SubParsersAction) -> None:
 def run_classify(arguments: argparse.Namespace) -> None:
     from afloc.findings import load_findings
 
-    _, view = _open(arguments, "native")
-    if arguments.findings is None:
-        names = [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
-        findings = view.classify()
-    else:
-        names = [name.strip() for name in arguments.findings.split(",") if name.strip()]
+    names = None
+    if arguments.findings is not None:
+        names = tuple(name.strip() for name in arguments.findings.split(",") if name.strip())
         if not names:
             raise SettingsError("--findings names no finding: give names separated by commas.")
-        findings = view.classify(names)
+    if arguments.image.suffix.lower() in TABLES:
+        _quiet()
+        from afloc.batch.command import classify
+
+        return classify(arguments, names)
+    _, view = _open(arguments, "native")
+    findings = view.classify(names)
+    names = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
     print_table(list(zip(names, findings, strict=True)), view)
+
+
+def add_embed(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("embed", help="the vector of each image of a table, as Parquet")
+    parser.add_argument(
+        "table",
+        metavar="TABLE",
+        type=Path,
+        help="a CSV or Parquet file with a column image (paths from there)",
+    )
+    _add_modality(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the folder for the parts; a run found there goes on",
+    )
+    _add_batch(parser)
+    _add_model(parser)
+    parser.set_defaults(run=run_embed)
+
+
+def run_embed(arguments: argparse.Namespace) -> None:
+    _quiet()
+    from afloc.batch.command import embed
+
+    embed(arguments)
 
 
 def add_convert(commands: argparse._SubParsersAction) -> None:
@@ -148,9 +185,7 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
     )
     parser.add_argument("--no-figures", action="store_true", help="leave the figures out")
-    parser.add_argument(
-        "--shard", default="0/1", metavar="I/N", help="measure one of N shares, I from 0 (default: 0/1)"
-    )
+    _add_batch(parser)
     parser.add_argument(
         "--prior", type=Path, metavar="SET", help="learn the mean ground truth on another set"
     )
@@ -206,9 +241,27 @@ def run_bench(arguments: argparse.Namespace) -> None:
     print(json.dumps(report, indent=2) if arguments.json else to_table(report))
 
 
+def add_deploy(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("deploy", help="make or update a Hugging Face Space with this page")
+    parser.add_argument("space", metavar="OWNER/NAME", help="the Space")
+    parser.add_argument("--private", action="store_true", help="for its owner only")
+    parser.add_argument("--hardware", metavar="NAME", help="such as cpu-basic, t4-small or zero-a10g")
+    parser.add_argument(
+        "--model", help="the model it uses, such as hf:owner/name (default: the embedded one)"
+    )
+    parser.set_defaults(run=run_deploy)
+
+
+def run_deploy(arguments: argparse.Namespace) -> None:
+    from afloc.deploy import deploy
+
+    print(deploy(arguments.space, arguments.private, arguments.hardware, arguments.model))
+
+
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_locate,
     add_classify,
+    add_embed,
     add_evaluate,
     add_convert,
     add_train,
@@ -216,6 +269,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_study,
     add_password,
     add_bench,
+    add_deploy,
 )
 
 
@@ -294,8 +348,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _add_image(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a DICOM, PNG, JPEG, TIFF or WebP file")
+def _add_image(parser: argparse.ArgumentParser, also: str = "") -> None:
+    parser.add_argument(
+        "image", metavar="IMAGE", type=Path, help=f"a DICOM, PNG, JPEG, TIFF or WebP file{also}"
+    )
     _add_modality(parser)
 
 
@@ -304,6 +360,24 @@ def _add_modality(parser: argparse.ArgumentParser) -> None:
         "--modality",
         choices=("chest_xray", "fundus", "histopathology"),
         help="what the image is (default: recognised)",
+    )
+
+
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shard", default="0/1", metavar="I/N", help="do one of N shares, I from 0 (default: 0/1)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("plain", "ray"),
+        default="plain",
+        help="what does the work (default: this process)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="of Ray (default: one for each core or, with --device cuda, GPU)",
     )
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from afloc import paper
 from afloc.appearance import features_fit, looks_like
@@ -24,6 +25,7 @@ from afloc.findings import MODALITIES, load_findings, sentence_for_label
 from afloc.geometry import Letterbox
 from afloc.heatmap import Region, enlarge, find_regions
 from afloc.images import Image
+from afloc.lent_gpu import encode_on_lent_gpu, is_lent
 from afloc.modality import recognise_modality
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
@@ -117,6 +119,11 @@ class View:
             findings.append(replace(answer(clean_text(text), features), warning=warning))
         return findings
 
+    @property
+    def embedding(self) -> np.ndarray:
+        """The image as one vector of length 1, float32 (D,), in the space of the descriptions."""
+        return functional.normalize(self._features.global_[0].float(), dim=0).cpu().numpy()
+
     @cached_property
     def doubt(self) -> str | None:
         """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
@@ -208,8 +215,9 @@ class Model:
         self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
-        fast = device.type == "cpu"
+        fast = device.type == "cpu" and not is_lent()
         self.encoders = OnnxEncoders(self.network, self.fingerprint) if fast else self.network
+        self._encode_pixels = encode_on_lent_gpu(self.network) if is_lent() else self.encoders.encode_images
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._image_turn = threading.Lock()
@@ -301,7 +309,7 @@ class Model:
 
         def encode() -> ImageFeatures:
             batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-            return self.encoders.encode_images(batch, encoder)
+            return self._encode_pixels(batch, encoder)
 
         return self._on_cpu_if_need_be(encode)
 
@@ -346,6 +354,8 @@ def load_model(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"The device must be auto, cpu or cuda, not {device!r}.")
+    if is_lent():
+        device = "cpu"  # but for what `encode_on_lent_gpu` takes to the GPU
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
     if device == "auto":

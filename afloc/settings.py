@@ -95,6 +95,12 @@ SETTINGS = (
         str,
     ),
     Setting(
+        "AFLOC_DATA_URL",
+        "",
+        "Postgres to keep it in instead, for several AFLocs at once: postgresql://USER:PASSWORD@HOST/NAME.",
+        _text_or_none,
+    ),
+    Setting(
         "AFLOC_CACHE_DIR",
         "",
         "Folder for the encoders as ONNX Runtime reads them, made when first wanted; empty for afloc in the "
@@ -104,7 +110,8 @@ SETTINGS = (
     Setting(
         "AFLOC_BACKUP_DIR",
         "",
-        "Folder for a Parquet copy of it, such as a mounted bucket; empty for none.",
+        "Where a Parquet copy of it goes, and comes back from: a folder, such as a mounted bucket, or "
+        "hf:owner/name, a dataset repository; empty for none.",
         _text_or_none,
     ),
     Setting("AFLOC_BACKUP_MINUTES", "5", "Minutes between copies.", _number(1, 1440)),

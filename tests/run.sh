@@ -16,6 +16,12 @@ if ! command -v chromium >/dev/null; then
     fi
 fi
 
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then  # without them the tests of several replicas are skipped
+    command -v nginx >/dev/null || apt-get install -y -qq --no-install-recommends nginx-light >/dev/null || true
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+        apt-get install -y -qq --no-install-recommends postgresql >/dev/null || true
+fi
+
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 exec .venv/bin/python -m pytest "$@"

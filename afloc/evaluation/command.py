@@ -1,19 +1,21 @@
 """`python -m afloc evaluate`: a set and models in; tables, figures and files out."""
 
 import json
-import re
 import tempfile
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from afloc.errors import SettingsError
+from afloc.batch.command import choose_engine, model_device, read_shard
+from afloc.batch.work import write_text
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.peers import load_any
 from afloc.evaluation.plan import STYLES, Plan
 from afloc.evaluation.plots import Arm, write_figures
-from afloc.evaluation.run import evaluate, write_text
+from afloc.evaluation.rows import Dataset
+from afloc.evaluation.run import Measuring, evaluate
 from afloc.evaluation.tables import format_differences, format_table, paired_differences
 from afloc.text import file_name
 
@@ -25,6 +27,7 @@ def run(arguments: Namespace) -> None:
     less the first, paired.
     """
     shard = read_shard(arguments.shard)
+    device = model_device(arguments)
     dataset = read_dataset(arguments.set, arguments.images)
     prior = read_dataset(arguments.prior) if arguments.prior else None
     styles = STYLES if arguments.descriptions == "both" else (arguments.descriptions,)
@@ -34,12 +37,16 @@ def run(arguments: Namespace) -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         out = arguments.out or Path(nowhere) / "run"
         for number, source in enumerate(sources):
-            model = load_any(source, arguments.device)
+            model = load_any(source, device)
             for style in styles:
-                plan = Plan(dataset, model, arguments.protocol, style, arguments.modality)
+                asked = (arguments.protocol, style, arguments.modality)
+                plan = Plan(dataset, model, *asked)
                 name = f"{model.name}, {style}" if len(styles) > 1 else model.name
                 folder = out / f"{number}-{file_name(name)}" if several else out
-                summary = evaluate(plan, folder, shard, prior)
+                open_work = partial(
+                    open_measuring, dataset, source, arguments.device, asked, folder.absolute()
+                )
+                summary = evaluate(plan, folder, shard, prior, choose_engine(arguments, open_work))
                 arms.append(Arm(name, style, summary, pq.read_table(folder / "cases.parquet")))
                 print(f"{name}, {model.fingerprint}\n{format_table(summary)}\n")
             del model, plan
@@ -57,9 +64,8 @@ def run(arguments: Namespace) -> None:
             write_figures(arms, out)
 
 
-def read_shard(text: str) -> tuple[int, int]:
-    """ "I/N" as (I, N), 0 <= I < N."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or int(match[1]) >= int(match[2]):
-        raise SettingsError(f"--shard is {text!r}; it takes I/N, I from 0 to N - 1.")
-    return int(match[1]), int(match[2])
+def open_measuring(
+    dataset: Dataset, source: str | None, device: str, asked: tuple, folder: Path
+) -> Measuring:
+    """The same work in another process, with a model of its own."""
+    return Measuring(Plan(dataset, load_any(source, device), *asked), folder)

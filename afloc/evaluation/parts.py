@@ -6,23 +6,20 @@ the model's map and the ground truth, in coordinates normalised to the image.
 
 import shutil
 import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from afloc.errors import DataError, ImageError
 from afloc.evaluation.ground_truth import FRAME, Truth, mask_to_frame, to_frame, truth_mask
 from afloc.evaluation.measure import METRICS, fixed_curve, measure
 from afloc.evaluation.plan import Asked, Plan
 from afloc.evaluation.rows import Row
-from afloc.images import Image, read_image
+from afloc.images import Image
 from afloc.locate import Finding
 from afloc.metrics import curve
 
@@ -67,12 +64,19 @@ NORMALS = pa.schema(
 TABLES = {"cases": CASES, "scores": SCORES, "normals": NORMALS}
 
 
-def measure_part(plan: Plan, rows: range, progress: tqdm) -> tuple[dict[str, list[dict]], np.ndarray]:
-    """Records for each of TABLES; the maps of the cases beside their truths, in normalised coordinates."""
+def measure_part(
+    plan: Plan, rows: range, images: Iterable[Image | ImageError]
+) -> tuple[dict[str, list[dict]], np.ndarray]:
+    """Records for each of TABLES; the maps of the cases beside their truths, in normalised coordinates.
+
+    `images`: those of `rows`; DataError for one that cannot be read.
+    """
     records: dict[str, list[dict]] = {name: [] for name in TABLES}
     frames = []
-    for number, image in zip(rows, read_ahead([plan.dataset.rows[number] for number in rows]), strict=True):
+    for number, image in zip(rows, images, strict=True):
         row = plan.dataset.rows[number]
+        if isinstance(image, ImageError):
+            raise DataError(f"{row.place}, column image: {image}")
         view = plan.model.encode(image, plan.modality or row.modality, plan.protocol)
         asked = Asked(plan, row, view.modality)
         # One by one: the rounding of a text's embedding depends on what it is encoded together with, and
@@ -93,29 +97,8 @@ def measure_part(plan: Plan, rows: range, progress: tqdm) -> tuple[dict[str, lis
             if plan.protocol == "native":
                 answer["painted"] = _painted(found[text])
             records["normals"].append({"row": number, **_identify(row), **answer})
-        progress.update()
     maps = np.array(frames, np.float16).reshape(-1, 2, FRAME, FRAME)
     return records, maps
-
-
-def read_ahead(rows: Iterable[Row]) -> Iterator[Image]:
-    """The image of each row, in order, the next one decoded meanwhile; DataError names the row of one that
-    cannot be read."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting: deque[Future] = deque()
-        for row in rows:
-            waiting.append(reader.submit(_read_row, row))
-            if len(waiting) > 1:
-                yield waiting.popleft().result()
-        if waiting:
-            yield waiting.popleft().result()
-
-
-def _read_row(row: Row) -> Image:
-    try:
-        return read_image(row.path)
-    except ImageError as error:
-        raise DataError(f"{row.place}, column image: {error}") from None
 
 
 def _measure_case(

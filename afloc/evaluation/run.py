@@ -8,15 +8,16 @@ holds all of them. Images, masks and maps are held one at a time, whatever the s
 import json
 import os
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
-from afloc.errors import DataError, SettingsError
+from afloc.batch.work import Engine, check_shard, claim, run_here, write_text
+from afloc.errors import ImageError
 from afloc.evaluation.blind import BLIND, center_prior, means_of_others
 from afloc.evaluation.ground_truth import from_frame, mask_to_frame, picture_size, truth_mask
 from afloc.evaluation.measure import METRICS, measure
@@ -24,49 +25,49 @@ from afloc.evaluation.parts import TABLES, Frames, measure_part, without_nan, wr
 from afloc.evaluation.plan import Plan
 from afloc.evaluation.rows import Dataset, meaning
 from afloc.evaluation.tables import summarise
+from afloc.images import Image
 
 _WRITTEN = ("parts", "cases.parquet", "summary.json")
 
 
-def evaluate(plan: Plan, folder: Path, shard: tuple[int, int] = (0, 1), prior: Dataset | None = None) -> dict:
+def evaluate(
+    plan: Plan,
+    folder: Path,
+    shard: tuple[int, int] = (0, 1),
+    prior: Dataset | None = None,
+    engine: Engine = run_here,
+) -> dict:
     """Measure what is not measured yet of a shard (number, of how many), and sum up what the folder holds.
 
     Writes `cases.parquet` and `summary.json`, and returns the summary. `prior`: the set that the mean
-    ground-truth map is learned on, in place of the other patients.
+    ground-truth map is learned on, in place of the other patients. `engine` does the measuring.
     """
+    check_shard(shard)
     number, count = shard
-    if not 0 <= number < count:
-        raise SettingsError(f"The shard must be I/N with 0 <= I < N, not {number}/{count}.")
-    parts = folder / "parts"
-    _claim(folder, plan)
-    waiting = [
-        part for part in range(number, len(plan.parts), count) if not part_folder(parts, part).is_dir()
-    ]
-    with tqdm(total=sum(len(plan.parts[part]) for part in waiting), unit="image", disable=None) as progress:
-        for part in waiting:
-            write_part(part_folder(parts, part), *measure_part(plan, plan.parts[part], progress))
+    claim(folder, plan.identity, _WRITTEN)
+    work = Measuring(plan, folder)
+    work.parts.mkdir(exist_ok=True)
+    numbers = range(number, len(plan.parts), count)
+    engine(work, [part for part in numbers if not part_folder(work.parts, part).is_dir()])
     return _sum_up(plan, folder, prior)
 
 
-def _claim(folder: Path, plan: Plan) -> None:
-    """Make the folder this run's own, or DataError where it holds another run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    note = folder / "run.json"
-    if note.is_file():
-        try:
-            found = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:
-            found = {}
-        for key, value in plan.identity.items():
-            if found.get(key) != value:
-                raise DataError(
-                    f"{folder.name} holds a run with another {key}: give another --out or remove it."
-                )
-    elif taken := [name for name in _WRITTEN if (folder / name).exists()]:
-        raise DataError(f"{folder.name} holds a {taken[0]} that is no evaluation's: give another --out.")
-    else:
-        write_text(note, json.dumps(plan.identity, indent=2))
-    (folder / "parts").mkdir(exist_ok=True)
+@dataclass(frozen=True)
+class Measuring:
+    """The parts of a plan, measured into a folder."""
+
+    plan: Plan
+    folder: Path
+
+    @property
+    def parts(self) -> Path:
+        return self.folder / "parts"
+
+    def paths(self, part: int) -> list[Path]:
+        return [self.plan.dataset.rows[number].path for number in self.plan.parts[part]]
+
+    def finish(self, part: int, images: Iterable[Image | ImageError]) -> None:
+        write_part(part_folder(self.parts, part), *measure_part(self.plan, self.plan.parts[part], images))
 
 
 def part_folder(parts: Path, part: int) -> Path:
@@ -145,10 +146,3 @@ def mean_truths(dataset: Dataset) -> dict[str, np.ndarray]:
             totals[key] = totals.get(key, 0) + mask_to_frame(mask).astype(np.float64)
             counts[key] += 1
     return {key: total / counts[key] for key, total in totals.items()}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -2,7 +2,7 @@
 
 The store, one for the process, made at the start and closed at the end:
 
-    store = Store(settings.data_dir)          # store.Store; StoreInUseError: another process has it open
+    store = Store(settings.data_url or settings.data_dir)   # StoreInUseError: another process has it open
     saved = store.record(Event("feedback", session=…, answers={"agreement": "partly"}, …))
     saved.id, saved.seq, saved.time           # returned after the commit; StoreError says "Not saved: …"
     store.record(Event("feedback", …, replaces=saved.id))   # a correction, as a row of its own
@@ -40,7 +40,7 @@ Results, pure functions of rows; a result is good for as long as `store.last_seq
     times_figure(found.times), roc_figure(found.curves, found.roc), …       # figures: plotly
     export(store, path, format, study.id); import_rows(store, path)         # export
     import_reference(store, study, path)                 # reference
-    Backup(store, settings.backup_dir, settings.backup_minutes)             # backup: Parquet, on a timer
+    Backup(store, settings.backup_dir, settings.backup_minutes)             # backup: there and back
 
 Nothing is imported here: `--help` should not wait for DuckDB.
 """

@@ -1,33 +1,112 @@
-"""A Parquet copy of the store in another folder, from time to time.
+"""A Parquet copy of the store in another place, from time to time, and back from there at the start.
 
-The database itself needs a local disk; where that does not outlive the machine (a container), this copy on a
-mounted bucket does. `python -m afloc feedback import` brings it back.
+The database itself needs a local disk; where that does not outlive the machine (a container, a Space), this
+copy on a mounted bucket or in a dataset repository on the Hugging Face hub does.
 """
 
 import logging
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from afloc.errors import AFLocError
-from afloc.feedback.export import export
+from afloc.feedback.export import export, import_rows
 from afloc.feedback.store import Store
 
 COPY_NAME = "feedback.parquet"
+COPY_FILES = ("feedback.*",)
 log = logging.getLogger(__name__)
 
 
-class Backup:
-    """Copies `store` to `folder` every `minutes` while there is something new, and once more on closing.
+class Place(Protocol):
+    """Where the copy is kept."""
 
-    `problem`: why the last copy failed, in one sentence, or None. Close it before the store.
+    def put(self, store: Store) -> None:
+        """Write the copy and what explains it, in place of the one before."""
+
+    def fetched(self):
+        """A context with the path of the copy, None where there is none yet."""
+
+
+class Folder:
+    """A folder, such as a mounted bucket; each file appears whole."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def put(self, store: Store) -> None:
+        fresh = self.path / f"new.{COPY_NAME}"
+        for path in export(store, fresh, "parquet"):
+            path.replace(path.with_name(path.name.removeprefix("new.")))
+
+    @contextmanager
+    def fetched(self) -> Iterator[Path | None]:
+        path = self.path / COPY_NAME
+        yield path if path.is_file() else None
+
+
+class Repository:
+    """A private dataset repository on the hub, "owner/name"; a copy is a commit there."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def put(self, store: Store) -> None:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            export(store, Path(folder) / COPY_NAME, "parquet")
+            api.upload_folder(
+                repo_id=self.name,
+                repo_type="dataset",
+                folder_path=folder,
+                commit_message="Copy of the feedback",
+            )
+
+    @contextmanager
+    def fetched(self) -> Iterator[Path | None]:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                snapshot_download(
+                    self.name, repo_type="dataset", allow_patterns=list(COPY_FILES), local_dir=folder
+                )
+            except RepositoryNotFoundError:
+                yield None
+                return
+            path = Path(folder) / COPY_NAME
+            yield path if path.is_file() else None
+
+
+def place_of(text: str | Path) -> Place:
+    """ "hf:owner/name" or a folder."""
+    name = str(text)
+    return Repository(name.removeprefix("hf:")) if name.startswith("hf:") else Folder(Path(name))
+
+
+class Backup:
+    """Copies `store` to a place every `minutes` while there is something new, and once more on closing.
+
+    At the start an empty store is filled from the copy. While that has not worked nothing is copied, so that
+    no copy is overwritten by less than it holds. `problem`: why the last attempt failed, in one sentence, or
+    None. Close it before the store.
     """
 
-    def __init__(self, store: Store, folder: Path | str, minutes: float):
+    def __init__(self, store: Store, place: Path | str, minutes: float):
         self.problem: str | None = None
         self._store = store
-        self._path = Path(folder) / COPY_NAME
+        self._place = place_of(place)
         self._copied = -1
+        self._restored = store.last_seq > 0
         self._end = threading.Event()
+        self._restore()
         self._thread = threading.Thread(
             target=self._run, args=(minutes * 60,), name="feedback-backup", daemon=True
         )
@@ -35,17 +114,15 @@ class Backup:
 
     def copy(self) -> bool:
         """Copy now, if there is anything new; whether the copy is up to date."""
+        if not self._restore():
+            return False
         last = self._store.last_seq
         if last == self._copied:
             return True
-        fresh = self._path.with_name("new." + COPY_NAME)
         try:
-            for path in export(self._store, fresh, "parquet"):
-                path.replace(path.with_name(path.name.removeprefix("new.")))
-        except (OSError, AFLocError) as error:
-            self.problem = f"The copy of the feedback failed: {type(error).__name__}."
-            log.warning(self.problem)
-            return False
+            self._place.put(self._store)
+        except Exception as error:  # the hub fails in a dozen types; the page goes on
+            return self._fail("The copy of the feedback failed", error)
         self.problem, self._copied = None, last
         return True
 
@@ -53,6 +130,26 @@ class Backup:
         self._end.set()
         self._thread.join()
         self.copy()
+
+    def _restore(self) -> bool:
+        """Fill the store from the copy, once; whether that is done."""
+        if self._restored:
+            return True
+        try:
+            with self._place.fetched() as path:
+                if path is not None:
+                    import_rows(self._store, path)
+                    self._copied = self._store.last_seq
+        except Exception as error:
+            return self._fail("The copy of the feedback could not be read", error)
+        self._restored = True
+        return True
+
+    def _fail(self, what: str, error: Exception) -> bool:
+        why = f": {error}" if isinstance(error, AFLocError) else f": {type(error).__name__}."
+        self.problem = what + why
+        log.warning(self.problem)
+        return False
 
     def _run(self, seconds: float) -> None:
         while not self._end.wait(seconds):

@@ -131,16 +131,25 @@ def run_order(arguments: argparse.Namespace) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser, run) -> None:
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the data folder (default: AFLOC_DATA_DIR)")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the data folder, or the URL of a Postgres (default: AFLOC_DATA_URL or _DIR)",
+    )
     parser.set_defaults(run=run)
 
 
 def _store(arguments: argparse.Namespace, create: bool = False):
     from afloc.errors import StoreError
+    from afloc.feedback.server import is_url
     from afloc.feedback.store import FILE_NAME, Store
     from afloc.settings import read_settings
 
-    folder = arguments.data or Path(read_settings().data_dir)
+    settings = read_settings()
+    place = arguments.data or settings.data_url or settings.data_dir
+    if is_url(place):
+        return Store(place)
+    folder = Path(place)
     if not create and not (folder / FILE_NAME).exists():
         raise StoreError(f"There is no feedback in {folder}: name the data folder with --data.")
     return Store(folder)

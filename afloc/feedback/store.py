@@ -2,6 +2,9 @@
 
 One thread writes. It takes what is queued, commits it in one transaction, and only then lets the callers go:
 `record` returns when the row is on the disk. Each read has a cursor of its own.
+
+Several AFLocs share a store through a Postgres server: rows are committed there, and the DuckDB database, in
+memory then, follows it: each read first fetches what others have added. Queries are the same either way.
 """
 
 import contextlib
@@ -21,7 +24,7 @@ from uuid import uuid4
 import duckdb
 
 from afloc.errors import StoreError
-from afloc.feedback.events import JSON_NAMES, NAMES, Event
+from afloc.feedback.events import JSON_NAMES, NAMES, Event, event_from_row
 from afloc.feedback.recovery import (
     SavedCount,
     UnreachableError,
@@ -31,6 +34,7 @@ from afloc.feedback.recovery import (
     set_aside,
 )
 from afloc.feedback.schema import MIGRATIONS
+from afloc.feedback.server import EVENTS, STUDIES, Server, is_url
 
 FILE_NAME = "feedback.duckdb"
 NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please try again."
@@ -56,23 +60,27 @@ class Saved:
 
 @dataclass(frozen=True)
 class _Job:
-    """What the writing thread is asked to do: save rows, or call a function between transactions."""
+    """What the writing thread is asked to do: save events, and a study's (version, id, time, definition)."""
 
     events: tuple[Event, ...]
-    call: Callable[[duckdb.DuckDBPyConnection], Any] | None
+    study: tuple[str, str, datetime, str] | None
     done: Future
 
 
 class Store:
-    """The events in `folder`, safe to share between threads; use it as a context manager or `close` it.
+    """The events in a folder, or behind the URL of a Postgres (postgresql://…) that others share; safe to
+    share between threads; use it as a context manager or `close` it.
 
     `notices`: sentences about damaged files found on opening and answers that could not be read, this time
     and before. StoreInUseError (a StoreError) where another process has the folder open. A folder that cannot
     be used just now is no reason not to start: each `record` tries again and raises StoreError meanwhile.
     """
 
-    def __init__(self, folder: Path | str):
-        self.path = Path(folder) / FILE_NAME
+    def __init__(self, place: Path | str):
+        self._server = Server(str(place)) if is_url(place) else None
+        self.path = Path("" if self._server else place) / FILE_NAME
+        self._studies_seen = 0
+        self._following = threading.Lock()
         self.problem: str | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._id = ""
@@ -86,6 +94,8 @@ class Store:
         self._closed = False
         try:
             self._open()
+            if self._server:
+                self._follow()
         except UnreachableError as error:
             self.problem = str(error)
         self._writer = threading.Thread(target=self._write_jobs, name="feedback-writer", daemon=True)
@@ -103,7 +113,7 @@ class Store:
 
     def record_all(self, events: Sequence[Event]) -> list[Saved]:
         """Save events in one transaction, all or none. One whose id is there already is left as it is."""
-        return self._ask(tuple(events), None)
+        return self._ask(tuple(events))
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT as dicts, JSON columns read and ids as text. Values go as parameters.
@@ -146,6 +156,9 @@ class Store:
     @property
     def last_seq(self) -> int:
         """The place of the last row saved; a figure worked out at the same one is still right."""
+        if self._server:
+            with contextlib.suppress(StoreError):
+                self._follow()
         return self._seq
 
     @property
@@ -157,14 +170,7 @@ class Store:
     def keep_study(self, version: str, study: str, definition: dict[str, Any]) -> None:
         """Keep a study's definition as it was when answers were given, once a version."""
 
-        def insert(connection):
-            connection.execute(
-                "INSERT INTO studies SELECT ?, ?, ?, ? "
-                "WHERE NOT EXISTS (SELECT 1 FROM studies WHERE version = ?)",
-                [version, study, _now(), json.dumps(definition), version],
-            )
-
-        self._ask((), insert)
+        self._ask((), (version, study, _now(), json.dumps(definition)))
 
     def close(self) -> None:
         """Save what is queued, fold the log into the file, close it. Later writes raise StoreError."""
@@ -175,9 +181,11 @@ class Store:
             self._jobs.put(None)
         self._writer.join()
         self._disconnect()
+        if self._server:
+            self._server.close()
 
-    def _ask(self, events: tuple[Event, ...], call: Callable | None) -> Any:
-        job = _Job(events, call, Future())
+    def _ask(self, events: tuple[Event, ...], study: tuple | None = None) -> list[Saved]:
+        job = _Job(events, study, Future())
         with self._gate:  # nothing may be queued behind the end
             if self._closed:
                 raise StoreError("Not saved: the store is closed.")
@@ -188,6 +196,8 @@ class Store:
             raise StoreError("Not saved in time: the disk is slow; please try again.") from None
 
     def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
+        if self._server and not self._closed:
+            self._follow()
         connection = self._connection
         if connection is None:
             raise StoreError(self.problem or "The store is closed.")
@@ -207,7 +217,7 @@ class Store:
             while job is not None:
                 batch.append(job)
                 size += len(job.events)
-                if job.call or size >= AT_ONCE:
+                if size >= AT_ONCE:
                     break
                 try:
                     job = self._jobs.get_nowait()
@@ -243,10 +253,16 @@ class Store:
                 job.done.set_result(result)
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
+        events = [event for job in batch for event in job.events]
+        studies = [job.study for job in batch if job.study]
+        if self._server:
+            self._add(events, studies)
+            with self._following:
+                saved = _find(self._connection, events)
+            return [[saved[event.id] for event in job.events] for job in batch]
         if self._connection is None:
             self._open()
         connection, seq, rows = self._connection, self._seq, []
-        events = [event for job in batch for event in job.events]
         connection.begin()
         saved = _find(connection, events)
         for event in events:
@@ -254,15 +270,8 @@ class Store:
                 seq += 1
                 saved[event.id] = Saved(event.id, seq, event.time)
                 rows.append(event.row(seq))
-        for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
-            connection.execute(
-                f"INSERT INTO events ({_COLUMN_LIST}) VALUES {', '.join([_PLACES] * len(some))}",
-                [value for row in some for value in row],
-            )
-        results = [
-            job.call(connection) if job.call else [saved[event.id] for event in job.events] for job in batch
-        ]
+        _insert(connection, rows, studies)
+        results = [[saved[event.id] for event in job.events] for job in batch]
         connection.commit()
         if rows:
             self._seq = seq
@@ -272,14 +281,49 @@ class Store:
     def _find_saved(self, job: _Job) -> list[Saved] | None:
         """After a commit that failed: the rows, if the log holds them all the same."""
         try:
-            if self._connection is None:
+            if self._server:
+                self._follow()
+            elif self._connection is None:
                 self._open()
             saved = _find(self._connection, job.events)
             return [saved[event.id] for event in job.events] if job.events else None
         except (duckdb.Error, StoreError, KeyError):
             return None
 
+    def _add(self, events: list[Event], studies: list[tuple]) -> None:
+        """Commit to the server, then follow it; nothing is added twice, whoever asks again."""
+        for version, study, written, definition in studies:
+            row = {"study": study, "time": written.isoformat(), "definition": definition}
+            self._server.add(STUDIES, [(version, row)])
+        if events:
+            rows = ({**vars(event), "time": event.time.isoformat()} for event in events)
+            self._server.add(EVENTS, [(row.pop("id"), row) for row in rows])
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take over what has been added to the server since."""
+        with self._following:
+            if self._connection is None:
+                self._open()
+            try:
+                while found := self._server.after(STUDIES, self._studies_seen):
+                    _insert(self._connection, [], [_read_study(name, row) for _, name, row in found])
+                    self._studies_seen = found[-1][0]
+                while found := self._server.after(EVENTS, self._seq):
+                    rows = [_read_event(name, row).row(seq) for seq, name, row in found]
+                    self._connection.begin()
+                    _insert(self._connection, rows, [])
+                    self._connection.commit()
+                    self._seq = found[-1][0]
+            except duckdb.Error:
+                self._disconnect()  # it is made again from the server's rows
+                raise StoreError("The feedback cannot be read just now; please try again.") from None
+
     def _open(self) -> None:
+        if self._server:
+            self._prepare(connection := duckdb.connect(":memory:"))
+            self._connection, self._studies_seen = connection, 0
+            return
         connection, notices, log = open_database(self.path)
         try:
             self._prepare(connection)
@@ -347,6 +391,29 @@ def _find(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> dic
         "SELECT id, seq, time FROM events WHERE id IN (SELECT unnest(?::UUID[]))", [ids]
     )
     return {str(row[0]): Saved(str(row[0]), row[1], row[2]) for row in found.fetchall()}
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, rows: list[list], studies: list[tuple]) -> None:
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        connection.execute(
+            f"INSERT INTO events ({_COLUMN_LIST}) VALUES {', '.join([_PLACES] * len(some))}",
+            [value for row in some for value in row],
+        )
+    for study in studies:
+        connection.execute(
+            "INSERT INTO studies SELECT ?, ?, ?, ? "
+            "WHERE NOT EXISTS (SELECT 1 FROM studies WHERE version = ?)",
+            [*study, study[0]],
+        )
+
+
+def _read_event(name: str, row: dict) -> Event:
+    return event_from_row({**row, "id": name, "time": datetime.fromisoformat(row["time"])})
+
+
+def _read_study(name: str, row: dict) -> tuple:
+    return name, row["study"], datetime.fromisoformat(row["time"]), row["definition"]
 
 
 def _refuse(batch: list[_Job], error: Exception) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
+from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
 from afloc.training.objective import Places, SigmoidObjective
 from afloc.training.pairs import Pair, Sampler, find_places
@@ -71,7 +72,9 @@ class ImageStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        images = self._encode(augmented(self.pictures[batch.rows], self.size, generator))
+        count, mine = len(batch.rows), share(len(batch.rows))
+        pixels = augmented(self.pictures[batch.rows[mine]], self.size, generator, mine, count)
+        images = self._encode(pixels, mine, count)
         vectors = self.texts([description.text for description in batch.descriptions])
         localizable = torch.tensor([description.localizable for description in batch.descriptions])
         found = [torch.from_numpy(a) for a in find_places(self.pairs, batch, self.size // 16)]
@@ -87,13 +90,17 @@ class ImageStage(Stage):
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
 
-    def _encode(self, pixels: Tensor) -> ImageFeatures:
+    def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
+        """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""
         backbone: EfficientNetLite0 = self.encoder.backbone
         with torch.no_grad():
             shallow = backbone.forward_shallow(pixels)
         deep, pooled = backbone.forward_deep(shallow)
-        pooled = functional.dropout(pooled, self.recipe.dropout)
-        return self.encoder.project(shallow, deep, pooled)
+        pooled = (
+            pooled * functional.dropout(pooled.new_ones(count, pooled.shape[1]), self.recipe.dropout)[rows]
+        )
+        mine = self.encoder.project(shallow, deep, pooled)
+        return ImageFeatures(*(gather(x, rows, count) for x in (mine.shallow, mine.deep, mine.global_)))
 
     def _frozen(self) -> list[nn.Module]:
         backbone = self.encoder.backbone

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from afloc.errors import DataError
+from afloc.training.distributed import is_first, losses_of
 
 CHECKPOINT_SECONDS = 120
 GRADIENT_LIMIT = 5.0
@@ -63,6 +64,7 @@ class Trainer:
         self.average = AveragedModel(
             stage.modules, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
         )
+        self.losses = losses_of(stage)
         self.step = 0
 
     def advance(self) -> dict[str, float]:
@@ -70,7 +72,7 @@ class Trainer:
         stage = self.stage
         torch.manual_seed(stage.seed * 1_000_003 + self.step)
         stage.set_training()
-        losses = stage.losses(self.step)
+        losses = self.losses(self.step)
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -82,7 +84,9 @@ class Trainer:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def save(self) -> None:
-        """Write checkpoint.pt, whole or not at all."""
+        """Write checkpoint.pt, whole or not at all; of several processes, the first does."""
+        if not is_first():
+            return
         part = self.folder / "checkpoint.part"
         states = {name: each.state_dict() for name, each in self._parts()}
         torch.save({"step": self.step, "identity": self.stage.identity, **states}, part)
@@ -116,17 +120,20 @@ def run_stage(stage: Stage, folder: Path) -> None:
     trainer.restore()
     log = Log(folder / "log.csv", trainer.step)
     saved = time.monotonic()
-    with tqdm(total=stage.steps, initial=trainer.step, desc=stage.name, unit="step") as progress:
+    bar = {"desc": stage.name, "unit": "step", "disable": not is_first()}
+    with tqdm(total=stage.steps, initial=trainer.step, **bar) as progress:
         while trainer.step < stage.steps:
             losses = trainer.advance()
-            log.write(trainer.step, losses)
+            if is_first():
+                log.write(trainer.step, losses)
             progress.set_postfix(loss=f"{losses['total']:.3f}")
             progress.update()
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 trainer.save()
                 saved = time.monotonic()
     trainer.save()
-    log.plot(folder / "curves.html", stage.name)
+    if is_first():
+        log.plot(folder / "curves.html", stage.name)
     stage.modules.load_state_dict(trainer.average.module.state_dict())
     stage.modules.eval()
 
@@ -144,7 +151,7 @@ class Log:
 
     def __init__(self, path: Path, step: int):
         self.path = path
-        if path.is_file():  # drop what ran after the checkpoint: it is about to run again
+        if path.is_file() and is_first():  # drop what ran after the checkpoint: it is about to run again
             with path.open(newline="") as file:
                 rows = [row for row in csv.reader(file) if row[0] == "step" or int(row[0]) <= step]
             with path.open("w", newline="") as file:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from afloc.geometry import Letterbox
 from afloc.images import read_image
 from afloc.model.image_encoder import normalise
+from afloc.training.distributed import first_alone
 
 DECODED_SIZE = 256  # of the kept pictures; what the encoder sees is cut out of it
 
@@ -23,17 +24,22 @@ DECODED_SIZE = 256  # of the kept pictures; what the encoder sees is cut out of 
 def decode_images(paths: list[Path], path: Path, gray: bool) -> np.ndarray:
     """The images letterboxed to DECODED_SIZE: uint8 (N, size, size[, 3]), from the file `path` if it is
     there."""
-    if not path.is_file():
-        shape = (len(paths), DECODED_SIZE, DECODED_SIZE) + (() if gray else (3,))
-        part = path.with_suffix(".part")
-        pictures = open_memmap(part, "w+", np.uint8, shape)
-        for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
-            image = read_image(source)
-            letterbox = Letterbox.fit(image.height, image.width, DECODED_SIZE)
-            pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
-        pictures.flush()
-        part.rename(path)
+    with first_alone():
+        if not path.is_file():
+            _decode(paths, path, gray)
     return np.load(path, mmap_mode="r")
+
+
+def _decode(paths: list[Path], path: Path, gray: bool) -> None:
+    shape = (len(paths), DECODED_SIZE, DECODED_SIZE) + (() if gray else (3,))
+    part = path.with_suffix(".part")
+    pictures = open_memmap(part, "w+", np.uint8, shape)
+    for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
+        image = read_image(source)
+        letterbox = Letterbox.fit(image.height, image.width, DECODED_SIZE)
+        pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
+    pictures.flush()
+    part.rename(path)
 
 
 def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
@@ -44,25 +50,30 @@ def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> Tensor:
-    """The same turned, shifted, scaled and lit a little differently; colour pictures mirrored too."""
-    x = augment(normalise(pictures, "lite") * 128 + 127, size, generator, mirror=pictures.ndim == 4)
+def augmented(pictures: np.ndarray, size: int, generator: torch.Generator, mine: slice, count: int) -> Tensor:
+    """The same turned, shifted, scaled and lit a little differently; colour pictures mirrored too.
+
+    The pictures are those at `mine` of a batch of `count`, and are changed as they would be within it.
+    """
+    mirror = pictures.ndim == 4
+    x = augment(normalise(pictures, "lite") * 128 + 127, size, generator, mirror, mine, count)
     return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
-def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: bool) -> Tensor:
+def augment(
+    pictures: Tensor, size: int, generator: torch.Generator, mirror: bool, mine: slice, count: int
+) -> Tensor:
     """Pictures (B, 3, S, S), 0 … 255, seen a little differently, at `size`."""
-    count = len(pictures)
 
     def draw(low: float, high: float) -> Tensor:
-        return torch.rand(count, generator=generator) * (high - low) + low
+        return (torch.rand(count, generator=generator) * (high - low) + low)[mine]
 
     angle, scale = draw(-8, 8) * math.pi / 180, draw(0.82, 1.08)
-    flip = torch.sign(draw(-1, 1)) if mirror else torch.ones(count)
+    flip = torch.sign(draw(-1, 1)) if mirror else torch.ones(len(pictures))
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
-    grid = functional.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, 1), [len(pictures), 3, size, size], align_corners=False)
     x = functional.grid_sample(pictures, grid, align_corners=False) / 255
     gamma, contrast, brightness = (
         v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))

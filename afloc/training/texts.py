@@ -6,6 +6,7 @@ from torch import Tensor
 from afloc.model.similarity import LEVELS, TextVectors, text_vectors
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
+from afloc.training.distributed import gather, place
 
 TEXTS_AT_ONCE = 32
 
@@ -30,10 +31,20 @@ class TextBank:
 
 
 def encode_texts(encoder: TextEncoder, tokenizer: WordPieceTokenizer, texts: list[str]) -> TextVectors:
-    """The vectors of texts in their order; long ones go with long ones, so that little of it is padding."""
+    """The vectors of texts in their order; long ones go with long ones, so that little of it is padding.
+
+    Processes that train together share the chunks. Dropout is a chunk's own, whoever encodes it.
+    """
     tokens = [tokenizer(text) for text in texts]
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
     chunks = [order[start : start + TEXTS_AT_ONCE] for start in range(0, len(order), TEXTS_AT_ONCE)]
-    encoded = [text_vectors(encoder([tokens[index] for index in chunk])) for chunk in chunks]
-    back = torch.tensor(order).argsort()
-    return TextVectors(*(torch.cat([getattr(v, level) for v in encoded])[back] for level in LEVELS))
+    first, processes = place()
+    mine = range(first, len(chunks), processes)
+    encoded, seed = [], torch.initial_seed()
+    with torch.random.fork_rng(devices=[]):
+        for number in mine or (0,):  # who has none learns the shape of a vector
+            torch.manual_seed(seed + number)
+            encoded.append(text_vectors(encoder([tokens[index] for index in chunks[number]])))
+    rows = [index for number in mine for index in chunks[number]]
+    levels = (torch.cat([getattr(each, level) for each in encoded])[: len(rows)] for level in LEVELS)
+    return TextVectors(*(gather(level, rows, len(texts)) for level in levels))

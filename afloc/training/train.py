@@ -5,7 +5,7 @@ python -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
 First the text encoder learns what descriptions mean (`language`), then an image encoder for each modality
 learns to see it (`images`). The run folder holds a folder for each stage (its pictures, `log.csv`,
 `curves.html` and `checkpoint.pt`, from which the same command goes on) and, at the end, `model/`, a folder
-that `--model` takes.
+that `--model` takes. Under torchrun several processes share the work (`distributed`).
 """
 
 from dataclasses import replace
@@ -19,6 +19,7 @@ from afloc.model.checkpoint import write_folder
 from afloc.model.efficientnet import load_imagenet_weights
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.calibration import calibrate
+from afloc.training.distributed import is_first, start
 from afloc.training.images import ImageStage
 from afloc.training.language import LanguageStage
 from afloc.training.loop import run_stage
@@ -29,6 +30,7 @@ from afloc.training.texts import TextBank
 
 def train(recipe: Recipe, data: Path, folder: Path) -> Path:
     """Train as `recipe` says on the tables below `data`; returns the folder of the finished model."""
+    start()
     torch.manual_seed(recipe.seed)
     image_start, text_start = starting_files()
     config = model_config(recipe, text_start)
@@ -49,7 +51,8 @@ def train(recipe: Recipe, data: Path, folder: Path) -> Path:
         run_stage(stage, place)
         calibration[name] = calibrate(stage)
     network.config = replace(config, calibration=calibration)
-    write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
+    if is_first():
+        write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
     return folder / "model"
 
 

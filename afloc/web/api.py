@@ -68,15 +68,17 @@ def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None
         confidence: int | None = None,
         comment: str = "",
         regions: list | None = None,
+        id: str | None = None,
     ) -> dict:
         """Save whether the model's answer is right: yes, partly, elsewhere or absent; returns the row's id.
 
         `confidence` goes from 1 (guessing) to 5 (certain); `regions` is a list of
-        {"box": [x, y, width, height]} or {"outline": [[x, y], …]} in pixels of the image.
+        {"box": [x, y, width, height]} or {"outline": [[x, y], …]} in pixels of the image. With an `id` (a
+        UUID) of your own, what is sent again after a failure is kept once.
         Nothing of the image is kept but a hash of its pixels.
         """
         said = {"description": description, "agreement": agreement, "confidence": confidence}
-        said |= {"comment": comment, "regions": regions}
+        said |= {"comment": comment, "regions": regions, "id": id}
         try:
             view = model.encode(read_upload(image, uploads))
             return show_saved(save_feedback(store, model, view, said))

@@ -81,7 +81,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
     sets = Sets(model, folder, data / "evaluations", set_uploads)
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
-    feedback = Store(settings.data_dir)
+    feedback = Store(settings.data_url or settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
     uploads = TemporaryDirectory(prefix="afloc-", ignore_cleanup_errors=True)
     page = build_page(model, store, sets, desk, Path(uploads.name))

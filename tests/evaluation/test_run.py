@@ -11,8 +11,8 @@ import pytest
 
 from afloc import read_image
 from afloc.__main__ import main
+from afloc.batch import work
 from afloc.errors import DataError
-from afloc.evaluation import parts
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.plan import Plan
 from afloc.evaluation.run import evaluate, mean_truths
@@ -94,7 +94,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_figures(whole, plan, tmp
             raise KeyboardInterrupt
         return read_image(path)
 
-    monkeypatch.setattr(parts, "read_image", read)
+    monkeypatch.setattr(work, "read_image", read)
     with pytest.raises(KeyboardInterrupt):
         evaluate(plan, tmp_path)
     assert not (tmp_path / "summary.json").exists()

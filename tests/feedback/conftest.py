@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import uuid
 
 import pytest
 
@@ -9,6 +10,7 @@ from afloc.feedback import readings
 from afloc.feedback.events import Event
 from afloc.feedback.store import Store
 from afloc.feedback.study import FOLDER, Case, read_study
+from tests.feedback.postgres import running_postgres
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -24,6 +26,30 @@ HOSTILE = [
     "[1]",
     "\x00",
 ]
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The URL of a real Postgres of the tests' own."""
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def url(postgres):
+    """The URL of an empty database in it."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["tmp_path", "url"])
+def place(request):
+    """Where a `Store` can be: a folder, or a database."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -56,12 +56,12 @@ def full_event(**changes) -> Event:
     return replace(event, **changes)
 
 
-def test_what_is_recorded_is_read_back(tmp_path):
-    with Store(tmp_path) as store:
+def test_what_is_recorded_is_read_back(place):
+    with Store(place) as store:
         event = full_event()
         saved = store.record(event)
         [row] = store.rows("SELECT * FROM events")
-    with Store(tmp_path) as store:
+    with Store(place) as store:
         assert store.rows("SELECT * FROM events") == [row]
         assert store.notices == []
     assert list(row) == list(NAMES)
@@ -70,16 +70,16 @@ def test_what_is_recorded_is_read_back(tmp_path):
     assert row["comment"].startswith("Größer als gezeichnet; '); DROP TABLE events; --\n")
 
 
-def test_a_row_sent_twice_is_kept_once(tmp_path):
-    with Store(tmp_path) as store:
+def test_a_row_sent_twice_is_kept_once(place):
+    with Store(place) as store:
         event = full_event()
         assert store.record(event) == store.record(event)
         assert store.record_all([event, event])[1].seq == 1
         assert len(store.rows("SELECT * FROM events")) == 1
 
 
-def test_a_correction_and_a_withdrawal_are_rows_of_their_own(tmp_path):
-    with Store(tmp_path) as store:
+def test_a_correction_and_a_withdrawal_are_rows_of_their_own(place):
+    with Store(place) as store:
         first = store.record(full_event())
         corrected = store.record(full_event(id=_new_id(), answers={"agreement": "yes"}, replaces=first.id))
         assert [row["id"] for row in store.rows("SELECT * FROM answers")] == [corrected.id]
@@ -116,7 +116,7 @@ def test_every_column_has_a_meaning():
     assert {column.name for column in COLUMNS} == {"seq", *vars(full_event())}
 
 
-def test_many_threads_write_and_read_at_once(tmp_path):
+def test_many_threads_write_and_read_at_once(place):
     failures = []
 
     def use(store, reader):
@@ -128,7 +128,7 @@ def test_many_threads_write_and_read_at_once(tmp_path):
         except Exception as error:
             failures.append(error)
 
-    with Store(tmp_path) as store:
+    with Store(place) as store:
         threads = [threading.Thread(target=use, args=(store, f"R{number}")) for number in range(8)]
         for thread in threads:
             thread.start()
@@ -315,8 +315,8 @@ def test_a_damaged_log_never_stops_the_start(tmp_path, killed_folder, long, dama
     assert recovered > 0
 
 
-def test_an_unexpected_error_reaches_the_caller_and_the_writer_lives(tmp_path, monkeypatch):
-    with Store(tmp_path) as store:
+def test_an_unexpected_error_reaches_the_caller_and_the_writer_lives(place, monkeypatch):
+    with Store(place) as store:
         with monkeypatch.context() as patch:
             patch.setattr(Event, "row", lambda self, seq: 1 / 0)
             with pytest.raises(ZeroDivisionError):

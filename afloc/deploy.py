@@ -1,0 +1,65 @@
+"""The project to a Space on the Hugging Face hub, as one command.
+
+The files go through the hub's own upload, which takes large ones that plain git would refuse. README.md says
+at its top what the Space runs.
+"""
+
+from pathlib import Path
+
+from afloc.errors import SettingsError
+
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = [
+    ".git/*",
+    ".venv/*",
+    ".ci/*",
+    "*.egg-info/*",
+    "**/__pycache__/*",
+    "**/.*_cache/*",
+    "data/*",
+    "runs/*",
+    "tests/*",
+    "*.duckdb*",
+    ".env*",
+]
+
+
+def deploy(name: str, private: bool = False, hardware: str | None = None, model: str | None = None) -> str:
+    """Make or update the Space `name` ("owner/name"); returns its address.
+
+    `hardware` as the hub names it ("cpu-basic", "t4-small", "zero-a10g"), `model` as AFLOC_MODEL takes it; of
+    a Space that is there, they change only if given. Signed in as `hf auth login` or HF_TOKEN says.
+    SettingsError where the hub refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    if name.count("/") != 1:
+        raise SettingsError(f"{name!r} is no Space: give OWNER/NAME.")
+    api = HfApi()
+    try:
+        url = api.create_repo(name, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        if model is not None:
+            api.add_space_variable(name, "AFLOC_MODEL", model)
+        if hardware is not None:
+            api.request_space_hardware(name, hardware)
+        api.upload_folder(
+            repo_id=name,
+            repo_type="space",
+            folder_path=ROOT,
+            ignore_patterns=LEFT_OUT,
+            commit_message="Update AFLoc",
+        )
+    except LocalTokenNotFoundError:
+        raise SettingsError("You are not signed in to the Hugging Face hub: run hf auth login.") from None
+    except HFValidationError:
+        raise SettingsError(f"{name!r} is no name for a Space: give OWNER/NAME.") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no answer"
+        raise SettingsError(
+            f"The Hugging Face hub refused {name} ({status}): sign in with hf auth login as somebody who may "
+            "write there."
+        ) from None
+    except Exception:  # no network shows as any of a dozen types
+        raise SettingsError("The Hugging Face hub cannot be reached: connect to the network.") from None
+    return str(url)

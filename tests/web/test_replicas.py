@@ -1,0 +1,158 @@
+"""Two processes of the page, one Postgres, a real nginx: one is killed while eight clients answer."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from afloc.examples import EXAMPLES
+from tests.feedback.postgres import running_postgres
+from tests.web.test_page import to_png
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = 8
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def database():
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def replicas(database, tiny_folder, tmp_path_factory):
+    """Two processes and their ports, each with folders of its own."""
+    started = []
+    for port in (free_port(), free_port()):
+        folder = tmp_path_factory.mktemp("replica")
+        own = {"AFLOC_MODEL": tiny_folder, "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": port}
+        own |= {"AFLOC_DATA_URL": database, "AFLOC_DATA_DIR": folder, "GRADIO_TEMP_DIR": folder / "uploads"}
+        environment = os.environ | {name: str(value) for name, value in own.items()}
+        with open(folder / "log", "wb") as log:
+            command = [sys.executable, "app.py"]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        started.append((process, port))
+    for process, port in started:
+        while not answers(f"http://127.0.0.1:{port}/"):
+            assert process.poll() is None
+            time.sleep(0.1)
+    yield started
+    for process, _ in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def proxy(replicas, tmp_path_factory):
+    """The project's nginx configuration before the replicas: its address, and its log of who went where."""
+    if (nginx := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")) is None:
+        pytest.skip("nginx is not installed (for example: apt-get install nginx)")
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    site = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
+    for number, (_, of) in enumerate(replicas, 1):
+        site = site.replace(f"page-{number}:7860", f"127.0.0.1:{of}")
+    (folder / "site.conf").write_text(site)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/errors; {'user root;' if os.getuid() == 0 else ''}"
+        f"events {{}} http {{ {places} log_format who '$cookie_afloc_replica $upstream_addr';"
+        f"access_log {folder}/who who; include {folder}/site.conf; }}"
+    )
+    process = subprocess.Popen([nginx, "-c", folder / "nginx.conf", "-e", folder / "errors"])
+    while not answers(f"http://127.0.0.1:{port}/"):
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}/", folder / "who"
+    process.terminate()
+    process.wait()
+
+
+def test_a_page_stays_with_its_replica(proxy):
+    """The first answer sets the cookie; the same cookie leads to the same replica, others elsewhere."""
+    url, _ = proxy
+    with httpx.Client() as browser:
+        cookie = browser.get(url).cookies["afloc_replica"]
+        assert len(cookie) == 32 and "set-cookie" not in browser.get(url).headers
+    told = {}
+    for number in range(12):
+        with httpx.Client(cookies={"afloc_replica": f"page {number}"}) as browser:
+            seen = {browser.get(f"{url}config").json()["app_id"] for _ in range(3)}
+            assert len(seen) == 1, "one page, one replica"
+            told[number] = seen.pop()
+    assert len(set(told.values())) == 2
+
+
+def test_one_killed_loses_and_doubles_nothing(proxy, replicas, database, tmp_path, long):
+    url, log = proxy
+    film = tmp_path / "film.png"
+    film.write_bytes(to_png(EXAMPLES[0].load().gray()))
+    each, saved, tries = (250 if long else 4), [], defaultdict(int)
+    half = threading.Event()
+
+    def answer(number):
+        client = None
+        for name in [str(uuid.uuid4()) for _ in range(each)]:
+            while True:
+                tries[name] += 1
+                try:
+                    headers = {"Cookie": f"afloc_replica=client-{number}"}
+                    client = client or Client(url, verbose=False, headers=headers)
+                    client.predict(handle_file(film), "effusion", "yes", id=name, api_name="/feedback")
+                    break
+                except Exception:  # the replica was killed: the same answer again, to the other
+                    client = None
+            saved.append(name)
+            if len(saved) >= CLIENTS * each // 2:
+                half.set()
+
+    clients = [threading.Thread(target=answer, args=(number,)) for number in range(CLIENTS)]
+    start = time.perf_counter()
+    for each_client in clients:
+        each_client.start()
+    half.wait()
+    before = log.read_text().splitlines()
+    replicas[0][0].send_signal(signal.SIGKILL)
+    for each_client in clients:
+        each_client.join()
+    seconds = time.perf_counter() - start
+
+    import psycopg
+
+    with psycopg.connect(database) as connection:
+        kept = [name for (name,) in connection.execute("SELECT id FROM afloc_events")]
+        (last,) = connection.execute("SELECT max(place) FROM afloc_events").fetchone()
+    assert len(kept) == len(set(kept)) == last == CLIENTS * each
+    assert set(kept) == set(saved)
+    homes = defaultdict(set)
+    for line in before:
+        cookie, home = line.split(" ", 1)
+        homes[cookie].add(home)
+    mine = [homes[f"client-{number}"] for number in range(CLIENTS)]
+    assert all(len(home) == 1 for home in mine) and len(set.union(*mine)) == 2
+    again = sum(count > 1 for count in tries.values())
+    print(f"{len(saved)} answers in {seconds:.0f} s, {again} of them sent again")
