@@ -19,7 +19,6 @@ from tqdm import tqdm
 from afloc.errors import DataError
 
 CHECKPOINT_SECONDS = 120
-GRADIENT_LIMIT = 5.0
 AVERAGE_DECAY = 0.995
 WARMUP = 0.06
 
@@ -33,10 +32,19 @@ class Stage:
     weight_decay: float
     modules: nn.ModuleDict
     identity: dict  # the settings a checkpoint must share
+    gradient_limit: float = 5.0
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
         """Learning rates, each with what it applies to."""
         raise NotImplementedError
+
+    def optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
+        """What changes the weights; `groups` as torch takes them."""
+        return torch.optim.AdamW(groups, weight_decay=self.weight_decay)
+
+    def rate_factor(self, step: int) -> float:
+        """What a step's learning rates are multiplied by."""
+        return rate_at(step, self.steps)
 
     def set_training(self) -> None:
         """Put the modules into training mode, but for what is frozen."""
@@ -54,12 +62,8 @@ class Trainer:
         self.stage, self.folder = stage, folder
         folder.mkdir(parents=True, exist_ok=True)
         groups = [(rate, [p for p in params if p.requires_grad]) for rate, params in stage.rates()]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": params, "lr": rate} for rate, params in groups], weight_decay=stage.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: rate_at(step, stage.steps)
-        )
+        self.optimizer = stage.optimizer([{"params": params, "lr": rate} for rate, params in groups])
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, stage.rate_factor)
         self.average = AveragedModel(
             stage.modules, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
         )
@@ -74,7 +78,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, GRADIENT_LIMIT)
+        nn.utils.clip_grad_norm_(parameters, stage.gradient_limit)
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(stage.modules)

@@ -57,13 +57,29 @@ class ImageRecipe:
 
 
 @dataclass(frozen=True)
+class JointRecipe:
+    """The paper's training, both encoders at once, on MIMIC-CXR-JPG. `text` is where the text encoder starts,
+    a folder or a name on the Hugging Face hub; the image encoder starts from nothing. `decay` multiplies the
+    learning rate after every pass over the films."""
+
+    text: str
+    steps: int
+    batch_size: int = 128
+    rate: float = 2e-5
+    decay: float = 0.9
+    weight_decay: float = 1e-6
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, and how. `model` is the ModelConfig without the text encoder's shape, which
-    comes with its starting weights; `images` has a recipe for each of its modalities."""
+    """What is trained, on what, and how: either `language` and then `images`, a recipe for each modality of
+    the model, or `joint`. `model` is the ModelConfig; where the text encoder comes with its starting weights,
+    without its shape."""
 
     model: dict
-    language: LanguageRecipe
+    language: LanguageRecipe | None = None
     images: dict[str, ImageRecipe] = field(default_factory=dict)
+    joint: JointRecipe | None = None
     seed: int = 0
 
 
@@ -76,6 +92,11 @@ def read_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
     recipe = _filled(Recipe, values, str(path))
+    if (recipe.joint is None) == (recipe.language is None):
+        raise SettingsError(f"{path} needs either [language] and [images], or [joint].")
+    if recipe.joint is not None:
+        joint = _filled(JointRecipe, recipe.joint, f"{path}, [joint],")
+        return Recipe(recipe.model, joint=joint, seed=recipe.seed)
     language = _filled(LanguageRecipe, recipe.language, f"{path}, [language],")
     images = {
         modality: _filled(ImageRecipe, table, f"{path}, [images.{modality}],")
@@ -84,7 +105,7 @@ def read_recipe(path: Path) -> Recipe:
     modalities = recipe.model.get("modalities", [])
     if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
-    return Recipe(recipe.model, language, images, recipe.seed)
+    return Recipe(recipe.model, language, images, seed=recipe.seed)
 
 
 def _filled(cls, values: dict, where: str):
