@@ -22,6 +22,7 @@ from afloc.training.places import join, join_pictures, stained_places, told_plac
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
+SET_AFTERWARDS = ("smoothing", "localizes")  # what of a recipe the weights do not depend on
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 
@@ -40,7 +41,8 @@ class ImageStage(Stage):
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
-        self.identity = asdict(recipe) | {"size": size, "seed": seed}
+        learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
+        self.identity = learned | {"size": size, "seed": seed}
         self.objective = SigmoidObjective(recipe.sharpness)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)

@@ -98,7 +98,8 @@ class Trainer:
         if not path.is_file():
             return
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["identity"] != self.stage.identity:
+        theirs = {name: saved["identity"].get(name) for name in self.stage.identity}
+        if theirs != self.stage.identity:
             raise DataError(f"{self.folder} holds a run of another recipe: give another folder with --out.")
         for name, each in self._parts():
             each.load_state_dict(saved[name])
