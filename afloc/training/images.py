@@ -22,7 +22,7 @@ from afloc.training.places import join, join_pictures, stained_places, told_plac
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
-SET_AFTERWARDS = ("smoothing", "localizes")  # what of a recipe the weights do not depend on
+SET_AFTERWARDS = ("smoothing", "unplaced")  # what of a recipe the weights do not depend on
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 

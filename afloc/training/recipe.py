@@ -35,8 +35,8 @@ class ImageRecipe:
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
     attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
     that is made of two pictures, so that each has a place; `stained` takes nuclei to be where haematoxylin
-    is. `smoothing` is the sigma of the maps as a share of the side. `localizes` says whether the maps have
-    been shown to find the place; where not, every answer says so.
+    is. `smoothing` is the sigma of the maps as a share of the side. `unplaced` are the findings whose maps
+    have been seen not to find the place; every answer on them says so.
     """
 
     table: str
@@ -53,7 +53,7 @@ class ImageRecipe:
     joined: float = 0.0
     stained: bool = False
     smoothing: float = SMOOTHING
-    localizes: bool = True
+    unplaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
