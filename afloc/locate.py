@@ -21,7 +21,7 @@ from afloc import paper
 from afloc.appearance import features_fit, looks_like
 from afloc.cache import ByteCache
 from afloc.errors import DescriptionError, ModelError, SettingsError
-from afloc.findings import MODALITIES, load_findings, sentence_for_label
+from afloc.findings import MODALITIES, find_in_text, load_findings, sentence_for_label
 from afloc.geometry import Letterbox
 from afloc.heatmap import Region, enlarge, find_regions
 from afloc.images import Image
@@ -115,7 +115,7 @@ class View:
         for text, features, warning in zip(
             descriptions, self._model.encode_texts(tokens), warnings, strict=True
         ):
-            warning = " ".join(filter(None, (warning, self._modality_warning, self._model.notice))) or None
+            warning = " ".join(filter(None, (warning, self._place_warning(text), self._model.notice))) or None
             findings.append(replace(answer(clean_text(text), features), warning=warning))
         return findings
 
@@ -178,15 +178,12 @@ class View:
         score = paper.cosine(self._features.global_[0], report)
         return Finding(text, score, None, None, heatmap, paper.SIZE, paper.SIZE, letterbox=letterbox)
 
-    @property
-    def _modality_warning(self) -> str | None:
-        kind = self.modality.replace("_", " ")
+    def _place_warning(self, text: str) -> str | None:
         if self.modality not in self._model.modalities:
-            return f"This model was not trained on {kind} images."
-        if not (self._model.calibration(self.modality) or {}).get("localizes", True):
-            return (
-                f"On {kind} images this model's maps are not shown to find the place: read the verdict only."
-            )
+            return f"This model was not trained on {self.modality.replace('_', ' ')} images."
+        entry = find_in_text(text, self.modality)
+        if entry and entry.id in (self._model.calibration(self.modality) or {}).get("unplaced", ()):
+            return f"This model's maps of {entry.name} do not find the place: read the verdict only."
         return None
 
 

@@ -3,7 +3,8 @@
 `calibration` is the model's for one modality (`Model.calibration`), or None: `{"levels": {"word": {"scale",
 "bias"}, "sentence": …, "report": …}, "presence": {FAMILY: {"slope", "intercept", "threshold"}, "other": …}}`.
 Each level's scale and bias turn its cosine into a logit; they were learned with the weights. "map", {"floor",
-"top"}, is the range of the model's maps that becomes 0 … 1. An operating point belongs to a family of
+"top"}, is the range of the model's maps that becomes 0 … 1, and "smoothing" the sigma of the Gaussian that
+smooths them, as a share of the side. An operating point belongs to a family of
 findings; "other" is for descriptions that name none of these.
 """
 
@@ -30,7 +31,8 @@ def native_map(image: ImageFeatures, text: TextVectors, calibration: dict | None
     map, 0 … 1.
 
     The logits of the shallow map with the words and of the deep map with the sentences, averaged, through a
-    sigmoid, and smoothed as widely as the published maps are; then from the model's own range to 0 … 1.
+    sigmoid, and smoothed, as widely as the published maps are unless the model says otherwise; then from the
+    model's own range to 0 … 1.
     """
     scale = (calibration or {}).get("map", _WHOLE)
     return np.clip(
@@ -44,7 +46,8 @@ def raw_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -
     sentence = _logit(sentence_cosines(image, text), "sentence", calibration)
     sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
     logits = ((word + sentence) / 2)[0, 0].cpu().numpy()
-    return ndimage.gaussian_filter(expit(logits), SMOOTHING * logits.shape[-1], mode="reflect")
+    sigma = (calibration or {}).get("smoothing", SMOOTHING) * logits.shape[-1]
+    return ndimage.gaussian_filter(expit(logits), sigma, mode="reflect")
 
 
 def native_score(image: ImageFeatures, text: TextVectors, calibration: dict | None) -> float:

@@ -74,8 +74,8 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(nn.Module):
     """The backbone. Input (B, 3, H, W), H and W multiples of 32, scaled as `(x - 127) / 128`."""
 
-    shallow_channels = STAGES[SHALLOW_STAGES - 1][3]
-    deep_channels = STAGES[DEEP_STAGES - 1][3]
+    shallow_channels = STAGES[SHALLOW_STAGES - 1][3] * STAGES[SHALLOW_STAGES][2]
+    deep_channels = STAGES[DEEP_STAGES - 1][3] * STAGES[DEEP_STAGES][2]
     global_channels = HEAD_CHANNELS
 
     def __init__(self):
@@ -94,27 +94,39 @@ class EfficientNetLite0(nn.Module):
             self.stages.append(stage)
         self.head = Convolution(inputs, HEAD_CHANNELS)
 
-    def forward_shallow(self, x: Tensor) -> Tensor:
+    def forward_early(self, x: Tensor) -> Tensor:
         """The part up to stride 8: (B, 3, H, W) to (B, 40, H / 8, W / 8)."""
         x = self.stem(x)
         for stage in self.stages[:SHALLOW_STAGES]:
             x = stage(x)
         return x
 
-    def forward_deep(self, shallow: Tensor) -> tuple[Tensor, Tensor]:
-        """The part after stride 8: the deep map (B, 112, H / 16, W / 16) and the pooled vector (B, 1280)."""
-        deep = shallow
-        for stage in self.stages[SHALLOW_STAGES:DEEP_STAGES]:
-            deep = stage(deep)
-        x = deep
-        for stage in self.stages[DEEP_STAGES:]:
+    def forward_late(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The part after it, to what `forward` returns."""
+        shallow, x = self._widened(SHALLOW_STAGES, x)
+        for stage in self.stages[SHALLOW_STAGES + 1 : DEEP_STAGES]:
             x = stage(x)
-        return deep, self.head(x).mean((2, 3))
+        deep, x = self._widened(DEEP_STAGES, x)
+        for stage in self.stages[DEEP_STAGES + 1 :]:
+            x = stage(x)
+        return shallow, deep, self.head(x).mean((2, 3))
+
+    def _widened(self, index: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A stage that halves the map: its input as its first block expands it, and its output."""
+        first, *others = self.stages[index]
+        expanded = first.expand(x)
+        x = first.project(first.filter(expanded))
+        for block in others:
+            x = block(x)
+        return expanded, x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shallow map (B, 40, H / 8, W / 8), deep map (B, 112, H / 16, W / 16), pooled vector (B, 1280)."""
-        shallow = self.forward_shallow(x)
-        return shallow, *self.forward_deep(shallow)
+        """Shallow map (B, 240, H / 8, W / 8), deep map (B, 672, H / 16, W / 16), pooled vector (B, 1280).
+
+        The maps are taken where a block has expanded them, as SSDLite does (Sandler et al. 2018, arXiv
+        1801.04381): that is wider than a stage's output, and costs nothing.
+        """
+        return self.forward_late(self.forward_early(x))
 
 
 def load_imagenet_weights(network: EfficientNetLite0, path: Path) -> None:

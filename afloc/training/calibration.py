@@ -28,7 +28,7 @@ SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 def calibrate(stage: ImageStage) -> dict:
     """The calibration of one modality: `levels`, `map` and `presence` as `afloc.native` reads them, `known`
-    and `localizes` as `View`, and `sides` as `afloc.words.remarks` does.
+    and `unplaced` as `View`, and `sides` as `afloc.words.remarks` does.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
     slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
@@ -59,11 +59,12 @@ def calibrate(stage: ImageStage) -> dict:
             presence[family] = operating_point(logits[mine], targets[mine], sources[mine])
     return {
         "levels": levels,
-        "map": map_range(stage, {"levels": levels}),
+        "map": map_range(stage, {"levels": levels, "smoothing": stage.recipe.smoothing}),
+        "smoothing": round(stage.recipe.smoothing, 4),
         "presence": presence,
         "known": describe_known(images.numpy()),
         "sides": tells_sides(stage, images),
-        "localizes": stage.recipe.localizes,
+        "unplaced": list(stage.recipe.unplaced),
     }
 
 

@@ -16,12 +16,14 @@ from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
-from afloc.training.objective import Places, SigmoidObjective
-from afloc.training.pairs import Pair, Sampler, find_places
-from afloc.training.pictures import augmented, decode_images
+from afloc.training.objective import SigmoidObjective
+from afloc.training.pairs import Pair, Sampler
+from afloc.training.pictures import as_input, augmented, decode_images
+from afloc.training.places import join, join_pictures, stained_places, told_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
+SET_AFTERWARDS = ("smoothing", "unplaced")  # what of a recipe the weights do not depend on
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 
@@ -40,7 +42,8 @@ class ImageStage(Stage):
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
-        self.identity = asdict(recipe) | {"size": size, "seed": seed}
+        learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
+        self.identity = learned | {"size": size, "seed": seed}
         self.objective = SigmoidObjective(recipe.sharpness)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
@@ -72,19 +75,24 @@ class ImageStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        count, mine = len(batch.rows), share(len(batch.rows))
-        pixels = augmented(self.pictures[batch.rows[mine]], self.size, generator, mine, count)
-        images = self._encode(pixels, mine, count)
-        vectors = self.texts([description.text for description in batch.descriptions])
-        localizable = torch.tensor([description.localizable for description in batch.descriptions])
-        found = [torch.from_numpy(a) for a in find_places(self.pairs, batch, self.size // 16)]
+        pixels, mirrored = augmented(self.pictures[batch.rows], self.size, generator)
+        targets, weights = torch.from_numpy(batch.targets), torch.from_numpy(batch.weights)
+        places = [told_places(self.pairs, batch, self.size // 8, mirrored)]
+        if joined := round(self.recipe.joined * len(pixels)):
+            pixels, targets, weights, found = join_pictures(
+                pixels, targets, weights, batch.descriptions, joined, generator
+            )
+            places = [found]
+        if self.recipe.stained:
+            places.append(stained_places(pixels, targets, batch.descriptions))
+        mine = share(len(pixels))
         losses = self.objective(
-            images,
-            vectors,
-            torch.from_numpy(batch.targets),
-            torch.from_numpy(batch.weights),
-            localizable,
-            Places(*found) if len(found[0]) else None,
+            self._encode(as_input(pixels[mine]), mine, len(pixels)),
+            self.texts([description.text for description in batch.descriptions]),
+            targets,
+            weights,
+            torch.tensor([description.localizable for description in batch.descriptions]),
+            join(places),
         )
         scale = {"place": self.recipe.place_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
@@ -94,8 +102,8 @@ class ImageStage(Stage):
         """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""
         backbone: EfficientNetLite0 = self.encoder.backbone
         with torch.no_grad():
-            shallow = backbone.forward_shallow(pixels)
-        deep, pooled = backbone.forward_deep(shallow)
+            early = backbone.forward_early(pixels)
+        shallow, deep, pooled = backbone.forward_late(early)
         pooled = (
             pooled * functional.dropout(pooled.new_ones(count, pooled.shape[1]), self.recipe.dropout)[rows]
         )

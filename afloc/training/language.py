@@ -32,6 +32,7 @@ OTHER_SIDE = {"left": "right", "right": "left"}
 # Families whose findings readers call by each other's names; in others each finding is a thing of its own.
 BLURRED = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
 OTHER_ZONE = {"upper": "lower", "lower": "upper", "middle": "upper"}
+SCALE = 10.0  # of the cosines; a learned one grows until contraries may stay close
 
 
 class DescriptionSampler:
@@ -145,25 +146,21 @@ def _related(a: str, b: str, modality: str) -> bool:
     return blurred or a in ancestors(b, modality) or b in ancestors(a, modality)
 
 
-class LanguageObjective(nn.Module):
+def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
     """Each description against those that mean something else: InfoNCE over every pair that means the same
-    (Khosla et al. 2020, arXiv 2004.11362, its "out" form), as the mean of the three levels."""
+    (Khosla et al. 2020, arXiv 2004.11362, its "out" form), as the mean of the three levels.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(3.0))
-
-    def forward(self, vectors: TextVectors, same: Tensor) -> Tensor:
-        """`same` (T, T) as `same_meanings` gives it; the diagonal is ignored."""
-        mine = torch.eye(len(same), dtype=torch.bool)
-        positive, negative = (same == 1) & ~mine, same == 0
-        total = vectors.report.new_zeros(())
-        for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):
-            logits = self.log_scale.clamp(max=3.9).exp() * (vector @ vector.T)
-            others = logits.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
-            losses = functional.softplus(others - logits)
-            total = total + (losses * positive).sum() / positive.sum().clamp(min=1)
-        return total / 3
+    `same` (T, T) as `same_meanings` gives it; the diagonal is ignored.
+    """
+    mine = torch.eye(len(same), dtype=torch.bool)
+    positive, negative = (same == 1) & ~mine, same == 0
+    total = vectors.report.new_zeros(())
+    for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):
+        logits = SCALE * (vector @ vector.T)
+        others = logits.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
+        losses = functional.softplus(others - logits)
+        total = total + (losses * positive).sum() / positive.sum().clamp(min=1)
+    return total / 3
 
 
 class LanguageStage(Stage):
@@ -182,8 +179,7 @@ class LanguageStage(Stage):
         self.recipe, self.seed, self.tokenizer, self.encoder = recipe, seed, tokenizer, encoder
         self.steps, self.weight_decay = recipe.steps, recipe.weight_decay
         self.identity = asdict(recipe) | {"seed": seed, "modalities": sorted(pairs)}
-        self.objective = LanguageObjective()
-        self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
+        self.modules = nn.ModuleDict({"encoder": encoder})
         encoder.bert.embeddings.requires_grad_(False)
         self.samplers = {
             modality: DescriptionSampler((p for p in of if not p.held_back), modality, seed)
@@ -191,7 +187,7 @@ class LanguageStage(Stage):
         }
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
-        return [(self.recipe.rate, self.encoder.parameters()), (1e-2, self.objective.parameters())]
+        return [(self.recipe.rate, self.encoder.parameters())]
 
     def losses(self, step: int) -> dict[str, Tensor]:
         rng = random.Random(f"{self.seed}/{step}")
@@ -200,4 +196,4 @@ class LanguageStage(Stage):
         modality = rng.choices(modalities, chances)[0]
         descriptions = self.samplers[modality].draw(self.recipe.themes, step)
         vectors = encode_texts(self.encoder, self.tokenizer, [each.text for each in descriptions])
-        return {"total": self.objective(vectors, same_meanings(descriptions, modality))}
+        return {"total": contrast(vectors, same_meanings(descriptions, modality))}

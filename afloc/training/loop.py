@@ -20,7 +20,6 @@ from afloc.errors import DataError
 from afloc.training.distributed import is_first, losses_of
 
 CHECKPOINT_SECONDS = 120
-GRADIENT_LIMIT = 5.0
 AVERAGE_DECAY = 0.995
 WARMUP = 0.06
 
@@ -34,10 +33,19 @@ class Stage:
     weight_decay: float
     modules: nn.ModuleDict
     identity: dict  # the settings a checkpoint must share
+    gradient_limit: float = 5.0
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
         """Learning rates, each with what it applies to."""
         raise NotImplementedError
+
+    def optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
+        """What changes the weights; `groups` as torch takes them."""
+        return torch.optim.AdamW(groups, weight_decay=self.weight_decay)
+
+    def rate_factor(self, step: int) -> float:
+        """What a step's learning rates are multiplied by."""
+        return rate_at(step, self.steps)
 
     def set_training(self) -> None:
         """Put the modules into training mode, but for what is frozen."""
@@ -55,12 +63,8 @@ class Trainer:
         self.stage, self.folder = stage, folder
         folder.mkdir(parents=True, exist_ok=True)
         groups = [(rate, [p for p in params if p.requires_grad]) for rate, params in stage.rates()]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": params, "lr": rate} for rate, params in groups], weight_decay=stage.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: rate_at(step, stage.steps)
-        )
+        self.optimizer = stage.optimizer([{"params": params, "lr": rate} for rate, params in groups])
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, stage.rate_factor)
         self.average = AveragedModel(
             stage.modules, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
         )
@@ -76,7 +80,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, GRADIENT_LIMIT)
+        nn.utils.clip_grad_norm_(parameters, stage.gradient_limit)
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(stage.modules)
@@ -98,7 +102,8 @@ class Trainer:
         if not path.is_file():
             return
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["identity"] != self.stage.identity:
+        theirs = {name: saved["identity"].get(name) for name in self.stage.identity}
+        if theirs != self.stage.identity:
             raise DataError(f"{self.folder} holds a run of another recipe: give another folder with --out.")
         for name, each in self._parts():
             each.load_state_dict(saved[name])

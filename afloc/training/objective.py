@@ -5,10 +5,8 @@ Instead of a softmax over a batch (in which two reports of a normal film would b
 each image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343),
 answered three times: by the shallow map with the words, by the deep map with the sentences, by the global
 vector with the report. A map answers through what attention finds in it: its mean weighted by its own
-softmax, over the whole image, or over the half or third that the report names.
+softmax, over the whole image, or over the part in which it must be.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,17 +14,7 @@ from torch.nn import functional
 
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, report_cosines, sentence_cosines, word_cosines
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description)
-    pairs."""
-
-    image: Tensor
-    description: Tensor
-    inside: Tensor
-    outside: Tensor
+from afloc.training.places import Places
 
 
 class SigmoidObjective(nn.Module):
@@ -62,7 +50,7 @@ class SigmoidObjective(nn.Module):
         targets: Tensor,
         weights: Tensor,
         localizable: Tensor,
-        places: Places | None,
+        places: Places,
     ) -> dict[str, Tensor]:
         """Losses by name. `targets` (B, T) in {0, 1, NaN}, `weights` (B, T), `localizable` (T,) bool."""
         word, sentence, report = self.logits(images, vectors)
@@ -70,7 +58,7 @@ class SigmoidObjective(nn.Module):
         here = targets[:, localizable], weights[:, localizable]
         losses["sentence"] = balanced_loss(self.pool(sentence[:, localizable]), *here)
         losses["word"] = balanced_loss(self.pool(word[:, localizable]), *here)
-        if places is not None:
+        if len(places):
             losses["place"] = self._place_loss(sentence, places) + self._place_loss(word, places)
         return losses
 

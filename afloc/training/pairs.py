@@ -12,6 +12,7 @@ import csv
 import hashlib
 import math
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from afloc.training.reports import read_row
 from afloc.training.statements import Statement, opposite, other_side, read_statements
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
+EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
 PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
 HELD_BACK = 12  # one patient in so many is left out of training
@@ -99,7 +101,7 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         row["source"].split(" ")[0],
         modality,
         sentences,
-        facts_of(text.statements, modality),
+        facts_of(text.statements, modality) | (eye_facts(row["image"]) if modality == "fundus" else {}),
         _held_back(row.get("patient") or row["image"]),
     )
 
@@ -128,13 +130,21 @@ def facts_of(statements: tuple[Statement, ...], modality: str) -> dict[str, Fact
     return facts
 
 
+def eye_facts(name: str) -> dict[str, Fact]:
+    """What a photograph's name says of which eye it is: the disc lies on the nasal side, which of the right
+    eye is the patient's left."""
+    eye = EYE.search(name)
+    return {"optic_disc": Fact(1.0, frozenset({OPPOSITE_SIDE[eye[1]]}))} if eye else {}
+
+
 def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
     """Add what the rows leave unsaid: a finding that its source reports elsewhere, and this row does not, is
     absent.
 
     Except where the row affirms a finding of the same family (a "consolidation" may be another reader's
     "pneumonia"): those stay unknown. And where a source has too few images with or without a finding, it says
-    nothing about it at all, lest the model learn the source instead of the finding.
+    nothing about it at all, lest the model learn the source instead of the finding. What belongs to every
+    image, such as the optic disc, is left as it is.
     """
     families = {entry.id: entry.family for entry in load_findings(modality).values()}
     counts = defaultdict(int)
@@ -147,10 +157,14 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
     closed = []
     for pair in pairs:
         affirmed = {families[f] for f, fact in pair.facts.items() if fact.present != 0}
+        says_something = any(families[f] != "structure" for f in pair.facts)
         facts = {}
         for finding, family in families.items():
             known = pair.facts.get(finding)
-            if known is None and pair.facts and family not in affirmed:
+            if family == "structure":
+                facts |= {finding: known} if known else {}
+                continue
+            if known is None and says_something and family not in affirmed:
                 known = Fact(0.0)
             n = counts[pair.source, finding]
             if known is not None and MIN_BOTH_WAYS <= n <= sizes[pair.source] - MIN_BOTH_WAYS:
@@ -212,6 +226,7 @@ class Sampler:
     def __init__(self, pairs: list[Pair], seed: int, *, templates: int, reports: float):
         self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
         self.modality = pairs[0].modality
+        self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
         counts = defaultdict(lambda: [0, 0])
         for pair in pairs:
             for finding, fact in pair.facts.items():
@@ -272,7 +287,7 @@ class Sampler:
             told.append(rng.choice(affirming if affirming and rng.random() < 0.7 else pair.sentences))
         elif present:
             finding = rng.choice(present)
-            told.append(self._phrase(_placed(finding, pair.facts[finding], rng), rng))
+            told.append(self._phrase(self._placed(finding, pair.facts[finding], rng), rng))
         else:
             absent = [f for f, fact in pair.facts.items() if fact.present == 0 and f in self.common]
             if absent:
@@ -295,51 +310,9 @@ class Sampler:
             in_a_hurry(sentence, wording) if wording.random() < 0.3 else sentence, (statement,)
         )
 
-
-def _placed(finding: str, fact: Fact, rng: random.Random) -> Statement:
-    """The affirmed statement of a fact, half of the time with its side, and sometimes with its zone."""
-    side = "bilateral" if len(fact.sides) == 2 else min(fact.sides, default=None)
-    zone = min(fact.zones, default=None)
-    return Statement(
-        finding, "affirmed", side if rng.random() < 0.5 else None, zone if rng.random() < 0.4 else None
-    )
-
-
-def find_places(pairs: list[Pair], batch: Batch, cells: int) -> tuple[np.ndarray, ...]:
-    """Where reports place what they name, for the (row, description) pairs of a batch that hold and name one
-    finding.
-
-    Returns row and description indices (P,), and inside and outside, bool (P, cells, cells): the half and
-    third of the image in which the finding must be, and the half in which it is not. The patient's left is
-    the image's right.
-    """
-    rows, asked, inside, outside = [], [], [], []
-    for column, description in enumerate(batch.descriptions):
-        if not description.localizable or len(description.statements) != 1:
-            continue
-        for row in np.flatnonzero(batch.targets[:, column] == 1):
-            fact = pairs[batch.rows[row]].facts[description.statements[0].finding_id]
-            if len(fact.sides) == 1 or len(fact.zones) == 1:
-                side = min(fact.sides) if len(fact.sides) == 1 else None
-                rows.append(row)
-                asked.append(column)
-                inside.append(_region(side, min(fact.zones) if len(fact.zones) == 1 else None, cells))
-                outside.append(
-                    _region(OPPOSITE_SIDE[side], None, cells) if side else np.zeros((cells, cells), bool)
-                )
-    shape = (len(rows), cells, cells)
-    return (
-        np.array(rows, int),
-        np.array(asked, int),
-        np.array(inside, bool).reshape(shape),
-        np.array(outside, bool).reshape(shape),
-    )
-
-
-def _region(side: str | None, zone: str | None, cells: int) -> np.ndarray:
-    columns = {None: (0, 1), "right": (0, 0.5), "left": (0.5, 1)}[side]
-    rows = {None: (0, 1), "upper": (0, 0.5), "middle": (0.25, 0.75), "lower": (0.4, 1)}[zone]
-    region = np.zeros((cells, cells), bool)
-    (top, bottom), (left, right) = ((round(a * cells), round(b * cells)) for a, b in (rows, columns))
-    region[top:bottom, left:right] = True
-    return region
+    def _placed(self, finding: str, fact: Fact, rng: random.Random) -> Statement:
+        """The affirmed statement of a fact, half of the time with its side, and sometimes with its zone."""
+        side = "bilateral" if len(fact.sides) == 2 else min(fact.sides, default=None)
+        zone = min(fact.zones, default=None)
+        named, zoned = rng.random() < 0.5 and finding in self.sided, rng.random() < 0.4
+        return Statement(finding, "affirmed", side if named else None, zone if zoned else None)

@@ -50,26 +50,23 @@ def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def augmented(pictures: np.ndarray, size: int, generator: torch.Generator, mine: slice, count: int) -> Tensor:
-    """The same turned, shifted, scaled and lit a little differently; colour pictures mirrored too.
+def as_input(pixels: Tensor) -> Tensor:
+    """Pixels 0 … 255 as the encoder's input."""
+    return ((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
 
-    The pictures are those at `mine` of a batch of `count`, and are changed as they would be within it.
-    """
+
+def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The same turned, shifted, scaled and lit a little differently, and colour pictures mirrored half of
+    the time: float32 (B, 3, size, size), 0 … 255, and which were mirrored, bool (B,)."""
     mirror = pictures.ndim == 4
-    x = augment(normalise(pictures, "lite") * 128 + 127, size, generator, mirror, mine, count)
-    return ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
-
-
-def augment(
-    pictures: Tensor, size: int, generator: torch.Generator, mirror: bool, mine: slice, count: int
-) -> Tensor:
-    """Pictures (B, 3, S, S), 0 … 255, seen a little differently, at `size`."""
+    pictures = normalise(pictures, "lite") * 128 + 127
+    count = len(pictures)
 
     def draw(low: float, high: float) -> Tensor:
-        return (torch.rand(count, generator=generator) * (high - low) + low)[mine]
+        return torch.rand(count, generator=generator) * (high - low) + low
 
     angle, scale = draw(-8, 8) * math.pi / 180, draw(0.82, 1.08)
-    flip = torch.sign(draw(-1, 1)) if mirror else torch.ones(len(pictures))
+    flip = torch.sign(draw(-1, 1)) if mirror else torch.ones(count)
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
@@ -78,4 +75,5 @@ def augment(
     gamma, contrast, brightness = (
         v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))
     )
-    return ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
+    x = ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
+    return x, flip < 0

