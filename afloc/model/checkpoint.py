@@ -48,8 +48,9 @@ class Checkpoint:
 def load_checkpoint(source: str | Path | None = None) -> Checkpoint:
     """Load a model; ModelError, one sentence, where that fails.
 
-    `source`: None (the embedded model), a model folder, a released `.ckpt`, or "hf:owner/name". The network
-    is asked only for the last, and for a released checkpoint whose text encoder is not on this machine.
+    `source`: None (the embedded model), a model folder, a released `.ckpt`, or "hf:owner/name", with "@" and
+    a commit for one that never changes. The network is asked only for the last, and for a released checkpoint
+    whose text encoder is not on this machine.
     """
     if source is None:
         return read_folder(EMBEDDED)
