@@ -12,12 +12,16 @@ REQUESTS = logging.getLogger("afloc.requests")
 
 
 class JsonLines(logging.Formatter):
-    """`fields` of a record beside its time, level and message; an exception by its kind alone."""
+    """`fields` of a record beside its time, level and message; an exception by its kind alone.
+
+    Of a library's record only the place: its message may quote a file.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": time, "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = record.getMessage() if record.name.startswith("afloc") else str(record.msg)
+        own = record.name.startswith("afloc")
+        line["message"] = record.getMessage() if own else f"{record.module}, line {record.lineno}"
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
         return json.dumps(line | getattr(record, "fields", {}))

@@ -1,6 +1,7 @@
 """The page: the top bar and its tabs, and the ASGI app that serves them behind the door."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -102,6 +103,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         app,
         page,
         path="/",
+        root_path=os.environ.get("GRADIO_ROOT_PATH"),
         show_error=False,
         app_kwargs={"middleware": [Middleware(NameScripts, framed=framed, others=[theme_script.encode()])]},
         max_file_size=settings.max_upload_mb << 20,
