@@ -80,6 +80,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     for kind, file, content in (("image", f"{name}.dcm", film), ("truth", f"{name}.json", truth)):
         given = {"name": file, "mimeType": "application/octet-stream", "buffer": content}
         page.set_input_files(f"#ground_truth .of-{kind}", given)
+        page.wait_for_function(f"document.querySelector('{VIEWER}').viewer.image.width === 240")
     expect(page.locator("#ground_truth .pick")).to_have_text("Effusion")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
