@@ -99,7 +99,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     left["session"] = page.evaluate("JSON.stringify([{...sessionStorage}, location.href])").encode()
     assert page.evaluate("caches.keys()") == []
 
-    page.goto(f"{url}afloc/plotly.js")
+    page.goto(f"{url}afloc/images")
     uploads = folder / "data" / "uploads"
     for _ in range(100):  # the page drops what it opened on its way out
         if not any(uploads.iterdir()):
