@@ -270,6 +270,7 @@ async function openView(file) {
 // The image a view was made on is opened where it is an example, or is open already; otherwise the next one opened gets it.
 function showView(view) {
   pending = view;
+  greeting = false;
   if (props.examples.some(({ name }) => name === view.example)) return open({ example: view.example });
   if (image?.source.file && view.width === image.about.width && view.height === image.about.height) { restore(); return ask(); }
   viewer.showNotice("Now open the image this view was made on.");

@@ -24,7 +24,7 @@ function createVerdict(root, spoken) {
     put(".legend", judged ? legend(judged) : "");
     put(".words", stale ? `The server does not answer. This is still the answer to “${finding.text}”.` : wordsFor(kind, finding, sentence, insisted));
     put(".warning", judged ? warnings : "");
-    find(".warning").title = warnings;
+    find(".warning").title = judged ? warnings : "";
     find(".operating").hidden = judged?.operating_point == null;
     find(".operating").style.left = `${100 * (judged?.operating_point ?? 0)}%`;
     find(".mark").style.left = `${100 * clamp(value ?? 0, 0, 1)}%`;

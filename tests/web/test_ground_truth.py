@@ -203,7 +203,7 @@ def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder
     assert tab.locator("#ground_truth tr.chosen td").nth(2).inner_text() == worst
     kept = data_folder / "uploads"
     assert any(kept.iterdir())
-    tab.goto(f"{url}afloc/plotly.js")
+    tab.goto(f"{url}afloc/images")
     for _ in range(100):  # the page says goodbye on its way out
         if not any(kept.iterdir()):
             break

@@ -80,6 +80,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     for kind, file, content in (("image", f"{name}.dcm", film), ("truth", f"{name}.json", truth)):
         given = {"name": file, "mimeType": "application/octet-stream", "buffer": content}
         page.set_input_files(f"#ground_truth .of-{kind}", given)
+        page.wait_for_function(f"document.querySelector('{VIEWER}').viewer.image.width === 240")
     expect(page.locator("#ground_truth .pick")).to_have_text("Effusion")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -98,7 +99,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     left["session"] = page.evaluate("JSON.stringify([{...sessionStorage}, location.href])").encode()
     assert page.evaluate("caches.keys()") == []
 
-    page.goto(f"{url}afloc/plotly.js")
+    page.goto(f"{url}afloc/images")
     uploads = folder / "data" / "uploads"
     for _ in range(100):  # the page drops what it opened on its way out
         if not any(uploads.iterdir()):

@@ -114,11 +114,12 @@ def site(tiny_folder, tmp_path_factory, request):
 
 
 @pytest.fixture
-def sit(chromium, site):
+def sit(chromium, site, long):
     seats, errors = [], []
 
     def sit(code=None):
         context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(180_000 if long else 30_000)
         page, heard = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
 
