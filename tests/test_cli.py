@@ -109,7 +109,7 @@ def test_a_wrong_command_is_one_sentence(capsys, arguments):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["locate", "classify", "evaluate", "convert"])
+@pytest.mark.parametrize("command", ["locate", "classify", "embed", "evaluate", "convert"])
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as caught:
         run(command, "--help")

@@ -22,9 +22,10 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import duckdb
+import pyarrow as pa
 
 from afloc.errors import StoreError
-from afloc.feedback.events import JSON_NAMES, NAMES, Event, event_from_row
+from afloc.feedback.events import JSON_NAMES, NAMES, Event
 from afloc.feedback.recovery import (
     SavedCount,
     UnreachableError,
@@ -296,8 +297,7 @@ class Store:
             row = {"study": study, "time": written.isoformat(), "definition": definition}
             self._server.add(STUDIES, [(version, row)])
         if events:
-            rows = ({**vars(event), "time": event.time.isoformat()} for event in events)
-            self._server.add(EVENTS, [(row.pop("id"), row) for row in rows])
+            self._server.add(EVENTS, [(event.id, _server_row(event)) for event in events])
         self._follow()
 
     def _follow(self) -> None:
@@ -310,10 +310,7 @@ class Store:
                     _insert(self._connection, [], [_read_study(name, row) for _, name, row in found])
                     self._studies_seen = found[-1][0]
                 while found := self._server.after(EVENTS, self._seq):
-                    rows = [_read_event(name, row).row(seq) for seq, name, row in found]
-                    self._connection.begin()
-                    _insert(self._connection, rows, [])
-                    self._connection.commit()
+                    _take_over(self._connection, found)
                     self._seq = found[-1][0]
             except duckdb.Error:
                 self._disconnect()  # it is made again from the server's rows
@@ -408,8 +405,20 @@ def _insert(connection: duckdb.DuckDBPyConnection, rows: list[list], studies: li
         )
 
 
-def _read_event(name: str, row: dict) -> Event:
-    return event_from_row({**row, "id": name, "time": datetime.fromisoformat(row["time"])})
+def _server_row(event: Event) -> dict[str, Any]:
+    """What the server keeps beside place and id: the columns, time and JSON as text."""
+    row = dict(zip(NAMES, event.row(0), strict=True))
+    row["time"] = event.time.isoformat()
+    return {name: value for name, value in row.items() if name not in ("seq", "id")}
+
+
+def _take_over(connection: duckdb.DuckDBPyConnection, found: list[tuple[int, str, dict]]) -> None:
+    """Insert the server's events in one go, a column at a time."""
+    rows = [{**row, "seq": seq, "id": name} for seq, name, row in found]
+    table = pa.table({name: [row.get(name) for row in rows] for name in NAMES})
+    with connection.cursor() as cursor:
+        cursor.register("fresh", table)
+        cursor.execute(f"INSERT INTO events ({_COLUMN_LIST}) SELECT {_COLUMN_LIST} FROM fresh")
 
 
 def _read_study(name: str, row: dict) -> tuple:
