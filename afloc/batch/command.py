@@ -30,14 +30,16 @@ def _answer(arguments: Namespace, table: Path, question: Question) -> None:
         question,
         arguments.out,
         read_shard(arguments.shard),
-        lambda work_of: choose_engine(arguments, partial(_open, arguments, work_of)),
+        lambda work_of: choose_engine(
+            arguments, partial(_open, absolute(arguments.model), arguments.device, work_of)
+        ),
         arguments.modality,
     )
     print(f"Wrote {part}.")
 
 
-def _open(arguments: Namespace, work_of: Callable[[Model], Answering]) -> Answering:
-    return work_of(load_model(arguments.model, arguments.device, image_cache_bytes=0))
+def _open(source: str | None, device: str, work_of: Callable[[Model], Answering]) -> Answering:
+    return work_of(load_model(source, device, image_cache_bytes=0))
 
 
 def choose_engine(arguments: Namespace, open_work: Callable[[], Work]) -> Engine:
@@ -52,6 +54,11 @@ def choose_engine(arguments: Namespace, open_work: Callable[[], Work]) -> Engine
 def model_device(arguments: Namespace) -> str:
     """Where the command's own model runs: it only names the run where workers do the work."""
     return "cpu" if arguments.engine == "ray" else arguments.device
+
+
+def absolute(source: str | None) -> str | None:
+    """A model's name as any folder's process understands it."""
+    return str(Path(source).absolute()) if source and Path(source).exists() else source
 
 
 def read_shard(text: str) -> tuple[int, int]:

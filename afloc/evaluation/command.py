@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from afloc.batch.command import choose_engine, model_device, read_shard
+from afloc.batch.command import absolute, choose_engine, model_device, read_shard
 from afloc.batch.work import write_text
 from afloc.evaluation.datasets import read_dataset
 from afloc.evaluation.peers import load_any
@@ -28,7 +28,8 @@ def run(arguments: Namespace) -> None:
     """
     shard = read_shard(arguments.shard)
     device = model_device(arguments)
-    dataset = read_dataset(arguments.set, arguments.images)
+    images = arguments.images and arguments.images.absolute()
+    dataset = read_dataset(arguments.set.absolute(), images)  # workers may have another current folder
     prior = read_dataset(arguments.prior) if arguments.prior else None
     styles = STYLES if arguments.descriptions == "both" else (arguments.descriptions,)
     sources = arguments.model or [None]
@@ -43,9 +44,8 @@ def run(arguments: Namespace) -> None:
                 plan = Plan(dataset, model, *asked)
                 name = f"{model.name}, {style}" if len(styles) > 1 else model.name
                 folder = out / f"{number}-{file_name(name)}" if several else out
-                open_work = partial(
-                    open_measuring, dataset, source, arguments.device, asked, folder.absolute()
-                )
+                opened = (dataset, absolute(source), arguments.device, asked, folder.absolute())
+                open_work = partial(open_measuring, *opened)
                 summary = evaluate(plan, folder, shard, prior, choose_engine(arguments, open_work))
                 arms.append(Arm(name, style, summary, pq.read_table(folder / "cases.parquet")))
                 print(f"{name}, {model.fingerprint}\n{format_table(summary)}\n")
