@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from afloc.heatmap import Region, enlarge, find_regions
 from afloc.images import Image
 from afloc.lent_gpu import encode_on_lent_gpu, is_lent
 from afloc.modality import recognise_modality
+from afloc.model.afloc import AFLoc
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.runtime import OnnxEncoders
@@ -212,9 +214,7 @@ class Model:
         self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
         self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
-        fast = device.type == "cpu" and not is_lent()
-        self.encoders = OnnxEncoders(self.network, self.fingerprint) if fast else self.network
-        self._encode_pixels = encode_on_lent_gpu(self.network) if is_lent() else self.encoders.encode_images
+        self.encoders = self._fastest_encoders()
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._image_turn = threading.Lock()
@@ -294,6 +294,15 @@ class Model:
             return tokens, "The model knows none of these words, so its answer means nothing."
         return tokens, None
 
+    def _fastest_encoders(self) -> AFLoc | OnnxEncoders | SimpleNamespace:
+        """What has the network's `encode_images` and `encode_texts`, and runs them best here."""
+        network = self.network
+        if is_lent():
+            return SimpleNamespace(
+                encode_images=encode_on_lent_gpu(network), encode_texts=network.encode_texts
+            )
+        return OnnxEncoders(network, self.fingerprint) if self.device.type == "cpu" else network
+
     @torch.inference_mode()
     def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:
         size = self.config.image_size
@@ -306,7 +315,7 @@ class Model:
 
         def encode() -> ImageFeatures:
             batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-            return self._encode_pixels(batch, encoder)
+            return self.encoders.encode_images(batch, encoder)
 
         return self._on_cpu_if_need_be(encode)
 

@@ -66,6 +66,7 @@ class _Job:
     events: tuple[Event, ...]
     study: tuple[str, str, datetime, str] | None
     done: Future
+    check: bool = False  # whether to write, even so
 
 
 class Store:
@@ -146,8 +147,10 @@ class Store:
         with self._checking:
             if time.monotonic() >= self._checked_until:
                 with contextlib.suppress(StoreError):
-                    self._ask((), _write_check)
+                    self._ask((), check=True)
                 self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
+        if self._server:
+            return self.problem
         try:
             full = shutil.disk_usage(self.path.parent).free < ROOM_TO_SAVE
         except OSError:
@@ -185,8 +188,8 @@ class Store:
         if self._server:
             self._server.close()
 
-    def _ask(self, events: tuple[Event, ...], study: tuple | None = None) -> list[Saved]:
-        job = _Job(events, study, Future())
+    def _ask(self, events: tuple[Event, ...], study: tuple | None = None, check: bool = False) -> list[Saved]:
+        job = _Job(events, study, Future(), check)
         with self._gate:  # nothing may be queued behind the end
             if self._closed:
                 raise StoreError("Not saved: the store is closed.")
@@ -256,8 +259,9 @@ class Store:
     def _commit(self, batch: list[_Job]) -> list[Any]:
         events = [event for job in batch for event in job.events]
         studies = [job.study for job in batch if job.study]
+        check = any(job.check for job in batch)
         if self._server:
-            self._add(events, studies)
+            self._add(events, studies, check)
             with self._following:
                 saved = _find(self._connection, events)
             return [[saved[event.id] for event in job.events] for job in batch]
@@ -272,6 +276,8 @@ class Store:
                 saved[event.id] = Saved(event.id, seq, event.time)
                 rows.append(event.row(seq))
         _insert(connection, rows, studies)
+        if check:
+            connection.execute("INSERT OR REPLACE INTO store VALUES ('checked', ?)", [str(_now())])
         results = [[saved[event.id] for event in job.events] for job in batch]
         connection.commit()
         if rows:
@@ -291,12 +297,12 @@ class Store:
         except (duckdb.Error, StoreError, KeyError):
             return None
 
-    def _add(self, events: list[Event], studies: list[tuple]) -> None:
+    def _add(self, events: list[Event], studies: list[tuple], check: bool) -> None:
         """Commit to the server, then follow it; nothing is added twice, whoever asks again."""
         for version, study, written, definition in studies:
             row = {"study": study, "time": written.isoformat(), "definition": definition}
             self._server.add(STUDIES, [(version, row)])
-        if events:
+        if events or check:
             self._server.add(EVENTS, [(event.id, _server_row(event)) for event in events])
         self._follow()
 
@@ -434,10 +440,6 @@ def _blames_disk(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.FatalException) or any(
         reason in str(error) for reason in ("Could not write", "No space left", "Read-only file system")
     )
-
-
-def _write_check(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("INSERT OR REPLACE INTO store VALUES ('checked', ?)", [str(_now())])
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_no_memory_for_an_image():
 
         with TestClient(Starlette(routes=image_routes(ImageStore(1 << 30), 64))) as client:
             assert client.post(PATH, content=to_png(a_film())).status_code == 200
-            film = to_png(np.zeros((9000, 9000), np.uint8))
+            film = to_png(np.zeros((8900, 8900), np.uint8))
             size = next(line for line in open("/proc/self/status") if line.startswith("VmSize"))
             limits = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, ((int(size.split()[1]) << 10) + (150 << 20), limits[1]))
@@ -149,6 +149,7 @@ def test_gpu_out_of_memory_falls_back_to_the_cpu_and_says_so(small_model, monkey
     small_model.images.__init__(small_model.images.budget, small_model.images._size)
     small_model.texts.__init__(small_model.texts.budget, small_model.texts._size)
     small_model.device = torch.device("meta")  # what is computed there would be no numbers
+    small_model.encoders = small_model.network  # as on a GPU
     encode, moved = small_model.network.encode_images, []
 
     def fail_first(pixels, encoder):
