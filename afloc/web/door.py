@@ -31,7 +31,7 @@ ROUTES = (
     *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel", "/gradio_api/reset"),
     "/gradio_api/upload",
 )
-OWN = ("/afloc/images", "/afloc/runs", "/afloc/study", "/afloc/export", "/afloc/plotly.js")
+OWN = ("/afloc/images", "/afloc/runs", "/afloc/sets", "/afloc/study", "/afloc/export", "/afloc/plotly.js")
 BELOW = (*STATIC, "/gradio_api/call/", "/gradio_api/heartbeat/", *OWN)
 MOST_ELSEWHERE_MB = 32  # of a body that is no image file: a question, a dropped ground truth
 BURST = 10  # seconds' worth of requests that may come at once
