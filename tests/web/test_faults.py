@@ -128,7 +128,7 @@ def test_no_memory_for_an_image():
             film = to_png(np.zeros((8900, 8900), np.uint8))
             size = next(line for line in open("/proc/self/status") if line.startswith("VmSize"))
             limits = resource.getrlimit(resource.RLIMIT_AS)
-            resource.setrlimit(resource.RLIMIT_AS, ((int(size.split()[1]) << 10) + (150 << 20), limits[1]))
+            resource.setrlimit(resource.RLIMIT_AS, ((int(size.split()[1]) << 10) + (60 << 20), limits[1]))
             refused = client.post(PATH, content=film)
             resource.setrlimit(resource.RLIMIT_AS, limits)
             print(refused.status_code, refused.json()["error"])
