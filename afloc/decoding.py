@@ -143,6 +143,7 @@ class _Worker:
             yield
         except BaseException:
             self._process.kill()
+            self._process.wait()  # until then it would look alive
             raise
         finally:
             timer.cancel()
