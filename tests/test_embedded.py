@@ -15,7 +15,7 @@ from afloc.model.similarity import text_vectors
 
 TRIPLETS = Path(__file__).parent / "language" / "triplets.csv"
 # What the card says, less a little: new weights that read worse should not slip in.
-ORDERED = {"negation": 0.70, "side": 0.75, "finding": 0.68}
+ORDERED = {"negation": 0.80, "side": 0.85, "finding": 0.72}
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +46,10 @@ def test_it_tells_meanings_apart(model):
         nearer.setdefault(triplet["kind"], []).append(distance[0] > distance[1])
     share = {kind: np.mean(verdicts) for kind, verdicts in nearer.items()}
     assert all(share[kind] >= least for kind, least in ORDERED.items()), share
+
+
+def test_where_its_maps_fail_it_says_so(model):
+    view = model.encode(EXAMPLES[0].load(), "chest_xray")
+    placed, failing = view.locate_all(["cardiomegaly", "left pneumothorax"])
+    assert placed.warning is None
+    assert "pneumothorax do not find the place" in failing.warning
