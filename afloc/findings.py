@@ -86,6 +86,16 @@ def find_in_text(text: str, modality: str) -> FindingEntry | None:
     return load_findings(modality)[findings[found[0]]] if found else None
 
 
+def is_structure(text: str, modality: str) -> bool:
+    """Whether a text is nothing but the name of a structure that every such image shows, or its sentence."""
+    wanted = _key(text.strip(" ."))
+    return any(
+        wanted in map(_key, (entry.name, *entry.synonyms, *entry.labels, entry.simple))
+        for entry in load_findings(modality).values()
+        if entry.family == "structure"
+    )
+
+
 def sentence_for_label(label: str, modality: str | None = None) -> str:
     """What `label` is asked as: the finding's simple sentence, else the label itself, lower-cased."""
     entry = find_by_label(label, modality)

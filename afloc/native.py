@@ -16,7 +16,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from afloc.findings import find_in_text
+from afloc.findings import find_in_text, is_structure
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import LEVELS, TextVectors, report_cosines, sentence_cosines, word_cosines
 
@@ -59,9 +59,10 @@ def native_score(image: ImageFeatures, text: TextVectors, calibration: dict | No
 
 
 def operating_point(description: str, modality: str, calibration: dict | None) -> dict | None:
-    """The operating point for a description: that of the family of the finding it names."""
+    """The operating point for a description: that of the family of the finding it names. None for a
+    structure, which is in every image: there is nothing to judge."""
     presence = (calibration or {}).get("presence")
-    if presence is None:
+    if presence is None or is_structure(description, modality):
         return None
     entry = find_in_text(description, modality)
     return presence.get(entry.family if entry else "other", presence["other"])

@@ -53,3 +53,11 @@ def test_where_its_maps_fail_it_says_so(model):
     placed, failing = view.locate_all(["cardiomegaly", "left pneumothorax"])
     assert placed.warning is None
     assert "pneumothorax do not find the place" in failing.warning
+
+
+def test_the_optic_disc_is_found_and_not_judged(model):
+    finding = model.encode(EXAMPLES[1].load(), "fundus").locate("optic disc")
+    assert finding.present is None and finding.probability is None
+    row, column = np.unravel_index(finding.heatmap.argmax(), finding.heatmap.shape)
+    height, width = finding.heatmap.shape
+    assert 0.35 < row / height < 0.6 and 0.1 < column / width < 0.35

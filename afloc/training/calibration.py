@@ -20,6 +20,7 @@ from afloc.training.statements import AFFIRMED, Statement
 SPECIFICITY = 0.92  # a little above the 0.9 to be kept on new patients
 ENOUGH = 12  # present cases a family needs for an operating point of its own
 ENOUGH_ABSENT = 60  # absent cases a source needs to have a say in the operating point
+ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
 CHUNK = 32
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
@@ -138,6 +139,8 @@ def _held_back(stage: ImageStage) -> np.ndarray:
 def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> dict:
     """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers."""
     slope, intercept = fit_platt(logits, targets)
+    share = targets.mean()
+    intercept += min(0.0, math.log(ASKED / (1 - ASKED)) - math.log(share / (1 - share)))
     scaled, absent = slope * logits + intercept, targets == 0
     enough = [each for each in np.unique(sources) if (absent & (sources == each)).sum() >= ENOUGH_ABSENT]
     parts = [absent & (sources == each) for each in enough] or [absent]

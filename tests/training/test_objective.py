@@ -1,10 +1,11 @@
 """The sigmoid objective and the calibration, against their definitions."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from afloc.training.calibration import fit_platt
+from afloc.training.calibration import SPECIFICITY, fit_platt, operating_point
 from afloc.training.objective import SigmoidObjective, balanced_loss
 
 
@@ -33,3 +34,13 @@ def test_platt_scaling_equals_an_independent_logistic_regression():
     np.testing.assert_allclose(
         fit_platt(logits, targets), [theirs.coef_[0, 0], theirs.intercept_[0]], atol=1e-4
     )
+
+
+def test_what_is_asked_is_rarer_than_what_was_fitted_on():
+    rng = np.random.default_rng(1)
+    targets = np.repeat([1.0, 0.0], 200)
+    logits = rng.normal(size=400) + targets
+    point = operating_point(logits, targets, np.full(400, "a"))
+    probabilities = 1 / (1 + np.exp(-(point["slope"] * logits + point["intercept"])))
+    assert probabilities.mean() < 0.25
+    assert (probabilities[targets == 0] < point["threshold"]).mean() == pytest.approx(SPECIFICITY, abs=0.02)

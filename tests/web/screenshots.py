@@ -21,6 +21,7 @@ def first_screen(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
+    open_example(page, "chest_film")
     for description in ("left pleural effusion", "lung opacity"):
         ask(page, description)
         page.click(".keep")
@@ -34,10 +35,15 @@ def compare(page: Page) -> None:
 
 
 def fundus(page: Page) -> None:
-    page.click("[data-example=retina]")
-    page.wait_for_function("document.querySelector('.viewer').viewer.image.width === 1411")
+    open_example(page, "retina")
     ask(page, "optic disc")
     insist(page)
+
+
+def open_example(page: Page, name: str) -> None:
+    if page.locator("#probe .example[aria-pressed=true]").get_attribute("data-example") != name:
+        page.click(f"#probe [data-example={name}]")
+        page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
 
 
 def main() -> None:
