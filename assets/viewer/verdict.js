@@ -48,7 +48,7 @@ function wordsFor(kind, finding, sentence, insisted) {
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
   if (kind === "absent") return `No evidence for “${finding.text}”${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
   if (kind === "present") return strongest(finding.grid);
-  return "This model has no calibration: the map shows where the description fits best, not whether it is there.";
+  return "No verdict on this: the map shows where the description fits best, not whether it is there.";
 }
 
 function legend(finding) {
