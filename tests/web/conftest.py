@@ -95,4 +95,9 @@ def open_page(chromium, url):
 
 @pytest.fixture
 def page(open_page):
-    return open_page()
+    """The page on the drawn film, whichever example the model makes it open with."""
+    page = open_page()
+    if page.get_attribute("#probe [data-example=chest_film]", "aria-pressed") != "true":
+        page.click("#probe [data-example=chest_film]")
+        page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
+    return page
