@@ -43,16 +43,17 @@ CONFIG = ModelConfig(
 )
 
 
-def write_films(folder: Path) -> Path:
-    """A table of drawn films, half of them with an effusion, as the training table is laid out."""
+def write_films(folder: Path, reports: bool = True) -> Path:
+    """A table of drawn films, half of them with an effusion, as the training table is laid out; with
+    `reports`, or labels alone."""
     rows, drawn = [], [draw_chest_film(effusion)[::8, ::8] for effusion in (True, False)]
     for number in range(120):
         film = np.roll(drawn[number % 2], number // 2, axis=0)
         PIL.Image.fromarray(film).save(folder / f"{number}.png")
         label = "Effusion" if number % 2 == 0 else "No Finding"
         text = "There is a small left effusion. No pneumothorax." if number % 2 == 0 else "Clear lungs."
-        named = {"image": f"{number}.png", "source": "drawn", "patient": str(number)}
-        rows.append(named | {"labels": label, "text": text})
+        row = {"image": f"{number}.png", "labels": label, "source": "drawn", "patient": str(number)}
+        rows.append(row | ({"text": text} if reports else {}))
     with (folder / "train.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

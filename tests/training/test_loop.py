@@ -3,18 +3,15 @@
 import csv
 
 import numpy as np
-import PIL.Image
 import pytest
 import torch
 from torch import nn
 
 from afloc.appearance import features_fit
 from afloc.errors import DataError
-from afloc.model.config import ModelConfig
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.phantom import draw_chest_film
 from afloc.training.calibration import calibrate, see
 from afloc.training.images import ImageStage
 from afloc.training.loop import Stage, Trainer, run_stage
@@ -22,6 +19,7 @@ from afloc.training.pairs import read_pairs
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 from tests.released import REFERENCE
+from tests.training.small import CONFIG, write_films
 
 
 class Regression(Stage):
@@ -77,60 +75,26 @@ def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
         run_stage(Regression(rate=0.02), tmp_path)
 
 
-@pytest.fixture
-def films(tmp_path):
-    """A table of drawn films, half of them with an effusion, as the training table is laid out."""
-    rows, drawn = [], [draw_chest_film(effusion)[::8, ::8] for effusion in (True, False)]
-    for number in range(120):
-        film = np.roll(drawn[number % 2], number // 2, axis=0)
-        PIL.Image.fromarray(film).save(tmp_path / f"{number}.png")
-        label = "Effusion" if number % 2 == 0 else "No Finding"
-        rows.append({"image": f"{number}.png", "labels": label, "source": "drawn", "patient": str(number)})
-    with (tmp_path / "train.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return tmp_path
-
-
-def test_an_image_stage_from_table_to_calibration(films):
+def test_an_image_stage_from_table_to_calibration(tmp_path):
     torch.manual_seed(0)
-    config = ModelConfig(
-        name="small",
-        version="1",
-        backbone="efficientnet_lite0",
-        image_size=64,
-        normalisation="lite",
-        text_encoder={
-            "vocab_size": 206,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "max_position_embeddings": 64,
-        },
-        last_n_layers=2,
-        embedding_dim=32,
-        max_tokens=32,
-        modalities=("chest_xray",),
-    )
-    tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", config.max_tokens, 206)
-    encoder = ImageEncoder(config)
+    table = write_films(tmp_path, reports=False)
+    tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
+    encoder = ImageEncoder(CONFIG)
     frozen = encoder.backbone.stem.state_dict()["0.weight"].clone()
     stage = ImageStage(
         encoder,
-        TextBank(TextEncoder(config), tokenizer),
-        read_pairs(films / "train.csv", "chest_xray"),
+        TextBank(TextEncoder(CONFIG), tokenizer),
+        read_pairs(table, "chest_xray"),
         ImageRecipe("train.csv", steps=3, batch_size=8),
-        config.image_size,
+        CONFIG.image_size,
         seed=0,
-        folder=films,
+        folder=tmp_path,
     )
     assert 0 < sum(pair.held_back for pair in stage.pairs) < 30
     assert not any(stage.sampler.chances[[pair.held_back for pair in stage.pairs]])
-    run_stage(stage, films / "run")
+    run_stage(stage, tmp_path / "run")
     assert torch.equal(frozen, encoder.backbone.stem.state_dict()["0.weight"])
-    with (films / "run" / "log.csv").open(newline="") as file:
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
     calibration = calibrate(stage)
     assert set(calibration) == {"levels", "map", "smoothing", "presence", "known", "sides", "unplaced"}
