@@ -36,9 +36,9 @@ WATCH = """() => {
 
 async def type_in_browser(page: Page, keys: int) -> list[float]:
     """Milliseconds from each key to the map that answers it, one key after the other."""
-    await page.evaluate(WATCH)
     await page.focus("#probe textarea")
     await page.keyboard.press("Control+a")
+    await page.evaluate(WATCH)
     for number in range(keys):
         await page.keyboard.press("Space" if TEXT[number % len(TEXT)] == " " else TEXT[number % len(TEXT)])
         await page.wait_for_function(f"paints.length > {number}", polling=10)
