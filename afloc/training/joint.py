@@ -49,6 +49,8 @@ class JointStage(Stage):
         self.network, self.tokenizer, self.films = network, tokenizer, films
         self.recipe, self.seed, self.steps = recipe, seed, recipe.steps
         self.modality = network.config.modalities[0]
+        self.batch_size = min(recipe.batch_size, len(films))
+        self.steps_a_pass = len(films) // self.batch_size
         self.identity = asdict(recipe) | {"seed": seed, "films": len(films)}
         self.modules = nn.ModuleDict({"network": network})
         self.pictures = decode_images(
@@ -63,7 +65,7 @@ class JointStage(Stage):
 
     def rate_factor(self, step: int) -> float:
         """Falls by a constant factor after every pass over the films."""
-        return self.recipe.decay ** (step * self.recipe.batch_size // len(self.films))
+        return self.recipe.decay ** (step // self.steps_a_pass)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         rng = random.Random(f"{self.seed}/{step}")
@@ -86,12 +88,10 @@ class JointStage(Stage):
 
     def _rows(self, step: int) -> list[int]:
         """The films of a step: every film once in each pass, in an order of its own."""
-        size = min(self.recipe.batch_size, len(self.films))
-        a_pass = len(self.films) // size
         order = list(range(len(self.films)))
-        random.Random(f"{self.seed}/pass {step // a_pass}").shuffle(order)
-        start = step % a_pass * size
-        return order[start : start + size]
+        random.Random(f"{self.seed}/pass {step // self.steps_a_pass}").shuffle(order)
+        start = step % self.steps_a_pass * self.batch_size
+        return order[start : start + self.batch_size]
 
 
 def some_sentences(sentences: tuple[str, ...], rng: random.Random) -> str:
