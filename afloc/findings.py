@@ -88,11 +88,16 @@ def find_in_text(text: str, modality: str) -> FindingEntry | None:
 
 def is_structure(text: str, modality: str) -> bool:
     """Whether a text is nothing but the name of a structure that every such image shows, or its sentence."""
-    wanted = _key(text.strip(" ."))
-    return any(
-        wanted in map(_key, (entry.name, *entry.synonyms, *entry.labels, entry.simple))
+    return _key(text.strip(" .")) in _structures(modality)
+
+
+@cache
+def _structures(modality: str) -> frozenset[str]:
+    return frozenset(
+        _key(text)
         for entry in load_findings(modality).values()
         if entry.family == "structure"
+        for text in (entry.name, *entry.synonyms, *entry.labels, entry.simple)
     )
 
 
