@@ -142,6 +142,12 @@ def add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the run's folder; a run found there goes on"
     )
+    parser.add_argument(
+        "--stage",
+        metavar="NAME",
+        help="train no further than this: language, or a modality, so that several processes or machines can "
+        "share the work; then run the same without it",
+    )
     parser.set_defaults(run=run_train)
 
 
@@ -150,7 +156,8 @@ def run_train(arguments: argparse.Namespace) -> None:
     from afloc.training.recipe import read_recipe
     from afloc.training.train import train
 
-    print(f"Wrote {train(read_recipe(arguments.recipe), arguments.data, arguments.out)}.")
+    wrote = train(read_recipe(arguments.recipe), arguments.data, arguments.out, arguments.stage)
+    print(f"Wrote {wrote}.")
 
 
 def add_feedback(commands: argparse._SubParsersAction) -> None:

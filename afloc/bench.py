@@ -103,7 +103,7 @@ class NaivePath:
     def __call__(self, image: Image, description: str) -> np.ndarray:
         """The published map, float32 (224, 224)."""
         config, network = self._model.config, self._model.network
-        square = paper.prepare_image(image, config.image_size)
+        square = paper.prepare_image(image, config.side(self._modality))
         features = network.encode_images(normalise(square[None], config.normalisation), self._modality)
         tokens = self._model.tokenizer(normalise_text(description))
         report = network.text_encoder([tokens], self._sum_padded).report[0]

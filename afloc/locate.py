@@ -37,7 +37,7 @@ from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.native import judge_presence, native_map, native_score, operating_point
 from afloc.text import clean_text
-from afloc.words import Word, weigh_words
+from afloc.words import Word, affirmed_part, weigh_words
 
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 64 * 2**20
@@ -110,15 +110,24 @@ class View:
     def locate_all(self, descriptions: Iterable[str]) -> list[Finding]:
         """Score and map of each description, in their order; their texts are encoded together."""
         descriptions = list(descriptions)
-        read = self._model.read_paper_text if self.protocol == "paper" else self._model.read_text
-        tokens, warnings = zip(*map(read, descriptions), strict=True) if descriptions else ((), ())
-        answer = self._paper_finding if self.protocol == "paper" else self._native_finding
+        paper_rules = self.protocol == "paper"
+        read = self._model.read_paper_text if paper_rules else self._model.read_text
+        read_all = [read(text) for text in descriptions]
+        tokens, placed = [each for each, _ in read_all], []
+        if not paper_rules:
+            placed = [self._model.read_text(affirmed_part(text, self.modality))[0] for text in descriptions]
+        features = self._model.encode_texts([*tokens, *placed])
+        whole, placed = features[: len(tokens)], features[len(tokens) :]
         findings = []
-        for text, features, warning in zip(
-            descriptions, self._model.encode_texts(tokens), warnings, strict=True
-        ):
+        for index, (text, (_, warning)) in enumerate(zip(descriptions, read_all, strict=True)):
+            name = clean_text(text)
+            finding = (
+                self._paper_finding(name, whole[index])
+                if paper_rules
+                else self._native_finding(name, whole[index], placed[index])
+            )
             warning = " ".join(filter(None, (warning, self._place_warning(text), self._model.notice))) or None
-            findings.append(replace(answer(clean_text(text), features), warning=warning))
+            findings.append(replace(finding, warning=warning))
         return findings
 
     @property
@@ -144,7 +153,7 @@ class View:
         model = self._model
         tokens, _ = model.read_text(finding.text)
         (features,) = model.encode_texts([tokens])
-        letterbox = Letterbox.fit(self.image.height, self.image.width, model.config.image_size)
+        letterbox = Letterbox.fit(self.image.height, self.image.width, model.side(self.modality))
         pieces = model.tokenizer.split(normalise_text(finding.text))
         calibration = model.calibration(self.modality)
         return weigh_words(pieces, self._features, features, calibration, letterbox, finding.grid)
@@ -160,13 +169,12 @@ class View:
         return self.locate_all(sentence_for_label(name, self.modality) for name in findings)
 
     @torch.inference_mode()
-    def _native_finding(self, text: str, features: TextFeatures) -> Finding:
+    def _native_finding(self, text: str, features: TextFeatures, placed: TextFeatures) -> Finding:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
-        letterbox = Letterbox.fit(height, width, self._model.config.image_size)
-        vectors = text_vectors(features)
-        square = native_map(self._features, vectors, calibration)
-        score = native_score(self._features, vectors, calibration)
+        letterbox = Letterbox.fit(height, width, self._model.side(self.modality))
+        square = native_map(self._features, text_vectors(placed), calibration)
+        score = native_score(self._features, text_vectors(features), calibration)
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)
         threshold = point and point["threshold"]
@@ -231,7 +239,7 @@ class Model:
             raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
         modality = modality or recognise_modality(image)
         gray = modality == "chest_xray" or (protocol == "paper" and self.config.released)
-        encoder = modality if modality in self.modalities else self.modalities[0]
+        encoder = self._encoder_for(modality)
         key = (image.digest, encoder, gray, protocol)
         features = self.images.get(key)
         if features is None:
@@ -241,6 +249,13 @@ class Model:
                     features = self._encode_image(image, encoder, gray, protocol)
                     self.images.put(key, features)
         return View(self, image, modality, protocol, features)
+
+    def side(self, modality: str) -> int:
+        """Pixels a side of the square in which an image of `modality` is seen."""
+        return self.config.side(self._encoder_for(modality))
+
+    def _encoder_for(self, modality: str) -> str:
+        return modality if modality in self.modalities else self.modalities[0]
 
     def calibration(self, modality: str) -> dict | None:
         """What turns this model's cosines into maps and verdicts on images of `modality`, if it has that."""
@@ -305,7 +320,7 @@ class Model:
 
     @torch.inference_mode()
     def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:
-        size = self.config.image_size
+        size = self.config.side(encoder)
         if protocol == "paper" and gray:
             square = paper.prepare_image(image, size)
         else:

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from afloc.findings import MODALITIES, load_findings
+from afloc.findings import MODALITIES, find_in_text, load_findings
 from afloc.geometry import Letterbox
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.text_encoder import TextFeatures
 
 _UNCALIBRATED = {"scale": 10.0, "bias": 0.0}
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
+_NORMAL = re.compile(r"\b(normal|clear|unremarkable|intact|within limits|preserved)\b", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
 
@@ -69,8 +71,9 @@ def is_known(word: str, pieces: int) -> bool:
     return pieces == 1 or plain in _words_of_findings() or len(plain) / pieces > _READABLE
 
 
-def remarks(description: str, words: Iterable[Word], calibration: dict | None) -> list[str]:
-    """Sentences on what the model makes of a description: strange words, a negation, a side.
+def remarks(description: str, modality: str, words: Iterable[Word], calibration: dict | None) -> list[str]:
+    """Sentences on what the model makes of a description: strange words, a negation, a side, what has no
+    place.
 
     Whether it tells left from right is its calibration's `sides`; absent means that it does not.
     """
@@ -81,9 +84,33 @@ def remarks(description: str, words: Iterable[Word], calibration: dict | None) -
         said.append(
             f"“{found[0]}” negates: the number is for the whole sentence, high where the finding is missing."
         )
+    if (part := affirmed_part(description, modality)) != description:
+        said.append(f"The map is of what is there: “{part}”")
     if (found := _SIDE.search(description)) and not (calibration or {}).get("sides", False):
         said.append(f"This model does not reliably tell left from right; “{found[0]}” may change nothing.")
     return said
+
+
+def affirmed_part(description: str, modality: str) -> str:
+    """What of a description of several sentences says that something is there: this alone has a place.
+
+    Sentences that deny or call normal are left out, or cut before the clause that does.
+    A description that affirms nothing stays whole, and so does a single sentence.
+    """
+    sentences = [each for each in _SENTENCE_END.split(description.strip()) if each]
+    if len(sentences) < 2:
+        return description
+    return " ".join(filter(None, (_affirmed(each, modality) for each in sentences))) or description
+
+
+def _affirmed(sentence: str, modality: str) -> str:
+    if found := _NEGATION.search(sentence):
+        before = sentence[: found.start()].rstrip(" ,")
+        return f"{before}." if find_in_text(before, modality) else ""
+    if found := _NORMAL.search(sentence):
+        before, _, _ = sentence[: found.start()].rpartition(",")
+        return f"{before}." if before else ""
+    return sentence
 
 
 @cache

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from afloc.images import image_from_array
-from afloc.words import Word, is_known, remarks
+from afloc.words import Word, affirmed_part, is_known, remarks
 
+CHEST = "chest_xray"
 IMAGE = image_from_array(np.random.default_rng(0).integers(0, 256, (90, 60), np.uint8))
 
 
@@ -53,8 +54,31 @@ def test_a_word_is_known_by_its_pieces_or_from_the_lists(text, pieces, known):
 
 
 def test_remarks_name_what_is_strange_negated_or_sided():
-    assert remarks("small effusion", [word("small"), word("effusion")], None) == []
-    strange, negated, sided = remarks("no left effuson", [word("effuson", known=False)], None)
+    assert remarks("small effusion", CHEST, [word("small"), word("effusion")], None) == []
+    strange, negated, sided = remarks("no left effuson", CHEST, [word("effuson", known=False)], None)
     assert "“effuson”" in strange and "“no” negates" in negated and "“left”" in sided
-    assert len(remarks("no left effusion", [], {"sides": True})) == 1
-    assert remarks("normal nodule, notable leftovers", [], None) == []
+    assert len(remarks("no left effusion", CHEST, [], {"sides": True})) == 1
+    assert remarks("normal nodule, notable leftovers", CHEST, [], None) == []
+
+
+@pytest.mark.parametrize(
+    "description, part",
+    [
+        ("No pneumothorax.", "No pneumothorax."),
+        ("Effusion, no pneumothorax", "Effusion, no pneumothorax"),
+        ("Left effusion. The heart size is normal. No pneumothorax.", "Left effusion."),
+        (
+            "The heart is enlarged, the lungs are clear. Small nodule.",
+            "The heart is enlarged. Small nodule.",
+        ),
+        ("Large effusion without pneumothorax.\nMass.", "Large effusion. Mass."),
+        ("There is no effusion. The lungs are clear.", "There is no effusion. The lungs are clear."),
+    ],
+)
+def test_a_map_is_of_what_a_report_affirms(small_model, description, part):
+    assert affirmed_part(description, CHEST) == part
+    view = small_model.encode(IMAGE)
+    whole, placed = view.locate_all([description, part])
+    np.testing.assert_array_equal(whole.grid, placed.grid)
+    assert whole.text == description
+    assert (whole.score == placed.score) is (description == part)

@@ -15,11 +15,11 @@ class AFLoc(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.image_encoders = nn.ModuleDict({name: ImageEncoder(config) for name in config.modalities})
+        self.image_encoders = nn.ModuleDict({name: ImageEncoder(config, name) for name in config.modalities})
         self.text_encoder = TextEncoder(config)
 
     def encode_images(self, pixels: Tensor, modality: str) -> ImageFeatures:
-        """Normalised pixels (B, 3, image_size, image_size) of one of the config's modalities to their
+        """Normalised pixels (B, 3, S, S), S the config's side, of one of the config's modalities to their
         embeddings."""
         return self.image_encoders[modality](pixels)
 

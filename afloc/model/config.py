@@ -33,13 +33,13 @@ class ModelConfig:
     """`config.json` of a model folder, and the `[model]` table of a recipe.
 
     `backbone` is one of BACKBONES; `backbone_options` are overrides of its shape (`hidden_sizes`, `depths`
-    and `embedding_size` of a ResNet). An image is letterboxed to `image_size` pixels a side, normalised
-    ("half": (x / 255 - 0.5) / 0.5, "lite": (x - 127) / 128), and inside the encoder enlarged to
-    `encoder_size` if that is given. `text_encoder` is a plain BERT config; text embeddings sum its
-    `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1` sharpens the attention over
-    regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses. `released` marks weights
-    of the authors' released code: protocol `paper` then prepares images and texts as that code does.
-    `calibration`, by modality, is read by `afloc.native`.
+    and `embedding_size` of a ResNet). An image is letterboxed to `image_size` pixels a side, or to what
+    `image_sizes` says for its modality, normalised ("half": (x / 255 - 0.5) / 0.5, "lite": (x - 127) / 128),
+    and inside the encoder enlarged to `encoder_size` if that is given. `text_encoder` is a plain BERT config;
+    text embeddings sum its `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1` sharpens
+    the attention over regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses.
+    `released` marks weights of the authors' released code: protocol `paper` then prepares images and texts
+    as that code does. `calibration`, by modality, is read by `afloc.native`.
     """
 
     name: str
@@ -54,6 +54,7 @@ class ModelConfig:
     modalities: tuple[str, ...]
     backbone_options: dict = field(default_factory=dict)
     encoder_size: int | None = None
+    image_sizes: dict = field(default_factory=dict)
     temp1: float = 4.0
     temp2: float = 5.0
     temp3: float = 10.0
@@ -69,6 +70,9 @@ class ModelConfig:
         for modality in self.modalities:
             _one_of("modality", modality, MODALITIES)
         _within("image_size", self.image_size, 32, 4096)
+        for modality, size in self.image_sizes.items():
+            _one_of("modality of image_sizes", modality, self.modalities)
+            _within(f"image_sizes.{modality}", size, 32, 4096)
         if self.encoder_size is not None:
             _within("encoder_size", self.encoder_size, 32, 4096)
         _within("embedding_dim", self.embedding_dim, 1, 8192)
@@ -79,6 +83,10 @@ class ModelConfig:
                 f"embedding_dim ({self.embedding_dim}) must equal the text encoder's hidden_size "
                 f"({bert['hidden_size']}): text embeddings are not projected."
             )
+
+    def side(self, modality: str) -> int:
+        """Pixels a side of the square that the image encoder of a modality sees."""
+        return self.image_sizes.get(modality, self.image_size)
 
     @classmethod
     def from_dict(cls, values: dict, source: str = "The model's config") -> "ModelConfig":
@@ -130,6 +138,7 @@ _TYPES = {
     "modalities": (list, tuple),
     "backbone_options": dict,
     "encoder_size": (int, type(None)),
+    "image_sizes": dict,
     "temp1": _NUMBER,
     "temp2": _NUMBER,
     "temp3": _NUMBER,

@@ -60,11 +60,11 @@ def normalise(pixels: np.ndarray, how: str) -> Tensor:
 
 
 class ImageEncoder(nn.Module):
-    """Normalised pixels (B, 3, H, W) to ImageFeatures."""
+    """Normalised pixels (B, 3, H, W) to ImageFeatures. `image_size` is the side it is made for."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, modality: str):
         super().__init__()
-        self.image_size, self.encoder_size = config.image_size, config.encoder_size
+        self.image_size, self.encoder_size = config.side(modality), config.encoder_size
         self.backbone = build_backbone(config.backbone, config.backbone_options)
         dim = config.embedding_dim
         self.global_projection = nn.Linear(self.backbone.global_channels, dim)

@@ -17,9 +17,10 @@ from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
 from afloc.training.objective import SigmoidObjective
-from afloc.training.pairs import Pair, Sampler
-from afloc.training.pictures import as_input, augmented, decode_images
-from afloc.training.places import join, join_pictures, stained_places, told_places
+from afloc.training.pairs import Batch, Pair, Sampler, entails, mirror
+from afloc.training.pictures import as_input, decode_images, kept_size, lit, moved
+from afloc.training.pieces import Piece, join_films, join_pictures, of_the_whole
+from afloc.training.places import find_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
@@ -51,7 +52,10 @@ class ImageStage(Stage):
             module.requires_grad_(False)
         self.sampler = Sampler(pairs, seed, templates=recipe.templates, reports=recipe.reports)
         self.pictures = decode_images(
-            [pair.image for pair in pairs], folder / "images.npy", gray=self.name == "chest_xray"
+            [pair.image for pair in pairs],
+            folder / "images.npy",
+            kept_size(size),
+            gray=self.name == "chest_xray",
         )
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
@@ -75,16 +79,17 @@ class ImageStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        pixels, mirrored = augmented(self.pictures[batch.rows], self.size, generator)
-        targets, weights = torch.from_numpy(batch.targets), torch.from_numpy(batch.weights)
-        places = [told_places(self.pairs, batch, self.size // 8, mirrored)]
-        if joined := round(self.recipe.joined * len(pixels)):
-            pixels, targets, weights, found = join_pictures(
-                pixels, targets, weights, batch.descriptions, joined, generator
-            )
-            places = [found]
-        if self.recipe.stained:
-            places.append(stained_places(pixels, targets, batch.descriptions))
+        pixels, mirrored = moved(self.pictures[batch.rows], self.size, generator)
+        pairs = [self.pairs[row] for row in batch.rows]
+        pairs = [mirror(pair) if turned else pair for pair, turned in zip(pairs, mirrored, strict=True)]
+        count = round(self.recipe.joined * len(pairs))
+        if self.name == "chest_xray":
+            pixels, pieces = join_films(pixels, pairs, self.sampler.sided, count, generator)
+        else:
+            pixels, pieces = join_pictures(pixels, pairs, count, generator)
+        targets, weights = self._asked_of(pieces, pairs, batch)
+        places = find_places(pixels, pieces, batch.descriptions, self.name)
+        pixels = lit(pixels, generator)
         mine = share(len(pixels))
         losses = self.objective(
             self._encode(as_input(pixels[mine]), mine, len(pixels)),
@@ -92,11 +97,25 @@ class ImageStage(Stage):
             targets,
             weights,
             torch.tensor([description.localizable for description in batch.descriptions]),
-            join(places),
+            places,
         )
         scale = {"place": self.recipe.place_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
+
+    def _asked_of(
+        self, pieces: list[tuple[Piece, ...]], pairs: list[Pair], batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Targets and weights of a batch, of which some pictures are made of two."""
+        targets, weights = batch.targets.copy(), batch.weights.copy()
+        for row, parts in enumerate(pieces):
+            if len(parts) > 1:
+                facts = of_the_whole(parts)
+                for column, description in enumerate(batch.descriptions):
+                    holds = targets[row, column] = entails(facts, description)
+                    each = (self.sampler.weight(pairs[piece.row], description) for piece in parts)
+                    weights[row, column] = max(each) if holds == 1 else 1
+        return torch.from_numpy(targets), torch.from_numpy(weights)
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
         """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""

@@ -20,7 +20,7 @@ from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.paper import clean_text
 from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
-from afloc.training.pictures import DECODED_SIZE, decode_images
+from afloc.training.pictures import decode_images, kept_size
 from afloc.training.recipe import JointRecipe
 
 
@@ -54,7 +54,10 @@ class JointStage(Stage):
         self.identity = asdict(recipe) | {"seed": seed, "films": len(films)}
         self.modules = nn.ModuleDict({"network": network})
         self.pictures = decode_images(
-            [film.image for film in films], folder / "images.npy", gray=self.modality == "chest_xray"
+            [film.image for film in films],
+            folder / "images.npy",
+            kept_size(network.config.side(self.modality)),
+            gray=self.modality == "chest_xray",
         )
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
@@ -71,7 +74,7 @@ class JointStage(Stage):
         rng = random.Random(f"{self.seed}/{step}")
         rows = np.array(self._rows(step))
         texts = [some_sentences(self.films[row].sentences, rng) for row in rows]
-        pixels = crop(self.pictures[rows], self.network.config.image_size, rng)
+        pixels = crop(self.pictures[rows], self.network.config.side(self.modality), rng)
         mine = share(len(rows))
         normalised = normalise(pixels[mine], self.network.config.normalisation)
         images = self.network.encode_images(normalised, self.modality)
@@ -102,7 +105,7 @@ def some_sentences(sentences: tuple[str, ...], rng: random.Random) -> str:
 
 def crop(pictures: np.ndarray, size: int, rng: random.Random) -> np.ndarray:
     """Each picture cut to `size` somewhere at random."""
-    room = DECODED_SIZE - size
+    room = pictures.shape[1] - size
     corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in pictures]
     return np.stack(
         [each[y : y + size, x : x + size] for each, (y, x) in zip(pictures, corners, strict=True)]

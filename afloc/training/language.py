@@ -23,7 +23,7 @@ from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.loop import Stage
 from afloc.training.pairs import Description, Pair
-from afloc.training.phrases import in_a_hurry, load_wordings, sentence_for
+from afloc.training.phrases import in_a_hurry, load_wordings, placed_wording, sentence_for
 from afloc.training.recipe import LanguageRecipe
 from afloc.training.statements import AFFIRMED, DENIED, Statement, opposite, other_side
 from afloc.training.texts import encode_texts
@@ -31,7 +31,11 @@ from afloc.training.texts import encode_texts
 OTHER_SIDE = {"left": "right", "right": "left"}
 # Families whose findings readers call by each other's names; in others each finding is a thing of its own.
 BLURRED = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
-OTHER_ZONE = {"upper": "lower", "lower": "upper", "middle": "upper"}
+OTHER_ZONES = {
+    "upper": ("lower", "lower", "middle"),
+    "middle": ("upper", "lower"),
+    "lower": ("upper", "upper", "middle"),
+}
 SCALE = 10.0  # of the cosines; a learned one grows until contraries may stay close
 
 
@@ -78,7 +82,7 @@ class DescriptionSampler:
         if statement.side in OTHER_SIDE:
             told += [statement, other_side(statement)]
         if statement.zone:
-            told.append(replace(statement, zone=OTHER_ZONE[statement.zone]))
+            told.append(replace(statement, zone=rng.choice(OTHER_ZONES[statement.zone])))
         same_words = rng.random()
         return [
             self._say(each, random.Random(same_words) if each != statement or index == 0 else rng)
@@ -87,9 +91,12 @@ class DescriptionSampler:
 
     def _say(self, statement: Statement, rng: random.Random) -> Description:
         free = self.wordings.get(statement, ())
-        sentence = (
-            rng.choice(free) if free and rng.random() < 0.6 else sentence_for(statement, self.modality, rng)
-        )
+        sentence = None
+        if statement.zone and rng.random() < 0.5:
+            sentence = placed_wording(statement, self.modality, rng)
+        elif free and rng.random() < 0.6:
+            sentence = rng.choice(free)
+        sentence = sentence or sentence_for(statement, self.modality, rng)
         return Description(in_a_hurry(sentence, rng) if rng.random() < 0.5 else sentence, (statement,))
 
     def _sentences(self, meaning: list[Description], rng: random.Random) -> list[Description]:

@@ -64,13 +64,16 @@ class SigmoidObjective(nn.Module):
 
     def _place_loss(self, maps: Tensor, places: Places) -> Tensor:
         maps = maps[places.image, places.description]
-        inside, outside = (
-            functional.interpolate(m[:, None].float(), maps.shape[-2:])[:, 0] > 0
-            for m in (places.inside, places.outside)
-        )
-        found = functional.softplus(-self.pool(maps, inside))
+        inside = _on_grid(places.inside, maps)
+        outside = ~_on_grid(~places.outside, maps)
+        found = functional.softplus(-self.pool(maps, inside)) * inside.flatten(1).any(1)
         elsewhere = functional.softplus(self.pool(maps, outside)) * outside.flatten(1).any(1)
         return (found + elsewhere).mean()
+
+
+def _on_grid(region: Tensor, maps: Tensor) -> Tensor:
+    """The cells of the maps' grid that a region (P, h, w) touches."""
+    return functional.adaptive_max_pool2d(region[:, None].to(maps.dtype), maps.shape[-2:])[:, 0] > 0
 
 
 def balanced_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

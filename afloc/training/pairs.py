@@ -13,7 +13,7 @@ import hashlib
 import math
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,14 +59,16 @@ class Fact:
 
 @dataclass(frozen=True)
 class Pair:
-    """One row: its image, its source, its sentences with what they state, and the facts drawn from all of
-    them. `held_back`: its patient is left out of training, for the calibration."""
+    """One row: its image, its source, its sentences with what they state, the facts drawn from all of them,
+    and what it affirms, kept as a fact or not. `held_back`: its patient is left out of training, for the
+    calibration."""
 
     image: Path
     source: str
     modality: str
     sentences: tuple[Description, ...]
     facts: dict[str, Fact]
+    told: frozenset[str] = frozenset()
     held_back: bool = False
 
 
@@ -96,12 +98,18 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         for sentence in text.sentences
         if (statements := tuple(read_statements(sentence, modality)))
     )
+    facts = facts_of(text.statements, modality)
+    if modality == "fundus":
+        facts |= eye_facts(row["image"])
+    if modality == "histopathology":
+        facts |= {"nuclei": Fact(1.0)}
     return Pair(
         folder / row["image"],
         row["source"].split(" ")[0],
         modality,
         sentences,
-        facts_of(text.statements, modality) | (eye_facts(row["image"]) if modality == "fundus" else {}),
+        facts,
+        frozenset(finding for finding, fact in facts.items() if fact.present == 1),
         _held_back(row.get("patient") or row["image"]),
     )
 
@@ -135,6 +143,15 @@ def eye_facts(name: str) -> dict[str, Fact]:
     eye is the patient's left."""
     eye = EYE.search(name)
     return {"optic_disc": Fact(1.0, frozenset({OPPOSITE_SIDE[eye[1]]}))} if eye else {}
+
+
+def mirror(pair: Pair) -> Pair:
+    """The pair with its image, and so its sides, mirrored."""
+    facts = {
+        finding: replace(fact, sides=frozenset(OPPOSITE_SIDE[side] for side in fact.sides))
+        for finding, fact in pair.facts.items()
+    }
+    return replace(pair, facts=facts)
 
 
 def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
@@ -240,16 +257,15 @@ class Sampler:
         for (_, finding), (_, present) in counts.items():
             totals[finding] += present
         self.common = {finding: n**0.5 for finding, n in totals.items() if n >= COMMON}
-        self.chances = self._row_chances(totals)
+        self.chances = self._row_chances(Counter(finding for pair in pairs for finding in pair.told))
 
-    def _row_chances(self, totals: dict[str, int]) -> np.ndarray:
+    def _row_chances(self, totals: Counter) -> np.ndarray:
         """A row comes up in proportion to one over the root of how common its rarest finding is."""
         floor = 0.5 / len(self.pairs) ** 0.5
         chances = np.zeros(len(self.pairs))
         for index, pair in enumerate(self.pairs):
             if pair.facts and not pair.held_back:
-                present = (f for f, fact in pair.facts.items() if fact.present == 1)
-                chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in present), default=floor)
+                chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in pair.told), default=floor)
         return chances / chances.sum()
 
     def draw(self, size: int, step: int) -> Batch:
@@ -270,10 +286,11 @@ class Sampler:
         targets = np.array(
             [[entails(self.pairs[row].facts, d) for d in descriptions] for row in rows], dtype=np.float32
         )
-        weights = np.array([[self._weight(self.pairs[row], d) for d in descriptions] for row in rows])
+        weights = np.array([[self.weight(self.pairs[row], d) for d in descriptions] for row in rows])
         return Batch(rows, descriptions, targets, np.where(targets == 1, weights, 1).astype(np.float32))
 
-    def _weight(self, pair: Pair, description: Description) -> float:
+    def weight(self, pair: Pair, description: Description) -> float:
+        """What it counts for that a pair bears a description out: more where its source seldom does."""
         affirmed = (s.finding_id for s in description.statements if s.status == "affirmed")
         return max((self.positive_weight.get((pair.source, f), 1.0) for f in affirmed), default=1.0)
 
@@ -281,13 +298,13 @@ class Sampler:
         """A sentence of the report or a phrasing of a fact, its contrary or other side, now and then the
         report."""
         told = []
-        present = [f for f, fact in pair.facts.items() if fact.present == 1]
+        present = sorted(pair.told)
         if pair.sentences and rng.random() < 0.6:
             affirming = [d for d in pair.sentences if d.localizable]
             told.append(rng.choice(affirming if affirming and rng.random() < 0.7 else pair.sentences))
         elif present:
             finding = rng.choice(present)
-            told.append(self._phrase(self._placed(finding, pair.facts[finding], rng), rng))
+            told.append(self._phrase(self._placed(finding, pair.facts.get(finding, Fact(1.0)), rng), rng))
         else:
             absent = [f for f, fact in pair.facts.items() if fact.present == 0 and f in self.common]
             if absent:

@@ -68,6 +68,27 @@ SHORTHAND = (
     (r"\bupper lobe\b", ("upper zone", "upper third")),
     (r"\blower lobe\b", ("lower zone", "lower third")),
 )
+# Where a zone is, as the lists of findings do not say it; for the text encoder alone, like the free wordings.
+ZONE_WORDS = {
+    "upper": (
+        "at the top of the {}lung",
+        "in the upper part of the {}lung",
+        "below the {}clavicle",
+        "{}apical",
+    ),
+    "middle": ("halfway up the {}lung", "at the height of the {}hilum", "in the central third of the {}lung"),
+    "lower": (
+        "just above the {}diaphragm",
+        "at the bottom of the {}lung",
+        "low down in the {}lung",
+        "{}basal",
+    ),
+}
+NAMES_PLACE = re.compile(
+    r"\b(?:bas(?:e|es|al|ilar)|apex|apices|apical|upper|lower|middle|mid|lobe|lobar|top|bottom|behind|below|above"
+    r"|diaphragm\w*|retrocardiac|costophrenic|sinus|fissure|hil(?:um|ar|a))\b",
+    re.IGNORECASE,
+)
 ARTICLES = re.compile(r"\b(?:the|a|an) ", re.IGNORECASE)
 
 
@@ -106,6 +127,21 @@ def load_wordings(modality: str) -> dict[Statement, tuple[str, ...]]:
                 text.format(side=side) for text in ways.get("sided", ())
             ]
     return {statement: tuple(texts) for statement, texts in wordings.items()}
+
+
+def placed_wording(statement: Statement, modality: str, rng: random.Random) -> str | None:
+    """A free wording of an affirmed finding with the zone, and the side if there is one, in words of their
+    own; None where the statement has no zone or the finding no free wordings
+    that leave the place open."""
+    free = load_wordings(modality).get(Statement(statement.finding_id, AFFIRMED), ())
+    ways = [text for text in free if not NAMES_PLACE.search(text)]
+    if statement.status != AFFIRMED or statement.zone is None or not ways:
+        return None
+    side = "" if statement.side in (None, "bilateral") else f"{statement.side} "
+    place = rng.choice(ZONE_WORDS[statement.zone]).format(side)
+    if statement.side == "bilateral":
+        place += ", both sides"
+    return f"{rng.choice(ways).rstrip('.')}, {place}."
 
 
 def in_a_hurry(sentence: str, rng: random.Random) -> str:

@@ -18,25 +18,27 @@ from afloc.images import read_image
 from afloc.model.image_encoder import normalise
 from afloc.training.distributed import first_alone
 
-DECODED_SIZE = 256  # of the kept pictures; what the encoder sees is cut out of it
+
+def kept_size(size: int) -> int:
+    """The side of the kept pictures, of which an encoder sees cuts of `size`: 256 for 224."""
+    return size * 8 // 7
 
 
-def decode_images(paths: list[Path], path: Path, gray: bool) -> np.ndarray:
-    """The images letterboxed to DECODED_SIZE: uint8 (N, size, size[, 3]), from the file `path` if it is
-    there."""
+def decode_images(paths: list[Path], path: Path, size: int, gray: bool) -> np.ndarray:
+    """The images letterboxed to `size`: uint8 (N, size, size[, 3]), from the file `path` if it is there."""
     with first_alone():
         if not path.is_file():
-            _decode(paths, path, gray)
+            _decode(paths, path, size, gray)
     return np.load(path, mmap_mode="r")
 
 
-def _decode(paths: list[Path], path: Path, gray: bool) -> None:
-    shape = (len(paths), DECODED_SIZE, DECODED_SIZE) + (() if gray else (3,))
+def _decode(paths: list[Path], path: Path, size: int, gray: bool) -> None:
+    shape = (len(paths), size, size) + (() if gray else (3,))
     part = path.with_suffix(".part")
     pictures = open_memmap(part, "w+", np.uint8, shape)
     for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
         image = read_image(source)
-        letterbox = Letterbox.fit(image.height, image.width, DECODED_SIZE)
+        letterbox = Letterbox.fit(image.height, image.width, size)
         pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
     pictures.flush()
     part.rename(path)
@@ -45,7 +47,7 @@ def _decode(paths: list[Path], path: Path, gray: bool) -> None:
 def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
     """Decoded pictures as the encoder's input: float32 (B, 3, size, size), channels last."""
     x = normalise(pictures, "lite")
-    if size != DECODED_SIZE:
+    if size != pictures.shape[1]:
         x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -55,9 +57,9 @@ def as_input(pixels: Tensor) -> Tensor:
     return ((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
-def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The same turned, shifted, scaled and lit a little differently, and colour pictures mirrored half of
-    the time: float32 (B, 3, size, size), 0 … 255, and which were mirrored, bool (B,)."""
+def moved(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures turned, shifted and scaled a little differently, and colour pictures mirrored half of the
+    time: float32 (B, 3, size, size), 0 … 255, and which were mirrored, bool (B,)."""
     mirror = pictures.ndim == 4
     pictures = normalise(pictures, "lite") * 128 + 127
     count = len(pictures)
@@ -70,10 +72,15 @@ def augmented(pictures: np.ndarray, size: int, generator: torch.Generator) -> tu
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
-    grid = functional.affine_grid(torch.stack(rows, 1), [len(pictures), 3, size, size], align_corners=False)
-    x = functional.grid_sample(pictures, grid, align_corners=False) / 255
-    gamma, contrast, brightness = (
-        v.view(-1, 1, 1, 1) for v in (draw(-0.3, 0.3).exp(), draw(0.8, 1.25), draw(-0.1, 0.1))
-    )
-    x = ((x.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) * 255
-    return x, flip < 0
+    grid = functional.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
+    return functional.grid_sample(pictures, grid, align_corners=False), flip < 0
+
+
+def lit(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Pixels (B, 3, S, S), 0 … 255, each picture lit a little differently."""
+
+    def draw(low: float, high: float) -> Tensor:
+        return (torch.rand(len(pixels), generator=generator) * (high - low) + low).view(-1, 1, 1, 1)
+
+    x = (pixels / 255).clamp(0, 1) ** draw(-0.3, 0.3).exp()
+    return ((x - 0.5) * draw(0.8, 1.25) + 0.5 + draw(-0.1, 0.1)).clamp(0, 1) * 255

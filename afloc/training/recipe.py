@@ -34,9 +34,9 @@ class ImageRecipe:
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
     attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
-    that is made of two pictures, so that each has a place; `stained` takes nuclei to be where haematoxylin
-    is. `smoothing` is the sigma of the maps as a share of the side. `unplaced` are the findings whose maps
-    have been seen not to find the place; every answer on them says so.
+    that is made of two pictures, so that what is seen in one has a place. `smoothing` is the sigma of the
+    maps as a share of the side. `unplaced` are the findings whose maps have been seen not to find the place;
+    every answer on them says so.
     """
 
     table: str
@@ -51,7 +51,6 @@ class ImageRecipe:
     projection_rate: float = 1e-3
     weight_decay: float = 0.02
     joined: float = 0.0
-    stained: bool = False
     smoothing: float = SMOOTHING
     unplaced: tuple[str, ...] = ()
 

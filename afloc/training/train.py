@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from afloc.errors import SettingsError
 from afloc.model.afloc import AFLoc
 from afloc.model.checkpoint import write_folder
 from afloc.model.config import ModelConfig
@@ -38,10 +39,16 @@ from afloc.training.texts import TextBank
 TEXT_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors", "pytorch_model.bin")
 
 
-def train(recipe: Recipe, data: Path, folder: Path) -> Path:
-    """Train as `recipe` says on the tables below `data`; returns the folder of the finished model."""
+def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> Path:
+    """Train as `recipe` says on the tables below `data`; returns the folder of the finished model.
+
+    `only`: "language", or a modality, which trains that stage (and the language it needs, unless `folder`
+    holds it) and returns its folder.
+    """
     start()
     torch.manual_seed(recipe.seed)
+    if only is not None and only not in (stages := ("language", *recipe.images)):
+        raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(stages)}.")
     if recipe.joint is not None:
         return train_jointly(recipe, data, folder)
     image_start, text_start = starting_files()
@@ -53,14 +60,20 @@ def train(recipe: Recipe, data: Path, folder: Path) -> Path:
     language = LanguageStage(network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed)
     run_stage(language, folder / "language")
     network.text_encoder.requires_grad_(False)
+    if only == "language":
+        return folder / only
 
     texts, calibration = TextBank(network.text_encoder, tokenizer), {}
     for name, each in recipe.images.items():
+        if only not in (None, name):
+            continue
         encoder = network.image_encoders[name]
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        stage = ImageStage(encoder, texts, pairs[name], each, config.image_size, recipe.seed, place)
+        stage = ImageStage(encoder, texts, pairs[name], each, config.side(name), recipe.seed, place)
         run_stage(stage, place)
+        if only:
+            return place
         calibration[name] = calibrate(stage)
     network.config = replace(config, calibration=calibration)
     if is_first():

@@ -57,7 +57,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         return answer | {
             "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
-            "remarks": remarks(description, words, model.calibration(view.modality)),
+            "remarks": remarks(description, view.modality, words, model.calibration(view.modality)),
         }
 
     @answering
@@ -91,7 +91,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,
         trained_on=[MODALITIES[each] for each in model.modalities],
-        image_size=model.config.image_size,
+        image_sizes={each: model.side(each) for each in model.modalities},
         card=model.card,
         modalities=MODALITIES,
         descriptions=offer_descriptions(),

@@ -44,7 +44,7 @@ function createHelp(find, props, without = []) {
       : "From the mark on the scale on a finding is judged present; each family of findings has its own. Below it the map is held back, because a map always has a highest place, whether or not something is there.";
     return [
       make("h3", "The number"), make("p", `How likely it is that the whole description fits this image, by the model's own calibration. ${point}`),
-      make("h3", "The map"), make("p", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${props.image_size} pixels.${cell} Edges within a cell mean nothing.`),
+      make("h3", "The map"), make("p", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${[...new Set(Object.values(props.image_sizes))].join(" or ")} pixels.${cell} Edges within a cell mean nothing.`),
       make("h3", "The words"), make("p", "Under the description each word is tinted by its pull: the value of its own map where the whole map is strongest. Point at a word to see its map."),
       make("h3", "The side"), make("p", "“R” on a chest film's left is an assumption about how films are hung. It is not read from the file and never part of a saved picture."),
       make("h3", "What the model was made for"), make("p", `${props.model} (${props.fingerprint}), for: ${props.trained_on.join(", ")}.`),

@@ -67,7 +67,7 @@ def main(table: Path, folder: Path) -> None:
     start()
     torch.manual_seed(0)
     tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
-    text, encoder = TextEncoder(CONFIG), ImageEncoder(CONFIG).double()
+    text, encoder = TextEncoder(CONFIG), ImageEncoder(CONFIG, "chest_xray").double()
     encoder.backbone.stem.register_forward_pre_hook(lambda _, inputs: inputs[0].double())
     pairs = read_pairs(table, "chest_xray")
     recipe = LanguageRecipe(steps=10, themes=8)

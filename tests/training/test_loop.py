@@ -79,7 +79,7 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     torch.manual_seed(0)
     table = write_films(tmp_path, reports=False)
     tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
-    encoder = ImageEncoder(CONFIG)
+    encoder = ImageEncoder(CONFIG, "chest_xray")
     frozen = encoder.backbone.stem.state_dict()["0.weight"].clone()
     stage = ImageStage(
         encoder,
