@@ -3,9 +3,9 @@
 `calibration` is the model's for one modality (`Model.calibration`), or None: `{"levels": {"word": {"scale",
 "bias"}, "sentence": …, "report": …}, "presence": {FAMILY: {"slope", "intercept", "threshold"}, "other": …}}`.
 Each level's scale and bias turn its cosine into a logit; they were learned with the weights. "map", {"floor",
-"top"}, is the range of the model's maps that becomes 0 … 1, and "smoothing" the sigma of the Gaussian that
-smooths them, as a share of the side. An operating point belongs to a family of
-findings; "other" is for descriptions that name none of these.
+"top"}, is the range of the model's maps that becomes 0 … 1, "smoothing" the sigma of the Gaussian that
+smooths them, as a share of the side, and "words" the share of the word level in them. An operating point
+belongs to a family of findings; "other" is for descriptions that name none of these.
 """
 
 import math
@@ -47,7 +47,8 @@ def raw_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -
     word = _logit(word_cosines(image, text), "word", calibration)
     sentence = _logit(sentence_cosines(image, text), "sentence", calibration)
     sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
-    logits = (WORDS * word + (1 - WORDS) * sentence)[0, 0].cpu().numpy()
+    words = (calibration or {}).get("words", WORDS)
+    logits = (words * word + (1 - words) * sentence)[0, 0].cpu().numpy()
     sigma = (calibration or {}).get("smoothing", SMOOTHING) * logits.shape[-1]
     return ndimage.gaussian_filter(expit(logits), sigma, mode="reflect")
 

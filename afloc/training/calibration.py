@@ -28,8 +28,8 @@ SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
 def calibrate(stage: ImageStage) -> dict:
-    """The calibration of one modality: `levels`, `map` and `presence` as `afloc.native` reads them, `known`
-    and `unplaced` as `View`, and `sides` as `afloc.words.remarks` does.
+    """The calibration of one modality: `levels`, `map`, `smoothing`, `words` and `presence` as `afloc.native`
+    reads them, `known` and `unplaced` as `View`, and `sides` as `afloc.words.remarks` does.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
     slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
@@ -41,6 +41,7 @@ def calibrate(stage: ImageStage) -> dict:
         level: {"scale": round(scale, 4), "bias": round(bias, 4)}
         for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
     }
+    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(stage.recipe.words, 4)}
     images = see(stage)
     entries = load_findings(stage.name)
     asked = [
@@ -60,8 +61,8 @@ def calibrate(stage: ImageStage) -> dict:
             presence[family] = operating_point(logits[mine], targets[mine], sources[mine])
     return {
         "levels": levels,
-        "map": map_range(stage, {"levels": levels, "smoothing": stage.recipe.smoothing}),
-        "smoothing": round(stage.recipe.smoothing, 4),
+        "map": map_range(stage, {"levels": levels, **look}),
+        **look,
         "presence": presence,
         "known": describe_known(images.numpy()),
         "sides": tells_sides(stage, images),

