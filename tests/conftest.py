@@ -49,6 +49,7 @@ def small_folder(tmp_path_factory) -> Path:
         backbone="resnet50",
         backbone_options={"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 1, 1]},
         image_size=96,
+        image_sizes={"fundus": 128},
         normalisation="lite",
         text_encoder=bert | {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2},
         last_n_layers=2,

@@ -39,6 +39,12 @@ def test_grid_covers_the_image_and_not_the_letterbox(view):
     assert view.locate("effusion").grid.shape == (12, 9)  # cells of 8 pixels: 96 x 72 of the square of 96
 
 
+def test_a_modality_may_have_a_size_of_its_own(small_model):
+    image = image_from_array(np.random.default_rng(0).integers(0, 256, (80, 80), np.uint8))
+    for modality, cells in (("chest_xray", 96 // 8), ("fundus", 128 // 8)):
+        assert small_model.encode(image, modality=modality).locate("effusion").grid.shape == (cells, cells)
+
+
 def test_one_word_is_enough_to_make_a_difference(view):
     maps = [finding.grid for finding in view.locate_all(["cardiomegaly", "pneumothorax", "effusion"])]
     assert not np.allclose(maps[0], maps[1], atol=1e-4)

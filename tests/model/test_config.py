@@ -30,6 +30,8 @@ def test_published_recipe_round_trips(tmp_path):
         ({"image_size": "224"}, "image_size"),
         ({"image_size": 10**9}, "image_size"),
         ({"image_size": True}, "image_size"),
+        ({"image_sizes": {"chest_xray": 8}}, "image_sizes.chest_xray"),
+        ({"image_sizes": {"fundus": 96}}, "fundus"),
         ({"embedding_dim": 96}, "embedding_dim"),
         ({"last_n_layers": 99}, "last_n_layers"),
         ({"max_tokens": 513}, "max_tokens"),
