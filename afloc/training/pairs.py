@@ -28,6 +28,7 @@ from afloc.training.statements import Statement, opposite, other_side, read_stat
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
 EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
+EMPTY = 0.5  # of a source, how often images without a pathology come up for each with one
 PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
 HELD_BACK = 12  # one patient in so many is left out of training
 MIN_BOTH_WAYS = 5  # a source teaches a finding only if it has at least so many images with it and without it
@@ -109,8 +110,7 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         modality,
         sentences,
         facts,
-        frozenset(finding for finding, fact in facts.items() if fact.present == 1),
-        _held_back(row.get("patient") or row["image"]),
+        held_back=_held_back(row.get("patient") or row["image"]),
     )
 
 
@@ -160,8 +160,8 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
 
     Except where the row affirms a finding of the same family (a "consolidation" may be another reader's
     "pneumonia"): those stay unknown. And where a source has too few images with or without a finding, it says
-    nothing about it at all, lest the model learn the source instead of the finding. What belongs to every
-    image, such as the optic disc, is left as it is.
+    nothing about it at all, lest the model learn the source instead of the finding; `told` keeps what it
+    affirms. What belongs to every image, such as the optic disc, is left as it is.
     """
     families = {entry.id: entry.family for entry in load_findings(modality).values()}
     counts = defaultdict(int)
@@ -186,7 +186,8 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
             n = counts[pair.source, finding]
             if known is not None and MIN_BOTH_WAYS <= n <= sizes[pair.source] - MIN_BOTH_WAYS:
                 facts[finding] = known
-        closed.append(replace(pair, facts=facts))
+        told = frozenset(finding for finding, fact in pair.facts.items() if fact.present == 1)
+        closed.append(replace(pair, facts=facts, told=told))
     return closed
 
 
@@ -260,12 +261,24 @@ class Sampler:
         self.chances = self._row_chances(Counter(finding for pair in pairs for finding in pair.told))
 
     def _row_chances(self, totals: Counter) -> np.ndarray:
-        """A row comes up in proportion to one over the root of how common its rarest finding is."""
+        """A row comes up in proportion to one over the root of how common its rarest finding is.
+
+        Of each source, what has no pathology comes up at least EMPTY times as often as what has one, lest a
+        source be learned for its patients.
+        """
+        entries = load_findings(self.modality)
         floor = 0.5 / len(self.pairs) ** 0.5
         chances = np.zeros(len(self.pairs))
+        ill = np.array([any(not entries[f].normal for f in pair.told) for pair in self.pairs])
+        sources = np.array([pair.source for pair in self.pairs])
         for index, pair in enumerate(self.pairs):
             if pair.facts and not pair.held_back:
                 chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in pair.told), default=floor)
+        for source in np.unique(sources):
+            empty, others = ((sources == source) & each for each in (~ill, ill))
+            short = EMPTY * chances[others].sum() / max(chances[empty].sum(), 1e-9)
+            if short > 1:
+                chances[empty] = np.minimum(short * chances[empty], COMMON**-0.5)
         return chances / chances.sum()
 
     def draw(self, size: int, step: int) -> Batch:

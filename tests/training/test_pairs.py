@@ -82,6 +82,14 @@ def test_batches_depend_on_seed_and_step_alone():
     assert {0.0, 1.0} <= set(first.targets[~np.isnan(first.targets)])
 
 
+def test_of_each_source_images_without_a_pathology_come_up_too():
+    normal = [Pair(None, "a", "chest_xray", (), facts_of((said("nodule", "denied"),), "chest_xray"))] * 40
+    pairs = close_world([*normal, *rows("a", {"nodule": 60, "cardiomegaly": 60})], "chest_xray")
+    assert pairs[-1].told == {"cardiomegaly"} and pairs[0].told == frozenset()
+    chances = Sampler(pairs, 0, templates=0, reports=0).chances
+    assert chances[:40].sum() == pytest.approx(chances[40:].sum() / 2)
+
+
 def test_the_disc_lies_on_the_nasal_side_of_its_eye_and_says_nothing_else():
     pairs = [
         Pair(None, "a", "fundus", (), eye_facts("train/7_right.jpg")),
