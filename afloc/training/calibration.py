@@ -19,7 +19,7 @@ from afloc.training.statements import AFFIRMED, Statement
 
 SPECIFICITY = 0.92  # a little above the 0.9 to be kept on new patients
 ENOUGH = 12  # present cases a family needs for an operating point of its own
-ENOUGH_ABSENT = 60  # absent cases a source needs to have a say in the operating point
+ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say in the operating point
 ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
 CHUNK = 32
@@ -51,14 +51,13 @@ def calibrate(stage: ImageStage) -> dict:
         for text in (entries[finding].name, entries[finding].simple)
     ]
     logits, targets = ask(stage, images, [description for _, description in asked])
-    sources = np.array([[stage.pairs[row].source] for row in _held_back(stage)]).repeat(len(asked), 1)
+    sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
-    known = ~np.isnan(targets)
-    presence = {"other": operating_point(logits[known], targets[known], sources[known])}
+    presence = {"other": operating_point(logits, targets, sources)}
     for family in sorted(set(families)):
-        mine = known & (families == family)
-        if (targets[mine] == 1).sum() >= 2 * ENOUGH and (targets[mine] == 0).sum() >= 2 * ENOUGH:
-            presence[family] = operating_point(logits[mine], targets[mine], sources[mine])
+        mine = families == family
+        if min((targets[:, mine] == present).sum() for present in (0, 1)) >= 2 * ENOUGH:
+            presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
     return {
         "levels": levels,
         "map": map_range(stage, {"levels": levels, **look}),
@@ -138,19 +137,23 @@ def _held_back(stage: ImageStage) -> np.ndarray:
 
 
 def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> dict:
-    """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers."""
-    slope, intercept = fit_platt(logits, targets)
-    share = targets.mean()
+    """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers.
+
+    `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,).
+    """
+    absent, present = targets == 0, targets == 1
+    slope, intercept = fit_platt(logits[absent | present], targets[absent | present])
+    share = present.sum() / (absent | present).sum()
     intercept += min(0.0, math.log(ASKED / (1 - ASKED)) - math.log(share / (1 - share)))
-    scaled, absent = slope * logits + intercept, targets == 0
-    enough = [each for each in np.unique(sources) if (absent & (sources == each)).sum() >= ENOUGH_ABSENT]
-    parts = [absent & (sources == each) for each in enough] or [absent]
+    scaled = slope * logits + intercept
+    parts = [absent & (sources == each)[:, None] for each in np.unique(sources)]
+    parts = [part for part in parts if part.any(1).sum() >= ENOUGH_ABSENT] or [absent]
     threshold = max(np.quantile(scaled[part], SPECIFICITY) for part in parts)
     return {
         "slope": round(slope, 4),
         "intercept": round(intercept, 4),
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 4),
-        "sensitivity": round(float((scaled[targets == 1] >= threshold).mean()), 3),
+        "sensitivity": round(float((scaled[present] >= threshold).mean()), 3),
         "specificity": round(float((scaled[absent] < threshold).mean()), 3),
     }
 

@@ -97,7 +97,16 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
     calibration = calibrate(stage)
-    assert set(calibration) == {"levels", "map", "smoothing", "presence", "known", "sides", "unplaced"}
+    assert set(calibration) == {
+        "levels",
+        "map",
+        "smoothing",
+        "presence",
+        "known",
+        "sides",
+        "unplaced",
+        "words",
+    }
     assert 0 < calibration["presence"]["other"]["threshold"] < 1
     assert calibration["sides"] is False  # no row names a side
     assert np.mean([features_fit(each, calibration["known"]) for each in see(stage).numpy()]) > 0.5

@@ -40,7 +40,22 @@ def test_what_is_asked_is_rarer_than_what_was_fitted_on():
     rng = np.random.default_rng(1)
     targets = np.repeat([1.0, 0.0], 200)
     logits = rng.normal(size=400) + targets
-    point = operating_point(logits, targets, np.full(400, "a"))
+    point = operating_point(logits[:, None], targets[:, None], np.full(400, "a"))
     probabilities = 1 / (1 + np.exp(-(point["slope"] * logits + point["intercept"])))
     assert probabilities.mean() < 0.25
     assert (probabilities[targets == 0] < point["threshold"]).mean() == pytest.approx(SPECIFICITY, abs=0.02)
+
+
+def test_the_operating_point_holds_in_every_source_that_has_enough_images():
+    rng = np.random.default_rng(2)
+    targets = np.tile([1.0, 0.0, 0.0, np.nan], (300, 1))
+    logits = rng.normal(size=(300, 4)) + (targets == 1)
+    sources = np.repeat(["a", "b", "few"], [150, 140, 10])
+    logits[sources == "b"] += 1
+    logits[sources == "few"] += 9
+    point = operating_point(logits, targets, sources)
+    probabilities = 1 / (1 + np.exp(-(point["slope"] * logits + point["intercept"])))
+    below = [
+        (probabilities[sources == each][:, 1:3] < point["threshold"]).mean() for each in ("a", "b", "few")
+    ]
+    assert below[0] > below[1] == pytest.approx(SPECIFICITY, abs=0.01) and below[2] < 0.1
