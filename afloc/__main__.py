@@ -148,15 +148,30 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         help="train no further than this: language, or a modality, so that several processes or machines can "
         "share the work; then run the same without it",
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="an ablation: leave out a level (word, sentence, report), the reports (labels alone are read), "
+        "the language stage, or contraries; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, help="instead of the recipe's")
     parser.set_defaults(run=run_train)
 
 
 def run_train(arguments: argparse.Namespace) -> None:
     _quiet()
+    from dataclasses import replace
+
     from afloc.training.recipe import read_recipe
     from afloc.training.train import train
 
-    wrote = train(read_recipe(arguments.recipe), arguments.data, arguments.out, arguments.stage)
+    changes = {"without": tuple(arguments.without)} if arguments.without else {}
+    if arguments.seed is not None:
+        changes["seed"] = arguments.seed
+    recipe = replace(read_recipe(arguments.recipe), **changes)
+    wrote = train(recipe, arguments.data, arguments.out, arguments.stage)
     print(f"Wrote {wrote}.")
 
 

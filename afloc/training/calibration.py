@@ -41,7 +41,9 @@ def calibrate(stage: ImageStage) -> dict:
         level: {"scale": round(scale, 4), "bias": round(bias, 4)}
         for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
     }
-    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(stage.recipe.words, 4)}
+    without = stage.objective.without
+    words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
+    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(words, 4)}
     images = see(stage)
     entries = load_findings(stage.name)
     asked = [

@@ -4,7 +4,7 @@ The text encoder is taken as the language stage left it. Its vectors can therefo
 the work is the image's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -40,17 +40,24 @@ class ImageStage(Stage):
         size: int,
         seed: int,
         folder: Path,
+        without: Collection[str] = (),
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
-        self.identity = learned | {"size": size, "seed": seed}
-        self.objective = SigmoidObjective(recipe.sharpness)
+        self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
+        self.objective = SigmoidObjective(recipe.sharpness, without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
         for module in self._frozen():
             module.requires_grad_(False)
-        self.sampler = Sampler(pairs, seed, templates=recipe.templates, reports=recipe.reports)
+        self.sampler = Sampler(
+            pairs,
+            seed,
+            templates=recipe.templates,
+            reports=recipe.reports,
+            contraries="contraries" not in without,
+        )
         self.pictures = decode_images(
             [pair.image for pair in pairs],
             folder / "images.npy",

@@ -43,8 +43,8 @@ class DescriptionSampler:
     """Draws batches of descriptions of one modality: what is the same in other words, and what is nearly
     the same in words but not in meaning. A batch is a function of seed and step alone."""
 
-    def __init__(self, pairs: Iterable[Pair], modality: str, seed: int):
-        self.modality, self.seed = modality, seed
+    def __init__(self, pairs: Iterable[Pair], modality: str, seed: int, contraries: bool = True):
+        self.modality, self.seed, self.contraries = modality, seed, contraries
         self.entries = load_findings(modality)
         self.wordings = load_wordings(modality)
         self.findings = [entry.id for entry in self.entries.values() if entry.family != "other"]
@@ -78,6 +78,8 @@ class DescriptionSampler:
 
     def _variations(self, statement: Statement, rng: random.Random) -> list[Description]:
         """Two or three phrasings of a statement, its contrary, other side and other zone, worded alike."""
+        if not self.contraries:
+            return [self._say(statement, rng), self._say(statement, rng)]
         told = [statement, statement, opposite(statement)]
         if statement.side in OTHER_SIDE:
             told += [statement, other_side(statement)]
@@ -104,7 +106,11 @@ class DescriptionSampler:
         first = rng.choice(meaning)
         told = [first, rng.choice(meaning)]
         if len(first.statements) == 1:
-            told += [self._say(first.statements[0], rng), self._say(opposite(first.statements[0]), rng)]
+            told.append(self._say(first.statements[0], rng))
+        if not self.contraries:
+            return told
+        if len(first.statements) == 1:
+            told.append(self._say(opposite(first.statements[0]), rng))
         mirrored = mirror(first)
         return [*told, mirrored] if mirrored else told
 
@@ -182,14 +188,15 @@ class LanguageStage(Stage):
         pairs: dict[str, list[Pair]],
         recipe: LanguageRecipe,
         seed: int,
+        contraries: bool = True,
     ):
         self.recipe, self.seed, self.tokenizer, self.encoder = recipe, seed, tokenizer, encoder
         self.steps, self.weight_decay = recipe.steps, recipe.weight_decay
-        self.identity = asdict(recipe) | {"seed": seed, "modalities": sorted(pairs)}
+        self.identity = asdict(recipe) | {"seed": seed, "modalities": sorted(pairs), "contraries": contraries}
         self.modules = nn.ModuleDict({"encoder": encoder})
         encoder.bert.embeddings.requires_grad_(False)
         self.samplers = {
-            modality: DescriptionSampler((p for p in of if not p.held_back), modality, seed)
+            modality: DescriptionSampler((p for p in of if not p.held_back), modality, seed, contraries)
             for modality, of in pairs.items()
         }
 

@@ -8,6 +8,8 @@ vector with the report. A map answers through what attention finds in it: its me
 softmax, over the whole image, or over the part in which it must be.
 """
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,11 +20,11 @@ from afloc.training.places import Places
 
 
 class SigmoidObjective(nn.Module):
-    """Learned scale and bias of each level's cosine, and the losses."""
+    """Learned scale and bias of each level's cosine, and the losses, but for levels to do `without`."""
 
-    def __init__(self, sharpness: float):
+    def __init__(self, sharpness: float, without: Collection[str] = ()):
         super().__init__()
-        self.sharpness = sharpness
+        self.sharpness, self.without = sharpness, without
         self.log_scale = nn.Parameter(torch.full((3,), 2.3))
         self.bias = nn.Parameter(torch.full((3,), -2.0))
 
@@ -54,12 +56,16 @@ class SigmoidObjective(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses by name. `targets` (B, T) in {0, 1, NaN}, `weights` (B, T), `localizable` (T,) bool."""
         word, sentence, report = self.logits(images, vectors)
-        losses = {"report": balanced_loss(report, targets, weights)}
         here = targets[:, localizable], weights[:, localizable]
-        losses["sentence"] = balanced_loss(self.pool(sentence[:, localizable]), *here)
-        losses["word"] = balanced_loss(self.pool(word[:, localizable]), *here)
+        losses = {}
+        if "report" not in self.without:
+            losses["report"] = balanced_loss(report, targets, weights)
+        maps = {"sentence": sentence, "word": word}
+        maps = {level: each for level, each in maps.items() if level not in self.without}
+        for level, each in maps.items():
+            losses[level] = balanced_loss(self.pool(each[:, localizable]), *here)
         if len(places):
-            losses["place"] = self._place_loss(sentence, places) + self._place_loss(word, places)
+            losses["place"] = sum(self._place_loss(each, places) for each in maps.values())
         return losses
 
     def _place_loss(self, maps: Tensor, places: Places) -> Tensor:

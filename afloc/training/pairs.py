@@ -26,6 +26,7 @@ from afloc.training.reports import read_row
 from afloc.training.statements import Statement, opposite, other_side, read_statements
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
+REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
 EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
 EMPTY = 0.5  # of a source, how often images without a pathology come up for each with one
@@ -73,8 +74,9 @@ class Pair:
     held_back: bool = False
 
 
-def read_pairs(table: Path, modality: str) -> list[Pair]:
-    """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see the README).
+def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list[Pair]:
+    """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see the README); with
+    `labels_only`, as if there were no reports.
 
     Raises DataError where the table or a column is missing.
     """
@@ -87,6 +89,8 @@ def read_pairs(table: Path, modality: str) -> list[Pair]:
     missing = {"image", "labels", "source"} - set(rows[0] if rows else ())
     if missing:
         raise DataError(f"{table.name} lacks the column {', '.join(sorted(missing))}.")
+    if labels_only:
+        rows = [{**row, **dict.fromkeys(REPORTED, "")} for row in rows]
     pairs = [read_pair(row, table.parent, modality) for row in rows]
     return close_world(pairs, modality)
 
@@ -238,11 +242,14 @@ class Sampler:
 
     `templates` phrasings of common findings join each batch; a row brings its report (several sentences in
     one) with probability `reports`. A batch is a function of seed and step alone, so that a run resumes
-    exactly.
+    exactly. Without `contraries`, nothing is asked for being the contrary of what a row says.
     """
 
-    def __init__(self, pairs: list[Pair], seed: int, *, templates: int, reports: float):
+    def __init__(
+        self, pairs: list[Pair], seed: int, *, templates: int, reports: float, contraries: bool = True
+    ):
         self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
+        self.contraries = contraries
         self.modality = pairs[0].modality
         self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
         counts = defaultdict(lambda: [0, 0])
@@ -322,7 +329,7 @@ class Sampler:
             absent = [f for f, fact in pair.facts.items() if fact.present == 0 and f in self.common]
             if absent:
                 told.append(self._phrase(Statement(rng.choice(absent), "denied"), rng))
-        if told and len(told[0].statements) == 1 and rng.random() < 0.5:
+        if self.contraries and told and len(told[0].statements) == 1 and rng.random() < 0.5:
             statement = told[0].statements[0]
             sided = statement.side in OPPOSITE_SIDE and rng.random() < 0.6
             told.append(self._phrase(other_side(statement) if sided else opposite(statement), rng))

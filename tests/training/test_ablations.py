@@ -1,0 +1,68 @@
+"""What an ablation leaves out, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from afloc.errors import SettingsError
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.similarity import TextVectors
+from afloc.training.language import DescriptionSampler
+from afloc.training.objective import SigmoidObjective
+from afloc.training.pairs import Sampler, read_pairs
+from afloc.training.places import collect
+from afloc.training.recipe import read_recipe
+from tests.training.small import write_films
+
+RECIPE = Path(__file__).parents[2] / "assets" / "configs" / "short.toml"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_films(tmp_path_factory.mktemp("films"))
+
+
+def statuses(descriptions):
+    return {statement.status for description in descriptions for statement in description.statements}
+
+
+def test_a_level_left_out_has_no_loss_and_learns_nothing():
+    draw = torch.Generator().manual_seed(0)
+    images = ImageFeatures(*(torch.randn(2, 4, *shape, generator=draw) for shape in ((4, 4), (2, 2), ())))
+    texts = TextVectors(*torch.randn(3, 3, 4, generator=draw))
+    asked = torch.tensor([[1.0, 0, 1], [0, 1, 0]]), torch.ones(2, 3), torch.ones(3, dtype=torch.bool)
+    region = torch.eye(4, dtype=torch.bool)
+    places = collect([(0, 0, region, ~region)], 4)
+    whole = SigmoidObjective(1.0)(images, texts, *asked, places)
+    assert set(whole) == {"report", "sentence", "word", "place"}
+    for level in ("report", "sentence", "word"):
+        objective = SigmoidObjective(1.0, (level,))
+        losses = objective(images, texts, *asked, places)
+        assert set(losses) == set(whole) - {level}
+        sum(losses.values()).backward()
+        trained = dict(zip(("word", "sentence", "report"), objective.log_scale.grad.tolist(), strict=True))
+        assert [name for name, gradient in trained.items() if gradient == 0] == [level]
+
+
+def test_labels_alone_leave_no_sentence(table):
+    assert any(pair.sentences for pair in read_pairs(table, "chest_xray"))
+    assert not any(pair.sentences for pair in read_pairs(table, "chest_xray", labels_only=True))
+
+
+def test_without_contraries_only_what_a_row_says_is_asked(table):
+    pairs = [pair for pair in read_pairs(table, "chest_xray", labels_only=True) if pair.told]
+    for contraries in (True, False):
+        sampler = Sampler(pairs, 0, templates=0, reports=0, contraries=contraries)
+        asked = [each for step in range(5) for each in sampler.draw(8, step).descriptions]
+        assert ("denied" in statuses(asked)) is contraries
+        for step in range(5):
+            drawn = DescriptionSampler(pairs, "chest_xray", 0, contraries).draw(1, step)
+            assert contraries or len(statuses(drawn)) == 1
+
+
+def test_a_recipe_can_do_without_what_it_has_only():
+    recipe = read_recipe(RECIPE)
+    assert recipe.without == ()
+    with pytest.raises(SettingsError, match="not without 'images'"):
+        type(recipe)(recipe.model, recipe.language, recipe.images, without=("images",))
