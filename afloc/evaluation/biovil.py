@@ -98,7 +98,7 @@ class Encoders(nn.Module):
         """Read the published files; ModelError, one sentence, names what is missing or does not fit."""
         for name in ("config.json", "model.safetensors", IMAGE_WEIGHTS):
             if not (folder / name).is_file():
-                raise ModelError(f"{folder.name} has no {name}, which BioViL-T needs.")
+                raise ModelError(f"The model folder {folder} has no {name}, which BioViL-T needs.")
         super().__init__()
         self.config = _read_config(folder / "config.json")
         self.text = TextEncoder(self.config)

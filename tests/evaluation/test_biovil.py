@@ -1,6 +1,8 @@
 """BioViL-T as its published files lay it out, with drawn weights: a whole ResNet-50, a tiny CXR-BERT."""
 
 import json
+import subprocess
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -13,7 +15,6 @@ from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM
 
 from afloc import read_image
-from afloc.__main__ import main
 from afloc.errors import ModelError
 from afloc.evaluation import biovil
 from afloc.evaluation.peers import load_any
@@ -21,37 +22,29 @@ from afloc.heatmap import enlarge
 from afloc.images import Image
 from tests.evaluation.sets import write_set
 from tests.evaluation.test_peers import TEXT, WORDS
+from tests.hub import running_hub
 from tests.released import REFERENCE, draw_tensor
 
 VOCABULARY = [*WORDS, "[MASK]", "##s"]
-IMAGE_SHAPES = (
-    [("encoder.encoder.fc.weight", [1000, 2048]), ("encoder.encoder.fc.bias", [1000])]
-    + [
-        ("encoder.backbone_to_vit.weight", [256, 2048, 1, 1]),
-        ("encoder.missing_previous_emb", [1, 256, 1, 1]),
-    ]
-    + [("encoder.vit_pooler.type_embed", [2, 1, 256])]
-    + [(f"encoder.vit_pooler.norm_post.{leaf}", [256]) for leaf in ("weight", "bias")]
-    + [
-        (f"encoder.vit_pooler.blocks.{block}.{name}", [256, 256] if name.endswith("weight") else [256])
-        for block in range(3)
-        for name in (
-            *("attn.proj_q.weight", "attn.proj_k.weight", "attn.proj_v.weight"),
-            *("attn.proj.weight", "attn.proj.bias", "mlp.fc1.weight", "mlp.fc1.bias"),
-            *("mlp.fc2.weight", "mlp.fc2.bias"),
-        )
-    ]
-    + [
-        (f"encoder.vit_pooler.blocks.{block}.{norm}.{leaf}", [256])
-        for block in range(3)
-        for norm in ("norm1", "norm2")
-        for leaf in ("weight", "bias")
-    ]
-    + [("projector.model.0.weight", [128, 256 * 2, 1, 1])]
-    + [(f"projector.model.1.{leaf}", [128]) for leaf in ("weight", "bias", "running_mean", "running_var")]
-    + [("projector.model.1.num_batches_tracked", [])]
-    + [("projector.model.3.weight", [128, 128, 1, 1]), ("projector.model.3.bias", [128])]
-)
+SQUARES = ("attn.proj_q", "attn.proj_k", "attn.proj_v", "attn.proj", "mlp.fc1", "mlp.fc2")
+LINES = ("attn.proj.bias", "mlp.fc1.bias", "mlp.fc2.bias")
+LINES += ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
+BLOCK = {f"{name}.weight": [256, 256] for name in SQUARES} | dict.fromkeys(LINES, [256])
+BESIDE_RESNET = {
+    "encoder.encoder.fc.weight": [1000, 2048],
+    "encoder.encoder.fc.bias": [1000],
+    "encoder.missing_previous_emb": [1, 256, 1, 1],
+    "encoder.backbone_to_vit.weight": [256, 2048, 1, 1],
+    "encoder.vit_pooler.type_embed": [2, 1, 256],
+    **{f"encoder.vit_pooler.blocks.{n}.{name}": shape for n in range(3) for name, shape in BLOCK.items()},
+    "encoder.vit_pooler.norm_post.weight": [256],
+    "encoder.vit_pooler.norm_post.bias": [256],
+    "projector.model.0.weight": [128, 512, 1, 1],
+    **{f"projector.model.1.{leaf}": [128] for leaf in ("weight", "bias", "running_mean", "running_var")},
+    "projector.model.1.num_batches_tracked": [],
+    "projector.model.3.weight": [128, 128, 1, 1],
+    "projector.model.3.bias": [128],
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +56,7 @@ def image_state():
         for name, (shape, _) in released.items()
         if name.startswith(theirs)
     }
-    shapes |= dict(IMAGE_SHAPES)
+    shapes |= BESIDE_RESNET
     return OrderedDict((name, draw_tensor(name, shape, seed=4)) for name, shape in shapes.items())
 
 
@@ -72,6 +65,7 @@ def folder(image_state, tmp_path_factory):
     path = tmp_path_factory.mktemp("biovil")
     config = TEXT | {"vocab_size": len(VOCABULARY), "model_type": "cxr-bert", "projection_size": 128}
     config |= {"architectures": ["CXRBertModel"], "auto_map": {"AutoModel": "modeling_cxrbert.CXRBertModel"}}
+    config |= {"torch_dtype": "float32", "position_embedding_type": "absolute", "hidden_dropout_prob": 0.25}
     (path / "config.json").write_text(json.dumps(config))
     (path / "vocab.txt").write_text("\n".join(VOCABULARY))
     (path / "tokenizer_config.json").write_text(
@@ -226,13 +220,20 @@ def test_the_square_is_cut_out_as_if_the_whole_film_were_resized(size):
     assert not biovil.stretch(np.full((4, 4), 7, np.uint8)).any()
 
 
-def test_it_beside_our_model_is_one_command(folder, small_folder, tmp_path, capsys):
-    table = write_set(tmp_path / "set", images=3)
-    command = ["evaluate", table, "--model", small_folder, "--model", folder, "--out", tmp_path / "out"]
-    assert main([*map(str, command), "--no-figures"]) == 0
+def test_our_model_against_it_is_one_command_that_takes_no_code_from_the_hub(folder, small_folder, tmp_path):
+    table, name = write_set(tmp_path / "set", images=2), "microsoft/BiomedVLP-BioViL-T"
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code = {"modeling_cxrbert.py": b"raise SystemExit", "pytorch_model.bin": b"a pickle"}
+    command = [sys.executable, "-m", "afloc", "evaluate", table, "--no-figures", "--out", tmp_path / "out"]
+    command += ["--model", small_folder, "--model", f"hf:{name}"]
+    with running_hub() as hub:
+        hub.repositories[name] = files | code
+        own = hub.environment | {"HF_HOME": str(tmp_path / "hub")}
+        done = subprocess.run(command, env=own, capture_output=True, text=True)
+    assert done.returncode == 0 and f"{name} less small" in done.stdout, done.stderr
+    assert hub.fetched == files.keys()
     (found,) = json.loads((tmp_path / "out" / "comparison.json").read_text()).values()
     assert found["n_cases"] == 3
-    assert "less small" in capsys.readouterr().out
 
 
 def test_what_is_missing_is_named(folder, image_state, tmp_path):
