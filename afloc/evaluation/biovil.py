@@ -100,8 +100,8 @@ class Encoders(nn.Module):
             if not (folder / name).is_file():
                 raise ModelError(f"The model folder {folder} has no {name}, which BioViL-T needs.")
         super().__init__()
-        self.config = _read_config(folder / "config.json")
-        self.text = TextEncoder(self.config)
+        self.text = _build_text_encoder(folder / "config.json")
+        self.config = self.text.bert.config
         self.text.load_state_dict(read_safetensors(folder / "model.safetensors", self.text), assign=True)
         with torch.device("meta"):  # without memory for weights that are replaced
             self.image = ImageEncoder()
@@ -176,10 +176,11 @@ def _inside(positions: np.ndarray) -> np.ndarray:
     return (positions >= -0.5) & (positions <= _CELLS - 0.5)
 
 
-def _read_config(path: Path):
+def _build_text_encoder(path: Path) -> TextEncoder:
     from transformers import BertConfig
 
     try:
-        return BertConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return TextEncoder(BertConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))))
     except Exception as error:  # whatever a foreign config makes transformers raise
-        raise ModelError(f"{path.name} of BioViL-T cannot be read ({str(error)[:120]}).") from None
+        reason = str(error).strip().split("\n")[0][:120]
+        raise ModelError(f"The text encoder of {path} cannot be built ({reason}).") from None

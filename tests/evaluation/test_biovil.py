@@ -266,8 +266,10 @@ def test_what_is_missing_is_named(folder, image_state, tmp_path):
     del text["cls_projection_head.LayerNorm.bias"]
     put("model.safetensors", lambda path: save_file(text, path))
     assert "lacks the tensor cls_projection_head.LayerNorm.bias" in refusal()
-    put("config.json", lambda path: path.write_text('{"model_type": "cxr-bert", "hidden_size": "wide"}'))
-    assert "config.json" in refusal()
+    for size in ("wide", 30):  # 30 is not shared out among 12 heads
+        wrong = json.dumps({"model_type": "cxr-bert", "hidden_size": size})
+        put("config.json", lambda path, wrong=wrong: path.write_text(wrong))
+        assert "config.json cannot be built" in refusal()
     put("config.json", lambda path: path.symlink_to(folder / path.name))
     (tmp_path / "vocab.txt").unlink()
     put("model.safetensors", lambda path: path.symlink_to(folder / path.name))
