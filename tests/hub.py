@@ -13,7 +13,8 @@ COMMIT = "0" * 40
 
 
 class Hub(ThreadingHTTPServer):
-    """`repositories`: name to its files; `asked`: what else was asked for it. `down` has it refuse all."""
+    """`repositories`: name to its files; `asked`: what else was asked for it; `fetched`:
+    files that somebody had. `down` has it refuse all."""
 
     daemon_threads = True
 
@@ -22,6 +23,7 @@ class Hub(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.asked: dict[str, object] = {}
+        self.fetched: set[str] = set()
         self.large: dict[str, bytes] = {}
         self.down = False
 
@@ -30,6 +32,11 @@ class Hub(ThreadingHTTPServer):
         """That of a process for which this is the hub, with somebody signed in."""
         own = {"HF_ENDPOINT": self.url, "HF_TOKEN": "hf_test", "HF_HUB_DISABLE_XET": "1"}
         return os.environ | own | {"HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def blob_name(content: bytes) -> str:
+    """What Git calls a file with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 @contextmanager
@@ -65,17 +72,20 @@ class Handler(BaseHTTPRequestHandler):
         hub: Hub = self.server
         if hub.down:
             return self.answer({"error": "down"}, 403)
-        if found := re.fullmatch(r"/api/(?:space|dataset)s/([^/]+/[^/]+)(?:/revision/.*)?", self.path):
+        if found := re.fullmatch(r"/api/(?:space|dataset|model)s/([^/]+/[^/]+)(?:/revision/.*)?", self.path):
             if found[1] not in hub.repositories:
                 return self.answer({"error": "none"}, 404, X_Error_Code="RepoNotFound")
             files = [{"rfilename": name} for name in hub.repositories[found[1]]]
             return self.answer({"id": found[1], "sha": COMMIT, "siblings": files})
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/.*", self.path):
+        if found := re.fullmatch(r"/api/(?:dataset|model)s/([^/]+/[^/]+)/tree/.*", self.path):
             files = hub.repositories[found[1]].items()
-            return self.answer([{"type": "file", "path": n, "size": len(c), "oid": COMMIT} for n, c in files])
-        if found := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/[^/]+/(.+)", self.path):
+            return self.answer(
+                [{"type": "file", "path": n, "size": len(c), "oid": blob_name(c)} for n, c in files]
+            )
+        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", self.path):
             content = hub.repositories[found[1]][found[2]]
-            etag = f'"{hashlib.sha1(content).hexdigest()}"'
+            hub.fetched.add(found[2])
+            etag = f'"{blob_name(content)}"'
             return self.answer(body=content, ETag=etag, X_Repo_Commit=COMMIT)
         self.answer({"error": self.path}, 404)
 

@@ -1,14 +1,15 @@
 """Other vision-language models behind the interface of `afloc.locate.Model`, to be measured like it.
 
-Models of the CLIP and SigLIP families that transformers loads, and dual encoders put together from a ViT and
-a BERT (`VisionTextDualEncoderModel`). Their map is the cosine of each patch with the text: a patch goes
-through what the pooled image goes through on its way into the space of the texts (Zhou et al. 2022, arXiv
-2112.01071). Nothing of the repository is run and no pickle is read: weights are safetensors. (So BioViL-T,
-whose repository brings code, is not among them.)
+Models of the CLIP and SigLIP families that transformers loads, dual encoders put together from a ViT and a
+BERT (`VisionTextDualEncoderModel`), and BioViL-T (`afloc.evaluation.biovil`). Their map is the cosine of each
+patch with the text: a patch goes through what the pooled image goes through on its way into the space of the
+texts (Zhou et al. 2022, arXiv 2112.01071). Nothing of the repository is run: weights are safetensors or read
+by `afloc.model.container`.
 """
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 from afloc import paper
 from afloc.errors import ModelError, SettingsError
+from afloc.evaluation import biovil
 from afloc.findings import MODALITIES
 from afloc.geometry import Letterbox
 from afloc.images import Image
@@ -27,7 +29,7 @@ from afloc.locate import PROTOCOLS, Finding, Model, load_model, normalise_text
 from afloc.modality import recognise_modality
 from afloc.model.hub import download
 
-TYPES = ("clip", "metaclip_2", "siglip", "vision-text-dual-encoder")
+TYPES = ("clip", "metaclip_2", "siglip", "vision-text-dual-encoder", biovil.TYPE)
 _SMALL_FILES = ("*.json", "*.txt", "*.model")  # config, preprocessor, tokenizer
 _TEXTS_AT_ONCE = 16
 
@@ -46,13 +48,16 @@ def load_any(source: str | Path | None, device: str = "auto") -> "Model | Peer":
     if kind not in TYPES:
         raise ModelError(f"Models of type {kind!r} are not read; choose one of {', '.join(TYPES)}.")
     if name.startswith("hf:"):
-        files = (*_SMALL_FILES, "*.safetensors")
+        files = biovil.FILES if kind == biovil.TYPE else (*_SMALL_FILES, "*.safetensors")
         folder = download(name.removeprefix("hf:"), files, "the folder of a model on this machine")
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Peer(folder, kind, name.removeprefix("hf:") if source else folder.name, torch.device(device))
+    name = name.removeprefix("hf:")
+    if kind == biovil.TYPE:
+        return BioViLT(folder, name, torch.device(device))
+    return DualEncoder(folder, kind, name, torch.device(device))
 
 
 def _type_of(folder: Path) -> str | None:
@@ -91,7 +96,7 @@ class PeerView:
         height, width = self.image.height, self.image.width
         unit = functional.normalize(self.patches, dim=0)
         square = (torch.einsum("dhw,d->hw", unit, vector) + 1) / 2
-        grid = Letterbox.fit(height, width, self.peer.size).crop(square.cpu().numpy())
+        grid = self.peer.place(square.cpu().numpy(), height, width)
         score = (float(functional.cosine_similarity(self.whole, vector, dim=0)) + 1) / 2
         return Finding(text, score, None, None, np.clip(grid, 0, 1), height, width)
 
@@ -102,14 +107,61 @@ class PeerView:
         return Finding(text, score, None, None, heatmap, paper.SIZE, paper.SIZE, letterbox=letterbox)
 
 
-class Peer:
-    """A transformers dual encoder. `name`, `fingerprint` and `modalities` as of `afloc.locate.Model`."""
+class Peer(ABC):
+    """`name`, `fingerprint` and `modalities` as of `afloc.locate.Model`."""
 
-    modalities = MODALITIES
+    name: str
+    fingerprint: str
+    device: torch.device
+    modalities: tuple[str, ...] = MODALITIES
+
+    def __init__(self):
+        self.texts: dict[str, Tensor] = {}
+
+    @torch.inference_mode()
+    def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> PeerView:
+        """Look at an image."""
+        if protocol not in PROTOCOLS:
+            raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+        modality = modality or recognise_modality(image)
+        pixels = torch.from_numpy(self.prepare(image, modality, protocol)).permute(2, 0, 1)[None]
+        patches, whole = self.see(pixels.to(self.device))
+        return PeerView(image, modality, protocol, self, patches, whole)
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: list[str]) -> list[Tensor]:
+        """A unit vector (D,) for each text; every text is encoded once."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self.texts]
+        for start in range(0, len(missing), _TEXTS_AT_ONCE):
+            part = missing[start : start + _TEXTS_AT_ONCE]
+            vectors = functional.normalize(self.read([normalise_text(text) for text in part]), dim=1)
+            self.texts.update(zip(part, vectors, strict=True))
+        return [self.texts[text] for text in texts]
+
+    @abstractmethod
+    def prepare(self, image: Image, modality: str, protocol: str) -> np.ndarray:
+        """The square it sees, float32 (S, S, 3); under protocol `paper` that of `Letterbox.paper`."""
+
+    @abstractmethod
+    def see(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """`patches` and `whole` of a PeerView, of (1, 3, S, S)."""
+
+    @abstractmethod
+    def read(self, texts: list[str]) -> Tensor:
+        """Each text in the space of the images, (B, D)."""
+
+    @abstractmethod
+    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+        """A native map of the square, (rows, columns), as the grid of a Finding."""
+
+
+class DualEncoder(Peer):
+    """A dual encoder of transformers. It sees images letterboxed, with its own mean and deviation."""
 
     def __init__(self, folder: Path, kind: str, name: str, device: torch.device):
         from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+        super().__init__()
         self.name, self.kind, self.device = name, kind, device
         try:
             config = AutoConfig.from_pretrained(folder)
@@ -122,44 +174,29 @@ class Peer:
         self.mean, self.deviation, self.size = _preprocessing(folder, config)
         self.fingerprint = _fingerprint(network, config)
         self.max_tokens = _max_tokens(config)
-        self.texts: dict[str, Tensor] = {}
 
-    @torch.inference_mode()
-    def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> PeerView:
-        """Look at an image, letterboxed into the peer's square with its own mean and deviation."""
-        if protocol not in PROTOCOLS:
-            raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
-        modality = modality or recognise_modality(image)
+    def prepare(self, image: Image, modality: str, protocol: str) -> np.ndarray:
         fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
         pixels = image.gray()[..., None].repeat(3, 2) if modality == "chest_xray" else image.rgb()
         square = fit(image.height, image.width, self.size).image(pixels)
-        scaled = (square / np.float32(255) - self.mean) / self.deviation
-        batch = torch.from_numpy(scaled.astype(np.float32)).permute(2, 0, 1)[None].to(self.device)
-        seen = self.network.get_image_features(pixel_values=batch)
-        patches = self._project(seen.last_hidden_state)[0]
-        return PeerView(image, modality, protocol, self, patches, seen.pooler_output[0])
+        return ((square / np.float32(255) - self.mean) / self.deviation).astype(np.float32)
 
-    @torch.inference_mode()
-    def encode_texts(self, texts: list[str]) -> list[Tensor]:
-        """A unit vector (D,) for each text; every text is encoded once."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self.texts]
-        for start in range(0, len(missing), _TEXTS_AT_ONCE):
-            part = missing[start : start + _TEXTS_AT_ONCE]
-            # SigLIP was trained on padded texts and attends to the padding; the others mask it.
-            padding = "max_length" if self.kind == "siglip" else "longest"
-            tokens = self.tokenizer(
-                [normalise_text(text) for text in part],
-                padding=padding,
-                truncation=True,
-                max_length=self.max_tokens,
-                return_tensors="pt",
-            )
-            given = {"input_ids": tokens["input_ids"].to(self.device)}
-            if self.kind != "siglip":
-                given["attention_mask"] = tokens["attention_mask"].to(self.device)
-            vectors = functional.normalize(self.network.get_text_features(**given).pooler_output, dim=1)
-            self.texts.update(zip(part, vectors, strict=True))
-        return [self.texts[text] for text in texts]
+    def see(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.network.get_image_features(pixel_values=pixels)
+        return self._project(seen.last_hidden_state)[0], seen.pooler_output[0]
+
+    def read(self, texts: list[str]) -> Tensor:
+        # SigLIP was trained on padded texts and attends to the padding; the others mask it.
+        padding = "max_length" if self.kind == "siglip" else "longest"
+        limits = {"truncation": True, "max_length": self.max_tokens}
+        tokens = self.tokenizer(texts, padding=padding, return_tensors="pt", **limits)
+        given = {"input_ids": tokens["input_ids"].to(self.device)}
+        if self.kind != "siglip":
+            given["attention_mask"] = tokens["attention_mask"].to(self.device)
+        return self.network.get_text_features(**given).pooler_output
+
+    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+        return Letterbox.fit(height, width, self.size).crop(square)
 
     def _project(self, hidden: Tensor) -> Tensor:
         """What the vision encoder leaves for each token, in the space of the texts: (B, D, rows, columns)."""
@@ -178,6 +215,37 @@ class Peer:
         if side * side != vectors.shape[1]:
             raise ModelError(f"{self.name} does not see patches in a square grid.")
         return vectors.transpose(1, 2).reshape(count, -1, side, side)
+
+
+class BioViLT(Peer):
+    """BioViL-T on one film. It sees the square that its authors' code cuts out, letterboxed films by protocol
+    `paper`."""
+
+    modalities = ("chest_xray",)
+
+    def __init__(self, folder: Path, name: str, device: torch.device):
+        super().__init__()
+        network = biovil.Encoders(folder)
+        self.fingerprint = _fingerprint(network, network.config)
+        self.name, self.device, self.network = name, device, network.to(device)
+
+    def prepare(self, image: Image, modality: str, protocol: str) -> np.ndarray:
+        gray = biovil.stretch(image.gray())
+        if protocol == "paper":
+            square = Letterbox.paper(image.height, image.width, biovil.SIZE).image(gray)
+        else:
+            square = biovil.crop(gray)
+        return (square / np.float32(255))[..., None].repeat(3, 2)
+
+    def see(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        patches = self.network.image(pixels)[0]
+        return functional.normalize(patches, dim=0), patches.mean((1, 2))
+
+    def read(self, texts: list[str]) -> Tensor:
+        return self.network.encode_texts(texts)
+
+    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+        return biovil.place(square, height, width)
 
 
 def _preprocessing(folder: Path, config) -> tuple[np.ndarray, np.ndarray, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from afloc.errors import ModelError
 from afloc.model.afloc import AFLoc
@@ -77,7 +78,7 @@ def read_folder(folder: Path) -> Checkpoint:
     tokenizer = WordPieceTokenizer.read(folder, config.max_tokens, config.text_encoder["vocab_size"])
     with torch.device("meta"):
         network = AFLoc(config)
-    network.load_state_dict(_read_weights(folder / "model.safetensors", network), assign=True)
+    network.load_state_dict(read_safetensors(folder / "model.safetensors", network), assign=True)
     card = folder / "README.md"
     return Checkpoint(network.eval(), tokenizer, card.read_text(encoding="utf-8") if card.is_file() else "")
 
@@ -105,7 +106,8 @@ def convert(checkpoint: Path, folder: Path) -> None:
     write_folder(folder, loaded.network, loaded.tokenizer, _converted_card(loaded.config))
 
 
-def _read_weights(path: Path, network: AFLoc) -> dict[str, torch.Tensor]:
+def read_safetensors(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors of `network` by their names; ModelError names the first that is missing or does not fit."""
     if not path.is_file():
         raise ModelError(f"The model folder {path.parent} has no {path.name}.")
     weights = {}

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from afloc.errors import ModelError
 from afloc.model.afloc import AFLoc
@@ -45,7 +47,10 @@ def read_released(path: Path) -> tuple[AFLoc, WordPieceTokenizer]:
         config = _config(path, container.tree, hyper, bert)
         with torch.device("meta"):
             network = AFLoc(config)
-        network.load_state_dict(_weights(container, state, network), assign=True)
+        ours = any(isinstance(key, str) and key.startswith("afloc.") for key in state)
+        prefix = "afloc." if ours else ""
+        weights = read_weights(container, state, network, lambda name: prefix + released_name(name))
+        network.load_state_dict(weights, assign=True)
     tokenizer = WordPieceTokenizer.read(bert, config.max_tokens, config.text_encoder["vocab_size"])
     return network.eval(), tokenizer
 
@@ -88,11 +93,16 @@ def _find_text_files(path: Path, bert_type: Any) -> Path:
     )
 
 
-def _weights(container: Container, state: dict, network: AFLoc) -> dict[str, torch.Tensor]:
-    prefix = "afloc." if any(isinstance(key, str) and key.startswith("afloc.") for key in state) else ""
+def read_weights(
+    container: Container, state: dict, network: nn.Module, name_of: Callable[[str], str]
+) -> dict[str, torch.Tensor]:
+    """The tensors of `network`, each by the name that `name_of` gives it in `state`, a part of the container.
+
+    Raises ModelError, which names the first that is missing or has another shape.
+    """
     weights = {}
     for name, expected in network.state_dict().items():
-        theirs = prefix + released_name(name)
+        theirs = name_of(name)
         stored = state.get(theirs)
         if not isinstance(stored, StoredTensor):
             raise ModelError(f"{container.name} lacks the tensor {theirs}.")
@@ -111,8 +121,10 @@ _RENAMES = (
     (r"^image_encoders\.chest_xray\.deep_projection\.", r"img_encoder.local_embedder."),
     (r"^image_encoders\.chest_xray\.shallow_projection\.", r"img_encoder.local2_embedder."),
     (r"^image_encoders\.chest_xray\.backbone\.network\.", r"img_encoder.model."),
-    (r"model\.embedder\.embedder\.convolution", r"model.conv1"),
-    (r"model\.embedder\.embedder\.normalization", r"model.bn1"),
+)
+_RESNET_RENAMES = (
+    (r"embedder\.embedder\.convolution", r"conv1"),
+    (r"embedder\.embedder\.normalization", r"bn1"),
     (r"\.shortcut\.convolution", r".downsample.0"),
     (r"\.shortcut\.normalization", r".downsample.1"),
 )
@@ -121,6 +133,13 @@ _RENAMES = (
 def released_name(name: str) -> str:
     """What a tensor of ours is called in the released code, its `afloc.` prefix left out."""
     for pattern, replacement in _RENAMES:
+        name = re.sub(pattern, replacement, name)
+    return torchvision_name(name)
+
+
+def torchvision_name(name: str) -> str:
+    """What a tensor of transformers' ResNetModel is called in torchvision's ResNet."""
+    for pattern, replacement in _RESNET_RENAMES:
         name = re.sub(pattern, replacement, name)
     # Stages and convolutions count from 0 here, from 1 there.
     name = re.sub(r"encoder\.stages\.(\d)\.layers", lambda m: f"layer{int(m[1]) + 1}", name)
