@@ -8,9 +8,14 @@
 The names below are imported on first use, so that `import afloc` costs nothing.
 """
 
+import os
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# Read when PyTorch is loaded: its threads rest some microseconds after their work. By default they spin for
+# milliseconds, and so take cores from ONNX Runtime, which encodes, and from whoever shares the machine.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
     "load_model": "afloc.locate",

@@ -148,11 +148,15 @@ class Drawn:
         return shapes
 
 
-def drawn(regions: Sequence[Regions | None]) -> Drawn:
-    """The regions of each case, None where nothing is known of it."""
+def drawn(regions: Sequence[Regions | None], boxes: np.ndarray | None = None) -> Drawn:
+    """The regions of each case, None where nothing is known of it.
+
+    `boxes` (n, 4): x, y, width and height where they are known to be one box, whatever `regions` has there;
+    NaN elsewhere.
+    """
+    boxes = np.full((len(regions), 4), NAN) if boxes is None else boxes.copy()
     areas, bounds = np.full(len(regions), NAN), np.full((len(regions), 4), NAN)
     shapes = np.full(len(regions), None, object)
-    boxes: dict[int, list[float]] = {}
     for place, each in enumerate(regions):
         if not each:
             areas[place] = NAN if each is None else 0
@@ -161,10 +165,9 @@ def drawn(regions: Sequence[Regions | None]) -> Drawn:
         else:
             shapes[place] = shape(each)
             areas[place], bounds[place] = shapes[place].area, shapes[place].bounds
-    if boxes:
-        places, (left, top, width, height) = list(boxes), np.array(list(boxes.values()), float).T
-        areas[places] = width * height
-        bounds[places] = np.stack([left, top, left + width, top + height], axis=1)
+    one = ~np.isnan(boxes[:, 0])
+    corners, sides = boxes[one, :2], boxes[one, 2:]
+    areas[one], bounds[one] = sides.prod(1), np.hstack([corners, corners + sides])
     return Drawn(areas, bounds, shapes)
 
 

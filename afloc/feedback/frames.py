@@ -6,6 +6,8 @@ from afloc.errors import DataError
 from afloc.feedback.store import Store
 from afloc.feedback.study import Study, study_from_definition
 
+BOX = ("x", "y", "width", "height")
+
 
 def overview(store: Store) -> pd.DataFrame:
     """How often each answer to the Probe tab's question was given: modality, description, model, answer,
@@ -36,7 +38,8 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
     """The readings of a study that stand, one a row.
 
     Columns reader, case_id, description, arm, period, repeat, seconds (visible), score, regions and
-    model_regions (JSON text), and `q_ID` for each question: the level of a rating or choice from 1, or text.
+    model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
+    of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
     """
     columns, parameters = [], []
     for question in study.questions:
@@ -51,10 +54,14 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
             parameters.pop()
             continue
         columns.append(f'{value} AS "q_{question.id}"')
+    for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
+        box = f"CASE WHEN json_array_length({name}) = 1 THEN ({name} -> '$[0].box')::DOUBLE[] END"
+        columns += (f"({box})[{place}] AS {name}_{side}" for place, side in enumerate(BOX, start=1))
     extra = "".join(", " + column for column in columns)
-    return store.frame(
+    frame = store.frame(
         "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
         f"regions, model_regions{extra} FROM events "
         "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) ORDER BY seq",
         [*parameters, study.id],
     )
+    return frame.astype(dict.fromkeys(("reader", "case_id", "description", "arm"), "category"))

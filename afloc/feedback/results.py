@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from afloc.feedback import agreement, resampling
+from afloc.feedback.frames import BOX
 from afloc.feedback.reference import Reference
 from afloc.feedback.study import Study
 
@@ -97,12 +98,14 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for question, arm, part in _parts(study, frame):
-        findings = part.groupby("description")["case_id"].nunique()
+        ratings = _ratings(part, f"q_{question.id}")
+        described = part.drop_duplicates("case_id").set_index("case_id")["description"][ratings.index]
+        findings = described.value_counts(sort=False).loc[lambda count: count > 0]
         several = findings.index[findings > 1] if len(findings) > 1 else ()
         scale = question.kind == "rating"
         for description in ("", *several):
-            group = part[part["description"] == description] if description else part
-            values = _ratings(group, f"q_{question.id}").to_numpy()
+            group = ratings[(described == description).to_numpy()] if description else ratings
+            values = group.dropna(axis=1, how="all").to_numpy()
             tables = agreement.cross_tables(values, len(question.labels))
             kappas, _, _ = agreement.cohen_kappas(tables, scale)
             rows.append(
@@ -266,13 +269,14 @@ def _rated(
 
 def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Drawn:
     """What was drawn on each of `cases`, unknown where there is no reading."""
+    places, boxes = cases.get_indexer(frame["case_id"]), np.full((len(cases), len(BOX)), np.nan)
+    boxes[places] = frame[[f"{column}_{side}" for side in BOX]]
+    regions: list[agreement.Regions | None] = [None] * len(cases)
+    others = frame[f"{column}_x"].isna().to_numpy()
     texts = frame[column].to_numpy(object, na_value="[]")
-    regions: list[list | None] = [None] * len(cases)
-    for place, each in zip(
-        cases.get_indexer(frame["case_id"]), json.loads(f"[{','.join(texts)}]"), strict=True
-    ):
-        regions[place] = each
-    return agreement.drawn(regions)
+    for place, text in zip(places[others], texts[others], strict=True):
+        regions[place] = json.loads(text) if text != "[]" else ()
+    return agreement.drawn(regions, boxes)
 
 
 def _mean(values: np.ndarray) -> float:
