@@ -102,7 +102,9 @@ def test_a_study_just_begun(filled, study, analysed, answered):
     """One reader, then a second one; at first all cases have the same truth."""
     some = analysed[0].head(answered)
     for truth in (True, False):
-        known = {case: dataclasses.replace(each, truth=truth) for case, each in references(filled, study).items()}
+        known = {
+            case: dataclasses.replace(each, truth=truth) for case, each in references(filled, study).items()
+        }
         found = results.analyse(study, some, known)
         assert found.counts["count"].sum() == (some["repeat"] == 0).sum()
         assert found.roc.empty and found.curves.empty  # not to be had from one side
