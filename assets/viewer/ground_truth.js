@@ -245,7 +245,9 @@ function setCompare(on) {
 async function openCase(set, row, truth, style, place) {
   const turn = ++opening, reply = await server.read_case({ set, row }).catch(() => ({ error: "The server does not answer. Try again." }));
   if (turn !== opening) return;
-  put(".step output", place);
+  put(".step output", place.join(" of "));
+  find("[data-step='-1']").disabled = place[0] === 1;
+  find("[data-step='1']").disabled = place[0] === place[1];
   setView("case");
   if (reply.error) return showProblem(reply.error);
   if (!(await open({ set, row }, reply.truths, reply.modality))) return;

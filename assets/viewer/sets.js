@@ -3,7 +3,7 @@
 
 const ASK_AGAIN = 1500;             // ms between looks at a run under way
 
-// `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place` says which of the listed cases it is.
+// `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place`: which of how many listed cases, from 1.
 function createSets(root, asks) {
   const find = (selector) => root.querySelector(selector);
   const runs = endpoint.replace(/images$/, "runs"), uploads = endpoint.replace(/images$/, "sets");
@@ -88,7 +88,7 @@ function createSets(root, asks) {
     opened = listed[at];
     find(".cases [aria-current]")?.removeAttribute("aria-current");
     find(".cases tbody").rows[at].setAttribute("aria-current", "true");
-    asks.open(choice.value, opened.row, opened.truth, style, `${at + 1} of ${listed.length}`);
+    asks.open(choice.value, opened.row, opened.truth, style, [at + 1, listed.length]);
   }
 
   function summaryRow(each) {

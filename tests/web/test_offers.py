@@ -29,16 +29,16 @@ def sees(model, example):
 
 @dataclass
 class Seer:
-    """A model that sees the finding of the images of one modality, and a high place at (row, column)."""
+    """A model that sees the finding of the images of one modality, and a high place, as shares of its sides."""
 
     sees: str
-    at: tuple[int, int]
+    at: tuple[float, float]
     modalities: tuple[str, ...] = field(default=("chest_xray", "fundus", "histopathology"))
 
     def encode(self, image, modality):
         self.looking = modality
         self.heatmap = np.zeros((image.height, image.width))
-        self.heatmap[self.at] = 1
+        self.heatmap[int(self.at[0] * image.height), int(self.at[1] * image.width)] = 1
         return self
 
     def locate(self, description):
@@ -47,7 +47,7 @@ class Seer:
 
 
 def test_the_first_example_is_one_whose_map_is_right():
-    disc, beside = (650, 200), (0, 0)
+    disc, beside = (0.46, 0.14), (0, 0)
     assert choose_first(Seer("fundus", disc)).name == "retina"
     assert choose_first(Seer("fundus", beside)) is EXAMPLES[0]
     assert choose_first(Seer("nothing", disc)) is EXAMPLES[0]

@@ -360,7 +360,8 @@ def test_phone_stacks_without_sideways_scrolling(open_page):
     assert tops == sorted(tops)
     small = page.eval_on_selector_all(
         "#bar button, [role=tab], .viewer button, .panel button, .panel select",
-        "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 34).map(e => e.outerHTML)",
+        "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 34)"
+        ".map(e => e.outerHTML)",
     )
     assert small == []
 
