@@ -65,7 +65,7 @@ function createViewer(root, options) {
     panes.forEach((pane, i) => {
       const own = beside && i === count - 1, { title = "", note = "" } = own ? { title: "Ground truth" } : maps[i] ?? {};
       pane.truth = own || over;
-      pane.title.textContent = title;
+      pane.title.textContent = pane.title.title = title;
       pane.note.textContent = note;
       pane.close.hidden = !options.onClose || own || count === 1;
       pane.close.setAttribute("aria-label", `Close ${title || "this map"}`);
