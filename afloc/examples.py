@@ -40,10 +40,11 @@ EXAMPLES = (
     ),
     Example(
         name="retina",
-        title="Fundus photograph (scikit-image)",
+        title="Eye fundus (scikit-image)",
         modality="fundus",
         description="optic disc",
         pixels=data.retina,
+        boxes=(("Optic disc", 116, 540, 200, 217),),
     ),
     Example(
         name="immunohistochemistry",
@@ -51,5 +52,9 @@ EXAMPLES = (
         modality="histopathology",
         description="glands with stained nuclei",
         pixels=data.immunohistochemistry,
+        boxes=tuple(
+            ("Gland", *box)
+            for box in ((0, 0, 275, 262), (272, 0, 190, 298), (252, 302, 132, 206), (0, 145, 160, 367))
+        ),
     ),
 )

@@ -19,6 +19,7 @@ _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|n
 _NORMAL = re.compile(r"\b(normal|clear|unremarkable|intact|within limits|preserved)\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
+_MOST_NAMED = 3  # strange words in one remark
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
 
 
@@ -78,8 +79,9 @@ def remarks(description: str, modality: str, words: Iterable[Word], calibration:
     Whether it tells left from right is its calibration's `sides`; absent means that it does not.
     """
     said = []
-    if strange := [word.text for word in words if not word.known]:
-        said.append(f"The model does not know “{strange[0]}”: check the spelling or use another word.")
+    if strange := list(dict.fromkeys(word.text for word in words if not word.known)):
+        named = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
+        said.append(f"The model does not know {named}: check the spelling or use another word.")
     if found := _NEGATION.search(description):
         said.append(
             f"“{found[0]}” negates: the number is for the whole sentence, high where the finding is missing."

@@ -37,7 +37,7 @@ def counts_figure(counts: pd.DataFrame, question: str, labels: tuple[str, ...]) 
 
 def agreement_figure(pairs: pd.DataFrame, question: str) -> go.Figure:
     """Kappa of each pair of readers with its interval, by arm."""
-    part = pairs[pairs["question"] == question]
+    part = pairs[pairs["question"] == question].dropna(subset=["kappa"])
     figure = go.Figure()
     for arm, mine in part.groupby("arm", sort=False):
         names = [figure_label(f"{row.first} – {row.second}") for row in mine.itertuples(index=False)]
@@ -61,7 +61,8 @@ def times_figure(times: pd.DataFrame) -> go.Figure:
         error = {"array": [row.high - row.value], "arrayminus": [row.value - row.low]}
         figure.add_bar(x=[row.measure], y=[row.value], error_y=error, marker_color=COLOURS[row.measure])
     title = "Reading time"
-    for row in times[times["measure"] == "difference"].itertuples(index=False):
+    differences = times[times["measure"] == "difference"].dropna(subset=["value"])
+    for row in differences.itertuples(index=False):
         title += f": {row.value:+.1%} aided (95% interval {row.low:+.1%} to {row.high:+.1%})"
     return _finish(figure, title, None, "seconds").update_layout(showlegend=False)
 

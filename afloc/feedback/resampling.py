@@ -88,23 +88,25 @@ def reader_aucs(ratings: np.ndarray, truth: np.ndarray, draws: Draws | None = No
     levels = np.unique(ratings[~np.isnan(ratings)])
     chosen = ratings.T[:, :, None] == levels  # (cases, readers, levels)
     positive, negative = (
-        (weights[:, side] @ chosen[side].reshape(side.sum(), -1).astype(float)).reshape(-1, *chosen.shape[1:])
-        for side in (truth, ~truth)
+        np.tensordot(weights[:, side], chosen[side].astype(float), 1) for side in (truth, ~truth)
     )
     below = np.cumsum(negative, axis=2) - negative / 2
     return _divide((positive * below).sum(2), positive.sum(2) * negative.sum(2))
 
 
 def roc_curve(ratings: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rate by threshold, from (0, 0) to (1, 1), of all readers' ratings pooled."""
+    """False and true positive rate by threshold, from (0, 0) to (1, 1), of all readers' ratings pooled.
+
+    A rate is NaN where there is no case of its side.
+    """
     known = ~np.isnan(ratings)
     values, positive = ratings[known], np.broadcast_to(truth, ratings.shape)[known]
-    thresholds = np.unique(values)[::-1]
-    rates = [
-        np.concatenate([[0.0], [_divide((values[side] >= t).sum(), side.sum()) for t in thresholds]])
+    thresholds = [np.inf, *np.unique(values)[::-1]]
+    false, true = (
+        np.array([_divide((values[side] >= t).sum(), side.sum()) for t in thresholds])
         for side in (~positive, positive)
-    ]
-    return rates[0], rates[1]
+    )
+    return false, true
 
 
 def estimate(value: float, resampled: np.ndarray) -> Estimate:

@@ -86,12 +86,13 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
     show_viewer(
         "ground_truth",
         [read_truth, measure, read_case, set_state],
-        ("images.js", "offers.js", "tab.js", "help.js", "curve.js", "agreement.js", "sets.js"),
-        styles=("probe.css",),
+        ("images.js", "offers.js", "tab.js", "keysheet.js", "curve.js", "agreement.js", "sets.js"),
+        styles=("probe.css", "sheet.css"),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         modalities=MODALITIES,
         examples=offer_examples(model),
+        first=EXAMPLES[0].name,  # drawn, so that its ground truth is exact
         truths={each.name: _truths_of(each) for each in EXAMPLES},
         stretched=STRETCHED,
         fixed=FIXED,

@@ -4,27 +4,36 @@ import base64
 import functools
 import io
 
+import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
 from afloc.examples import EXAMPLES, Example
-from afloc.findings import load_findings
-from afloc.locate import Model
+from afloc.findings import FindingEntry, load_findings
+from afloc.locate import Finding, Model
 
 THUMBNAIL = 232, 108  # pixels
 MODALITIES = {"chest_xray": "chest film", "fundus": "eye fundus", "histopathology": "tissue section"}
 
 
 def offer_descriptions() -> dict[str, dict[str, list[str]]]:
-    """Descriptions of each modality's pathologies: `simple` names them, `precise` says how they look."""
+    """Descriptions of each modality's pathologies: `simple` names them, `precise` says how they look.
+
+    `about`, for the pointer: other words for each, and where a reader would look.
+    """
     offers = {}
     for modality in MODALITIES:
         pathologies = [entry for entry in load_findings(modality).values() if not entry.normal]
         offers[modality] = {
             "simple": [entry.name for entry in pathologies],
             "precise": [entry.precise for entry in pathologies],
+            "about": [_describe_entry(entry) for entry in pathologies],
         }
     return offers
+
+
+def _describe_entry(entry: FindingEntry) -> str:
+    return f"{', '.join(entry.terms)}.\nWhere to look: {entry.where[0].lower()}{entry.where[1:]}"
 
 
 @functools.cache
@@ -43,16 +52,24 @@ def offer_examples(model: Model) -> list[dict[str, str]]:
 
 
 def choose_first(model: Model) -> Example:
-    """The first example, in their order, that the model was trained for and whose finding it sees.
+    """The first example, in their order, whose finding the model judges present or not at all, and sees
+    where it is: the highest place of its map lies in the example's ground truth.
 
-    The first of all where it sees none of them: the page then says so.
+    The first of all where there is none: the page then says what the model makes of it.
     """
     for example in EXAMPLES:
         if example.modality not in model.modalities:
             continue
-        if model.encode(load_example(example.name), example.modality).locate(example.description).present:
+        view = model.encode(load_example(example.name), example.modality)
+        finding = view.locate(example.description)
+        if finding.present is not False and _points_at(finding, example):
             return example
     return EXAMPLES[0]
+
+
+def _points_at(finding: Finding, example: Example) -> bool:
+    row, column = np.unravel_index(finding.heatmap.argmax(), finding.heatmap.shape)
+    return any(x <= column < x + w and y <= row < y + h for _, x, y, w, h in example.boxes)
 
 
 def _thumbnail(example: Example) -> str:

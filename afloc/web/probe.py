@@ -20,8 +20,8 @@ from afloc.words import Word, remarks
 MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
 SCRIPTS = (
-    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "help.js"),
-    *("reading.js", "feedback.js"),
+    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "keysheet.js"),
+    *("help.js", "reading.js", "feedback.js"),
 )
 
 
@@ -86,7 +86,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         "probe",
         [locate, scan, *feedback_functions(model, store, feedback)],
         SCRIPTS,
-        ("feedback.css",),
+        ("sheet.css", "feedback.css"),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,

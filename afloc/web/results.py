@@ -62,7 +62,7 @@ def results_tab(desk: Desk) -> None:
             return shown | {"parts": analysed(None, desk.store.last_seq)}
         return shown | {"parts": _show_progress(desk, study) + analysed(study.id, desk.store.last_seq)}
 
-    show_html("results", [results], styles=("card.css",), formats=list(FORMATS))
+    show_html("results", [results], ("keysheet.js",), ("sheet.css", "card.css"), formats=list(FORMATS))
 
 
 def results_routes(desk: Desk) -> list[Route]:

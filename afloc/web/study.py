@@ -42,8 +42,8 @@ from afloc.web.viewer import show_viewer
 PATH = "/afloc/study"
 DEMO = "demo"  # the study that comes with AFLoc; its codes are no secret
 IMAGES_KEPT = 4
-SCRIPTS = ("images.js", "reading.js", "questions.js")
-STYLES = ("probe.css", "feedback.css", "card.css")
+SCRIPTS = ("images.js", "keysheet.js", "verdict.js", "reading.js", "questions.js")
+STYLES = ("probe.css", "sheet.css", "feedback.css", "card.css")
 
 
 @dataclass(frozen=True)

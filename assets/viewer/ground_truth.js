@@ -12,7 +12,6 @@ const boxes = [...element.querySelectorAll("textarea")], picker = find(".modalit
 const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures });
 const curve = createCurve(find(".curves svg"), setThreshold);
 const sets = createSets(find(".set"), { state: (question) => server.set_state(question), open: openCase });
-const help = createHelp(find, props, ["/", "k", "s", "x"]);
 
 let image = null;                   // { token, source, about } of the image shown
 let opening = 0, asked = 0, answers = 0;
@@ -34,6 +33,7 @@ async function open(source, given = null, kind = null) {
     if (turn !== opening) return forget(about.token);
     if (image) forget(image.token);
     image = { token: about.token, source, about };
+    find(".step").hidden = source.set === undefined;
     modality = kind;
     viewer.showImage(film, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
     viewer.showSide("");
@@ -242,14 +242,24 @@ function setCompare(on) {
 }
 
 // A case of a set: its image with its ground truth, the finding of the row first.
-async function openCase(set, row, truth, style) {
-  const reply = await server.read_case({ set, row }).catch(() => ({ error: "The server does not answer. Try again." }));
+async function openCase(set, row, truth, style, place) {
+  const turn = ++opening, reply = await server.read_case({ set, row }).catch(() => ({ error: "The server does not answer. Try again." }));
+  if (turn !== opening) return;
+  put(".step output", place.join(" of "));
+  find("[data-step='-1']").disabled = place[0] === 1;
+  find("[data-step='1']").disabled = place[0] === place[1];
   setView("case");
   if (reply.error) return showProblem(reply.error);
   if (!(await open({ set, row }, reply.truths, reply.modality))) return;
   chosen = truth;
   if (compare !== (style === "precise")) setCompare(style === "precise");
 }
+
+function step(by) {
+  if (!find(".step").hidden) sets.step(by);
+}
+
+const showKeys = () => openKeys(find(".keys"), ["describe", ...(find(".step").hidden ? [] : ["set"]), "map", "image", "draw"]);
 
 function setView(name) {
   press("view", name);
@@ -289,6 +299,7 @@ element.addEventListener("click", (event) => {
   if (target.matches(".open.truth")) find(".of-truth").click();
   if (target.matches(".example")) open({ example: target.dataset.example });
   if (target.dataset.view) setView(target.dataset.view);
+  if (target.dataset.step) step(Number(target.dataset.step));
   if (target.dataset.scale) setScale(target.dataset.scale);
   if (target.dataset.compare !== undefined) setCompare(target.dataset.compare === "both");
 });
@@ -301,12 +312,12 @@ function showDrop(place) {
 }
 
 watchFiles(element, (event) => showDrop(event && (onPanel(event) ? "truth" : "image")), (files, event) => openFiles(files, event.type === "drop" && onPanel(event)));
-watchKeys(element, viewer, { "?": () => help.keys(), "/": () => boxes[0].focus() });
-document.addEventListener("afloc:keys", () => { if (isShown(element)) help.keys(); });
-document.addEventListener("afloc:help", () => { if (isShown(element)) find(".about").showModal(); });
+watchKeys(element, viewer, { "?": showKeys, "/": () => boxes[0].focus(), j: () => step(1), k: () => step(-1) });
+document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
+document.addEventListener("afloc:help", () => { if (isShown(element)) openSheet(find(".about")); });
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 
 find(".viewer").viewer = viewer;
 setView("case");
 setScale(scale);
-open({ example: (props.examples.find(({ name }) => props.truths[name].length) ?? props.examples[0]).name });
+open({ example: props.first });

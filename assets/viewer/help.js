@@ -1,25 +1,8 @@
 
-// The sheets: keys, and what the numbers, the maps and the model are. What is said of the model comes from its card and config.
+// The sheet on what the numbers, the maps and the model are. What is said of the model comes from its card and config.
 
-const KEY_SHEET = [
-  ["/", "type a description"], ["Esc", "leave the description; back to panning"], ["1 … 4", "is it right: yes, partly, elsewhere, absent"], ["5 … 9", "how sure you are, from guessing to certain"],
-  ["n  z", "comment on the answer; take back what you said of it"], ["k", "keep this map beside the next ones"], ["s", "scan for findings"],
-  ["h", "hold: look beneath the map"], ["m  o", "map, contour on or off"], ["[  ]", "paint the map from a lower, higher value"], [",  .", "map fainter, stronger"],
-  ["c", "next colours of the map"], ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"],
-  ["+  −", "zoom; the wheel zooms at the pointer"], ["arrows", "pan, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
-  ["v  b  d", "dragging pans, draws a box, draws an outline"], ["Enter", "in box mode: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
-  ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"], ["x", "share"], ["?", "this sheet"],
-];
-
-// `without`: keys that the tab does not have.
-function createHelp(find, props, without = []) {
-  const make = (name, text = "") => { const made = document.createElement(name); made.textContent = text; return made; };
-
-  find(".keys dl").replaceChildren(...KEY_SHEET.filter(([key]) => !without.includes(key)).map(([key, what]) => {
-    const row = make("div");
-    row.append(make("dt", key), make("dd", what));
-    return row;
-  }));
+function createHelp(dialog, props) {
+  const make = (name, text = "") => Object.assign(document.createElement(name), { textContent: text });
 
   // The card's Markdown, as far as cards use it: headings, lists, tables as they stand, paragraphs.
   function renderCard(text) {
@@ -51,12 +34,11 @@ function createHelp(find, props, without = []) {
     ];
   }
 
-  const open = (dialog) => { if (!dialog.open) dialog.showModal(); };
   return {
-    keys: () => open(find(".keys")),
-    about(image, grid) {
-      find(".about .text").replaceChildren(...explain(image, grid), ...renderCard(props.card));
-      open(find(".about"));
+    // `image` and `grid`: those shown, or null.
+    open(image, grid) {
+      dialog.querySelector(".text").replaceChildren(...explain(image, grid), ...renderCard(props.card));
+      openSheet(dialog);
     },
   };
 }

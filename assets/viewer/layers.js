@@ -6,6 +6,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
+const HANDLE = matchMedia("(pointer: coarse)").matches ? 18 : 8;   // screen pixels of a handle's side
 const SMALLEST = 4;                 // screen pixels: a press that moves less draws nothing
 
 function draw(name, attributes, parent) {
@@ -201,7 +202,7 @@ function createLayer(stage, onChange) {
     for (const handle of HANDLES) {
       const across = handle.includes("w") ? 0 : handle.includes("e") ? 1 : 0.5, down = handle.includes("n") ? 0 : handle.includes("s") ? 1 : 0.5;
       const x = left + (shape.x + across * shape.width) * zoom, y = top + (shape.y + down * shape.height) * zoom;
-      draw("rect", { x: x - 4, y: y - 4, width: 8, height: 8, class: `handle ${handle}`, "data-shape": shape.id, "data-handle": handle }, svg);
+      draw("rect", { x: x - HANDLE / 2, y: y - HANDLE / 2, width: HANDLE, height: HANDLE, class: `handle ${handle}`, "data-shape": shape.id, "data-handle": handle }, svg);
     }
   }
 

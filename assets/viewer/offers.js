@@ -1,7 +1,7 @@
 
 // What stands below the answer: descriptions to try, the scan, or what was asked on this page.
 
-const MOST_CHIPS = 14;              // on a phone, where nothing else bounds their number
+const MOST_CHIPS = 8;               // on a phone, where nothing else bounds their number
 const MOST_RECENT = 30;
 
 function button(className, text) {
@@ -35,7 +35,7 @@ function createOffers(panel, descriptions, openScan) {
   function showChips() {
     const sentences = descriptions[modality]?.[wording] ?? [];
     chips.dataset.wording = wording;
-    chips.replaceChildren(...sentences.map((sentence) => button("chip", sentence)));
+    chips.replaceChildren(...sentences.map((sentence, i) => Object.assign(button("chip", sentence), { title: descriptions[modality].about[i] })));
     chips.scrollTop = 0;
     if (all) return;
     while (phone.matches && chips.children.length > MOST_CHIPS) chips.lastChild.remove();

@@ -5,10 +5,11 @@
 const LARGEST = 4096, LEGIBLE = 800;                // pixels of the longer side
 const LENGTHS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];   // mm of a scale bar
 
-// `shown`: { film, shades, map or null, paint, shapes, caption: lines, spacing: mm between pixel centres across, or null }.
-function renderPicture({ film, shades, map, paint, shapes, caption, spacing }) {
+// `shown`: { film, shades, map or null, paint, shapes, caption: lines, spacing: mm between pixel centres across, or null,
+// largest: pixels of the longer side, at most }.
+function renderPicture({ largest = LARGEST, film, shades, map, paint, shapes, caption, spacing }) {
   const longest = Math.max(film.width, film.height);
-  const zoom = longest > LARGEST ? LARGEST / longest : Math.ceil(Math.min(LEGIBLE / longest, 16));
+  const zoom = longest > largest ? largest / longest : Math.ceil(Math.min(LEGIBLE / longest, 16));
   const width = Math.round(film.width * zoom), height = Math.round(film.height * zoom);
   const size = Math.max(13, Math.round(Math.max(width, height) / 64)), font = `${size}px system-ui, sans-serif`;
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
@@ -36,6 +37,16 @@ function renderPicture({ film, shades, map, paint, shapes, caption, spacing }) {
   context.fillStyle = "#dfe5e8";
   context.textBaseline = "top";
   lines.forEach((line, i) => context.fillText(line, size, height + (0.6 + 1.45 * i) * size));
+  return canvas;
+}
+
+// Pictures of one size side by side, in as many columns as rows or one more.
+function joinPictures(pictures) {
+  const columns = Math.ceil(Math.sqrt(pictures.length)), width = Math.max(...pictures.map((each) => each.width)), height = Math.max(...pictures.map((each) => each.height));
+  const canvas = Object.assign(document.createElement("canvas"), { width: columns * width, height: Math.ceil(pictures.length / columns) * height });
+  const context = canvas.getContext("2d");
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  pictures.forEach((each, i) => context.drawImage(each, i % columns * width, Math.floor(i / columns) * height));
   return canvas;
 }
 

@@ -29,7 +29,7 @@ let pending = null;                 // a view to restore on the next image
 const verdict = createVerdict(find(".verdict"), find(".spoken")), words = createWords(find(".each"), peekAtWord);
 const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
 const offers = createOffers(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
-const help = createHelp(find, props);
+const help = createHelp(find(".about"), props);
 const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ token: image.token, modality }), renew });
 const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
@@ -61,7 +61,7 @@ async function open(source) {
   } catch (error) {
     if (turn !== opening) return;
     viewer.showState(image ? "ready" : "error");
-    showProblem(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
+    refuse(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
   }
 }
 
@@ -149,8 +149,7 @@ function propose(text) {
 
 function kindOf(finding) {
   if (doubt && !trusted) return "doubt";
-  if (!finding) return "none";
-  return finding.present === null ? "uncalibrated" : finding.present ? "present" : "absent";
+  return finding ? judge(finding) : "none";
 }
 
 function showAnswer(finding, remarks = [], insist = false) {
@@ -175,7 +174,7 @@ function showVerdict() {
 // Above the image: why a map is shown that would otherwise be held back.
 function showGate() {
   const forced = insisted && kindOf(answer) === "absent";
-  viewer.showGate(stale ? "Still the map of the earlier description" : forced ? "Map shown although there is no evidence for the description" : "");
+  viewer.showGate(stale && !isHeld(answer) ? "Still the map of the earlier description" : forced ? "Map shown although there is no evidence for the description" : "");
 }
 
 function insist(on) {
@@ -195,16 +194,19 @@ function reachMap() {
   viewer.setDisplay({ threshold: lowered.to });
 }
 
+// What the button below the answer does.
 function goOn() {
-  trusted = true;
-  ask();
+  if (problem) { problem = ""; showVerdict(); }
+  else if (kindOf(answer) === "doubt") { trusted = true; ask(); }
+  else insist(!insisted);
 }
+
+const isHeld = (finding) => Boolean(doubt && !trusted) || (finding.present === false && !insisted);
 
 // The kept maps and the newest, those without evidence empty unless the user insists.
 function showMaps(number = answers) {
-  const held = doubt && !trusted;
   viewer.showMaps([...kept, answer].filter(Boolean).map((finding) => ({
-    rows: held || (finding.present === false && !insisted) ? null : finding.grid,
+    rows: isHeld(finding) ? null : finding.grid,
     title: kept.length ? finding.text : "",
     note: kept.length ? `${finding.present === false ? "no evidence " : ""}${(finding.probability ?? finding.score).toFixed(2)}` : "",
   })), number);
@@ -231,11 +233,16 @@ function peekAtWord(word) {
   word ? viewer.showGate(`The word “${word.text}” alone`) : showGate();
 }
 
+// Something could not be done; what was answered before still stands.
+function refuse(sentence) {
+  problem = sentence;
+  showVerdict();
+}
+
 function showProblem(sentence) {
   showAnswer(null);
   words.put([]);
-  problem = sentence;
-  showVerdict();
+  refuse(sentence);
 }
 
 // --- what the panel offers ----------------------------------------------------------------------------------------
@@ -256,7 +263,7 @@ find(".model").title = `fingerprint ${props.fingerprint}`;
 
 function shareState() {
   return {
-    finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, modality: offers.modality, description: box.value, kept: kept.map((finding) => finding.text),
+    finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, shown: [...kept, answer].filter(Boolean), modality: offers.modality, description: box.value, kept: kept.map((finding) => finding.text),
     example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null,
   };
 }
@@ -264,7 +271,7 @@ function shareState() {
 async function openView(file) {
   const view = readView(await file.text(), false);
   if (view) return showView(view);
-  showProblem("This is no view file of AFLoc; open an image, or a file saved with “Save view file”.");
+  refuse("This is no view file of AFLoc; open an image, or a file saved with “Save view file”.");
 }
 
 // The image a view was made on is opened where it is an example, or is open already; otherwise the next one opened gets it.
@@ -300,6 +307,8 @@ function useWords(view) {
   modality = view.modality in props.modalities ? view.modality : null;
 }
 
+const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", "draw", "share"]);
+
 // --- events -------------------------------------------------------------------------------------------------------
 
 box.addEventListener("input", (event) => { ownWords = box.value !== ""; hint.end(); if (!event.isComposing) askSoon(); });
@@ -318,16 +327,16 @@ element.addEventListener("click", (event) => {
   if (target.matches(".chip")) propose(target.textContent);
   if (target.matches(".open")) chooser.click();
   if (target.matches(".example")) open({ example: target.dataset.example });
-  if (target.matches(".anyway")) kindOf(answer) === "doubt" ? goOn() : insist(!insisted);
+  if (target.matches(".anyway")) goOn();
   if (target.matches(".keep")) keep();
   if (target.matches(".share")) share.open();
 });
 
 watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
-watchKeys(element, viewer, { "/": () => box.focus(), "?": () => help.keys(), k: keep, s: () => offers.show("scan"), x: () => share.open() }, feedback.key);
+watchKeys(element, viewer, { "/": () => box.focus(), "?": showKeys, k: keep, s: () => offers.show("scan"), x: () => share.open() }, feedback.key);
 
-document.addEventListener("afloc:keys", () => { if (isShown(element)) help.keys(); });
-document.addEventListener("afloc:help", () => { if (isShown(element)) help.about(viewer.image, answer?.grid); });
+document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
+document.addEventListener("afloc:help", () => { if (isShown(element)) help.open(viewer.image, answer?.grid); });
 window.addEventListener("pagehide", () => { if (image) forget(image.token); });
 window.addEventListener("hashchange", () => { const view = linkedView(); if (view) showView(view); });
 

@@ -128,4 +128,5 @@ find(".leave").addEventListener("click", () => {
   find(".notes").replaceChildren();
   root.dataset.stage = "enter";
 });
+for (const sheet of ["keys", "help"]) document.addEventListener(`afloc:${sheet}`, () => { if (element.offsetParent) openSheet(find(".about")); });
 new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });

@@ -3,17 +3,19 @@
 
 const ASK_AGAIN = 1500;             // ms between looks at a run under way
 
-// `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style) }.
+// `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place`: which of how many listed cases, from 1.
 function createSets(root, asks) {
   const find = (selector) => root.querySelector(selector);
   const runs = endpoint.replace(/images$/, "runs"), uploads = endpoint.replace(/images$/, "sets");
   const choice = find(".sets"), own = [];             // uploaded from this page
   let style = "simple", timer = 0, turn = 0;
   let cases = [], only = null;                        // the finding whose cases are listed; null for every one
+  let listed = [], opened = null;                     // the cases in the list, and the one that was opened
 
   const cell = (name, text, title = "") => Object.assign(document.createElement(name), { textContent: text, title });
   const digits = (value, count) => (value == null ? "–" : value.toFixed(count).replace("-", "−"));
 
+  const same = (one, other) => one?.row === other?.row && one?.truth === other?.truth;
   const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
   async function show(run = false) {
@@ -31,6 +33,7 @@ function createSets(root, asks) {
     if (reply.state === "running") timer = setTimeout(show, ASK_AGAIN);
     if (reply.state !== "done") return;
     cases = reply.cases;
+    find(".lowest").textContent = cases.length < reply.summary.n_cases ? `The ${cases.length} cases with the lowest IoU` : "The lowest IoU first";
     find(".summary tbody").replaceChildren(...reply.summary.rows.map(summaryRow));
     list(root.dataset.list ?? "summary");
     for (const link of root.querySelectorAll("[data-file]")) {
@@ -68,6 +71,7 @@ function createSets(root, asks) {
     }
     choice.add(new Option(files.find(({ name }) => /\.(zip|csv|json)$/i.test(name))?.name ?? files[0].name, set));
     choice.value = set;
+    only = opened = null;
     show();
   }
 
@@ -75,7 +79,16 @@ function createSets(root, asks) {
     root.dataset.list = name;
     for (const other of root.querySelectorAll("[data-list]")) other.setAttribute("aria-pressed", String(other.dataset.list === name));
     for (const part of root.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== name;
-    find(".cases tbody").replaceChildren(...cases.filter(({ label }) => only === null || label === only).map((each) => caseRow(choice.value, each)));
+    listed = cases.filter(({ label }) => only === null || label === only);
+    find(".cases tbody").replaceChildren(...listed.map(caseRow));
+    find(".cases [aria-current]")?.scrollIntoView({ block: "nearest" });
+  }
+
+  function openCase(at) {
+    opened = listed[at];
+    find(".cases [aria-current]")?.removeAttribute("aria-current");
+    find(".cases tbody").rows[at].setAttribute("aria-current", "true");
+    asks.open(choice.value, opened.row, opened.truth, style, [at + 1, listed.length]);
   }
 
   function summaryRow(each) {
@@ -86,23 +99,24 @@ function createSets(root, asks) {
     if (listed) row.addEventListener("click", () => { only = each.name; list("cases"); });
     for (const [metric, count] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", 2]]) {
       const made = cell("td", digits(each[metric].mean, count)), interval = each[metric].ci95;
-      made.append(cell("small", interval ? interval.map((end) => digits(end, 2)).join("–") : ""));
+      made.append(cell("small", interval ? interval.map((end) => digits(end, 2)).join(interval[0] < 0 ? " to " : "–") : ""));
       row.append(made);
     }
     return row;
   }
 
-  function caseRow(set, each) {
+  function caseRow(each, at) {
     const row = document.createElement("tr"), open = button("pick", each.image.split("/").at(-1)), first = document.createElement("td");
     open.title = each.image;
     open.dataset.row = each.row;
     first.append(open);
     row.append(first, cell("td", each.label, each.label), cell("td", digits(each.iou, 3)), cell("td", digits(each.cnr, 2)));
-    row.addEventListener("click", () => asks.open(set, each.row, each.truth, style));
+    row.addEventListener("click", () => openCase(at));
+    if (same(each, opened)) row.setAttribute("aria-current", "true");
     return row;
   }
 
-  choice.addEventListener("change", () => { only = null; show(); });
+  choice.addEventListener("change", () => { only = opened = null; show(); });
   find(".run").addEventListener("click", () => show(true));
   for (const wording of root.querySelectorAll("[data-style]")) wording.addEventListener("click", () => {
     for (const other of root.querySelectorAll("[data-style]")) other.setAttribute("aria-pressed", String(other === wording));
@@ -113,5 +127,12 @@ function createSets(root, asks) {
   find(".open-set").addEventListener("click", () => find(".of-set").click());
   find(".of-set").addEventListener("change", ({ target }) => { if (target.files.length) upload([...target.files]); target.value = ""; });
   window.addEventListener("pagehide", () => { for (const set of own) fetch(`${uploads}/${set}`, { method: "DELETE", keepalive: true }).catch(() => {}); });
-  return { show: () => show(), upload };
+  return {
+    upload, show: () => show(),
+    // To another case of the list, `by` places on.
+    step(by) {
+      const at = listed.findIndex((each) => same(each, opened)) + by;
+      if (opened && listed[at]) openCase(at);
+    },
+  };
 }

@@ -1,6 +1,7 @@
 
 // What can leave the page, and coming back to it: pictures, the finding, and a view (everything but the image) as a link or a file.
-// `probe`: { viewer, state() -> { finding, modality, description, kept, example, image, spacing }, model, fingerprint }.
+// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing }, model, fingerprint }; `shown` are
+// the findings of the panes, `kept` the descriptions of all but the newest.
 
 const VIEW = 1;                     // version of the view format
 const DISPLAY_KEYS = ["invert", "colors", "opacity", "threshold", "outline", "map"];
@@ -37,8 +38,7 @@ function createShare(dialog, probe) {
   const done = dialog.querySelector(".done");
   const RESEARCH = "Research use only. Not for diagnosis.";
 
-  function sentence() {
-    const { finding } = probe.state();
+  function sentence(finding = probe.state().finding) {
     if (!finding) return "No description";
     const verdict = finding.present === null ? "fit" : finding.present ? "evidence for it, probability" : "no evidence for it, probability";
     return `“${finding.text}”: ${verdict} ${(finding.probability ?? finding.score).toFixed(2)}`;
@@ -62,8 +62,10 @@ function createShare(dialog, probe) {
   }
 
   function picture(overlay) {
-    const { spacing } = probe.state();
-    return probe.viewer.render({ overlay, caption: overlay ? [sentence(), credit()] : [credit()], spacing });
+    const { spacing, shown } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
+    if (!overlay) return render({ caption: [credit()] });
+    if (shown.length < 2) return render({ caption: [sentence(), credit()] });
+    return joinPictures(shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })));
   }
 
   const blobOf = (canvas) => new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("too large"))), "image/png"));

@@ -115,16 +115,11 @@ async function fetchFilm(index) {
 // --- the model, in the aided arm only -------------------------------------------------------------------------------
 
 function showModel(finding) {
-  const value = finding.probability ?? finding.score, absent = finding.present === false;
+  const kind = judge(finding);
   find(".model").hidden = false;
-  find(".model").dataset.verdict = absent ? "absent" : finding.present ? "present" : "uncalibrated";
-  put(".model h2", absent ? "No evidence for it" : finding.present ? "Evidence for it" : "Fit of the description");
-  put(".model .number", value.toFixed(2));
-  put(".model .legend", finding.probability === null ? "score from 0 to 1" : `probability · evidence from ${finding.operating_point.toFixed(2)} on${absent ? " · so no map is shown" : ""}`);
-  find(".model .mark").style.left = `${100 * Math.min(1, Math.max(0, value))}%`;
-  find(".model .operating").hidden = finding.operating_point === null;
-  find(".model .operating").style.left = `${100 * (finding.operating_point ?? 0)}%`;
-  viewer.showMap(absent ? null : finding.grid);
+  showScale(find(".model"), kind, finding);
+  if (kind === "absent") find(".model .legend").textContent += " · so no map is shown";
+  viewer.showMap(kind === "absent" ? null : finding.grid);
 }
 
 function clearModel() {
@@ -181,6 +176,9 @@ function goBack() {
   queue = queue.then(() => go(back));
 }
 
+const inCase = () => element.offsetParent && now?.stage === "case";
+const showKeys = () => openKeys(find(".keys"), ["reading", ...(now.finding ? ["map"] : []), "image", ...(questions.draws && now.open ? ["draw"] : [])]);
+
 // --- events ---------------------------------------------------------------------------------------------------------
 
 card.addEventListener("submit", async (event) => {
@@ -201,12 +199,15 @@ element.addEventListener("click", (event) => {
 });
 document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") settle(); });
 document.addEventListener("keydown", (event) => {
-  if (!element.offsetParent || now?.stage !== "case" || document.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
+  if (!inCase() || document.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (plain && event.key === "Enter" && !event.target.closest("button, .stage")) answer();
+  else if (plain && event.key === "?") showKeys();
   else if (!(plain && questions.key(event)) && !viewer.key(event)) return;
   event.preventDefault();
 });
+document.addEventListener("afloc:keys", () => { if (inCase()) showKeys(); });
+document.addEventListener("afloc:help", () => { if (element.offsetParent) openSheet(find(".about")); });
 document.addEventListener("keyup", (event) => { if (event.key === "h") viewer.actions.peek(false); });
 
 find(".viewer").viewer = viewer;

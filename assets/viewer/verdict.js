@@ -5,6 +5,31 @@ const HEADINGS = {
   none: "Nothing asked yet", present: "Evidence for it", absent: "No evidence for it", uncalibrated: "Fit of the description",
   doubt: "Is this the right kind of image?", problem: "That did not work",
 };
+const ANYWAY = {                    // the button that goes on from a kind, and what it does
+  absent: ["Show the map anyway", "A map has a highest place whether or not something is there"],
+  doubt: ["Go on anyway", "Ask the model all the same; what it says of such an image may mean nothing"],
+  problem: ["Back to the answer", "What was asked before still stands"],
+};
+
+const QUOTED = 64;                  // characters of a description that a sentence repeats
+
+const judge = ({ present }) => (present === null ? "uncalibrated" : present ? "present" : "absent");
+
+// Two digits, or more where a number just below its operating point would look equal to it.
+const digitsOf = (value, point) => (point !== null && value < point ? [2, 3].find((count) => value.toFixed(count) !== point.toFixed(count)) ?? 4 : 2);
+
+// A finding's heading, number and place on the scale; null for no finding. `kind` is one of HEADINGS.
+function showScale(root, kind, finding) {
+  const put = (selector, text) => { root.querySelector(selector).textContent = text; };
+  const value = finding && (finding.probability ?? finding.score), point = finding?.operating_point ?? null, operating = root.querySelector(".operating");
+  root.dataset.verdict = kind;
+  put("h2", HEADINGS[kind]);
+  put(".number", finding ? value.toFixed(digitsOf(value, point)) : "");
+  put(".legend", !finding ? "" : finding.probability === null ? "score from 0 to 1" : `probability · evidence from ${point.toFixed(digitsOf(value, point))} on`);
+  operating.hidden = point === null;
+  operating.style.left = `${100 * (point ?? 0)}%`;
+  root.querySelector(".mark").style.left = `${100 * clamp(value ?? 0, 0, 1)}%`;
+}
 
 // `root` is the section of the answer; `spoken` says it to screen readers.
 function createVerdict(root, spoken) {
@@ -15,22 +40,16 @@ function createVerdict(root, spoken) {
   // `kind`: one of HEADINGS. `finding`: what is answered, or null. `sentence`: the doubt or the problem. `insisted`: its map is shown
   // although it is judged absent. `stale`: the server did not answer since, so this belongs to an earlier description.
   function show({ kind, finding, sentence = "", warnings = "", insisted = false, stale = false }) {
-    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, value = judged && (judged.probability ?? judged.score);
-    const anyway = find(".anyway");
-    root.dataset.verdict = kind;
+    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, anyway = find(".anyway"), said = find(".said");
+    showScale(root, kind, judged);
     root.classList.toggle("stale", stale);
-    put("h2", HEADINGS[kind]);
-    put(".number", judged ? value.toFixed(2) : "");
-    put(".legend", judged ? legend(judged) : "");
-    put(".words", stale ? `The server does not answer. This is still the answer to “${finding.text}”.` : wordsFor(kind, finding, sentence, insisted));
+    put(".words", stale ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
     put(".warning", judged ? warnings : "");
-    find(".warning").title = judged ? warnings : "";
-    find(".operating").hidden = judged?.operating_point == null;
-    find(".operating").style.left = `${100 * (judged?.operating_point ?? 0)}%`;
-    find(".mark").style.left = `${100 * clamp(value ?? 0, 0, 1)}%`;
-    anyway.textContent = kind === "doubt" ? "Go on anyway" : "Show the map anyway";
-    anyway.setAttribute("aria-pressed", String(insisted));
-    anyway.disabled = kind !== "absent" && kind !== "doubt";
+    said.scrollTop = 0;
+    said.scrollHeight > said.clientHeight ? said.tabIndex = 0 : said.removeAttribute("tabindex");
+    [anyway.textContent, anyway.title] = ANYWAY[kind] ?? ANYWAY.absent;
+    anyway.setAttribute("aria-pressed", String(kind === "absent" && insisted));
+    anyway.disabled = kind !== "absent" && kind !== "doubt" && !(kind === "problem" && finding);
     speak();
   }
 
@@ -43,17 +62,14 @@ function createVerdict(root, spoken) {
   return { show };
 }
 
+const quote = (text) => `“${text.length > QUOTED ? `${[...text].slice(0, QUOTED).join("").trimEnd()}…` : text}”`;
+
 function wordsFor(kind, finding, sentence, insisted) {
   if (kind === "doubt" || kind === "problem") return sentence;
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  if (kind === "absent") return `No evidence for “${finding.text}”${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
+  if (kind === "absent") return `No evidence for ${quote(finding.text)}${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
   if (kind === "present") return strongest(finding.grid);
   return "No verdict on this: the map shows where the description fits best, not whether it is there.";
-}
-
-function legend(finding) {
-  if (finding.probability === null) return "score from 0 to 1";
-  return `probability · evidence from ${finding.operating_point.toFixed(2)} on`;
 }
 
 // Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).

@@ -17,9 +17,9 @@
 //   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
 //   setMode("pan" | "window" | "box" | "outline")   what dragging does
 //   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text), showSide(text)
-//   peek(rows | null | undefined)     another map (or none) for as long as something is held; undefined ends it
+//   peek(rows | null | undefined)     another map in the last pane (or none in any) for as long as something is held; undefined ends it
 //   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
-//   render(options)                   the last pane as a canvas at the film's size: { overlay, caption: [line, …], spacing }
+//   render(options)                   a pane as a canvas at the film's size: { overlay, caption: [line, …], spacing, pane (from 0; the last), largest }
 //   film, image, grid, transform, valueAt(x, y), actions, painted, size, element     what is shown, for other scripts and tests
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
@@ -47,7 +47,7 @@ function createViewer(root, options) {
   const place = createPlace({ size: () => [paneWidth(), paneHeight()], film: () => film, moved() { painter.touch(); paint(); }, repaint: () => paint() });
   const painter = createPainter({
     size: () => [paneWidth(), paneHeight()], layers: () => [film?.levels[0].planes.length ?? 0, panes.length],
-    films: paintFilms, maps: (...how) => panes.forEach((pane, i) => paintPane(pane, maps[i], ...how)), shapes: paintShapes,
+    films: paintFilms, maps: (...how) => panes.forEach((pane) => paintPane(pane, ...how)), shapes: paintShapes,
   });
   const paint = painter.ask;
 
@@ -65,7 +65,7 @@ function createViewer(root, options) {
     panes.forEach((pane, i) => {
       const own = beside && i === count - 1, { title = "", note = "" } = own ? { title: "Ground truth" } : maps[i] ?? {};
       pane.truth = own || over;
-      pane.title.textContent = title;
+      pane.title.textContent = pane.title.title = title;
       pane.note.textContent = note;
       pane.close.hidden = !options.onClose || own || count === 1;
       pane.close.setAttribute("aria-label", `Close ${title || "this map"}`);
@@ -93,9 +93,9 @@ function createViewer(root, options) {
     }
   }
 
-  function paintPane(pane, shown, width, height, scale) {
+  function paintPane(pane, width, height, scale) {
     prepare(pane.mapContext, width, height, scale);
-    const map = held === undefined ? shown?.map : held;
+    const map = mapOf(pane);
     const visible = Boolean(film && map && display.map);
     if (pane === panes[0]) root.dataset.map = visible ? "shown" : "none";
     if (visible) paintMap(pane.mapContext, map, film, scaled(place.at, scale), { ...display, colors: tables[display.colors] });
@@ -154,7 +154,11 @@ function createViewer(root, options) {
 
   const say = (text) => { readout.textContent = text; };
   const within = (x, y) => film && x >= 0 && y >= 0 && x < film.width && y < film.height;
-  const mapOf = (pane) => (held === undefined ? maps[panes.indexOf(pane)]?.map : held);
+  // The map a pane shows; of panes side by side only the last one shows that of peek(), and all show none.
+  function mapOf(pane) {
+    const at = panes.indexOf(pane);
+    return held === undefined || (held && at !== maps.length - 1) ? maps[at]?.map : held;
+  }
 
   function valueAt(x, y, pane = panes[0]) {
     const map = mapOf(pane);
@@ -216,6 +220,7 @@ function createViewer(root, options) {
     if (button?.dataset.mode) setMode(button.dataset.mode);
     else if (button) actions[button.dataset.act]();
   });
+  find("[data-act=full]").hidden = !document.fullscreenEnabled;
   document.addEventListener("fullscreenchange", () => find("[data-act=full]").setAttribute("aria-pressed", String(document.fullscreenElement === root)));
 
   // --- what is shown ----------------------------------------------------------------------------------------------------------
@@ -272,8 +277,8 @@ function createViewer(root, options) {
     showGate(text) { find(".gate").textContent = text; },
     // What lies on the left edge of the image, and that it is assumed; "" for nothing.
     showSide(text) { sideLetter = text; for (const pane of panes) pane.letter.textContent = text; },
-    render: ({ overlay = true, caption = [], spacing = null } = {}) => renderPicture({
-      film, shades, map: overlay && display.map ? maps.at(-1)?.map : null, paint: { ...display, colors: tables[display.colors] },
+    render: ({ overlay = true, caption = [], spacing = null, pane = -1, largest } = {}) => renderPicture({
+      largest, film, shades, map: overlay && display.map ? maps.at(pane)?.map : null, paint: { ...display, colors: tables[display.colors] },
       shapes: overlay ? [...layer.truth, ...layer.shapes] : [], caption, spacing,
     }),
   };

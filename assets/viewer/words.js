@@ -16,6 +16,7 @@ function createWords(root, show) {
   return {
     // `list` as the server gives it; `columns` of the finding's grid.
     put(list, columns) {
+      root.classList.remove("more");
       words = list.filter(({ text }) => /[\p{L}\p{N}]/u.test(text)).map((word) => ({ ...word, grid: readGrid(word.grid, columns) }));
       root.replaceChildren(...words.map(({ text, known, pull }) => {
         const made = document.createElement("button");
@@ -26,6 +27,7 @@ function createWords(root, show) {
         made.title = known ? `${pull.toFixed(2)} of this word's own map where the whole description's is strongest` : "not a word the model knows";
         return made;
       }));
+      root.classList.toggle("more", root.scrollHeight > root.clientHeight + 4);
     },
   };
 }

@@ -97,6 +97,21 @@ def test_nothing_yet(study, tmp_path):
     assert all(isinstance(figure, go.Figure) for figure in _figures(study, pd.DataFrame(), found))
 
 
+@pytest.mark.parametrize("answered", [1, 2, 3, 25, 26])
+def test_a_study_just_begun(filled, study, analysed, answered):
+    """One reader, then a second one; at first all cases have the same truth."""
+    some = analysed[0].head(answered)
+    for truth in (True, False):
+        known = {
+            case: dataclasses.replace(each, truth=truth) for case, each in references(filled, study).items()
+        }
+        found = results.analyse(study, some, known)
+        assert found.counts["count"].sum() == (some["repeat"] == 0).sum()
+        assert found.roc.empty and found.curves.empty  # not to be had from one side
+        for figure in _figures(study, pd.DataFrame(), found):
+            assert "nan" not in str(figure.layout.title.text)
+
+
 def test_figures_show_the_tables(filled, study, analysed):
     _, found = analysed
     for figure in _figures(study, frames.overview(filled), found):

@@ -14,6 +14,12 @@ from tests.web.test_page import ask, insist
 from tests.web.test_viewer import drag, settled
 
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
+GROUND_TRUTH = "#ground_truth .viewer"
+COMPARED = {
+    "chest_film": ("lung opacity", "cardiomegaly", "left pleural effusion"),
+    "retina": ("macula", "hard exudates", "optic disc"),
+    "immunohistochemistry": ("cell nuclei", "colon glands", "glands with stained nuclei"),
+}
 
 
 def first_screen(page: Page) -> None:
@@ -21,29 +27,27 @@ def first_screen(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
-    open_example(page, "chest_film")
-    for description in ("left pleural effusion", "lung opacity"):
+    """On the example that the page opens with: the model sees something on it."""
+    name = page.locator("#probe .example[aria-pressed=true]").get_attribute("data-example")
+    *others, last = COMPARED[name]
+    for description in others:
         ask(page, description)
         page.click(".keep")
-    ask(page, "cardiomegaly")
+    ask(page, last)
     insist(page)
     page.click("[data-mode=box]")
-    drag(page, (330, 230), (420, 370))
+    drag(page, (330, 230), (420, 330))
     page.click("[data-mode=pan]")
     page.click("[data-offer=scan]")
     page.wait_for_selector(".scan .bar")
 
 
-def fundus(page: Page) -> None:
-    open_example(page, "retina")
-    ask(page, "optic disc")
-    insist(page)
-
-
-def open_example(page: Page, name: str) -> None:
-    if page.locator("#probe .example[aria-pressed=true]").get_attribute("data-example") != name:
-        page.click(f"#probe [data-example={name}]")
-        page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
+def ground_truth(page: Page) -> None:
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector(f"{GROUND_TRUTH}[data-answer='1'][data-state='ready']")
+    page.click("[data-compare=both]")
+    page.wait_for_selector(f"{GROUND_TRUTH}[data-answer='2'][data-state='ready']")
+    page.wait_for_function(f"document.querySelector('{GROUND_TRUTH}').viewer.painted")
 
 
 def main() -> None:
@@ -56,7 +60,7 @@ def main() -> None:
 
 def take_all(playwright: Playwright, url: str) -> None:
     browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-    for scene, theme in ((first_screen, "dark"), (compare, "dark"), (fundus, "light")):
+    for scene, theme in ((first_screen, "dark"), (compare, "dark"), (ground_truth, "light")):
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script(f"localStorage['afloc-theme'] = '{theme}'; localStorage['afloc-hint'] = 'seen'")
         page.goto(url)

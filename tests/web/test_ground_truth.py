@@ -201,6 +201,23 @@ def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder
     expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Nodule")
     tab.wait_for_selector(f"{VIEWER}[data-state='ready']")
     assert tab.locator("#ground_truth tr.chosen td").nth(2).inner_text() == worst
+    at_thresholds = []
+    for threshold in (0.1, 0.2, 0.3, 0.4, 0.5):
+        move_slider(tab, threshold)
+        at_thresholds.append(shown(tab, "iou"))
+    assert np.mean(at_thresholds) == pytest.approx(float(worst), abs=1e-3)
+    tab.click("#ground_truth [data-view=set]")
+    tab.click("#ground_truth button[data-list=cases]")
+    rows.first.click()
+    place = tab.locator("#ground_truth .step output")
+    expect(place).to_have_text(f"1 of {summary['n_cases']}")
+    expect(tab.locator("text=Previous")).to_be_disabled()
+    tab.keyboard.press("j")
+    expect(place).to_have_text(f"2 of {summary['n_cases']}")
+    tab.click("text=Previous")
+    expect(place).to_have_text(f"1 of {summary['n_cases']}")
+    tab.click("#ground_truth [data-view=set]")
+    expect(tab.locator("#ground_truth .cases [aria-current]")).to_have_count(1)
     kept = data_folder / "uploads"
     assert any(kept.iterdir())
     tab.goto(f"{url}afloc/images")

@@ -150,6 +150,7 @@ def test_typing_key_by_key_ends_on_the_last_text(page, model):
 
 def test_without_the_server_the_last_answer_is_marked_as_the_earlier_one(page):
     ask(page, "cardiomegaly")
+    insist(page)
     page.context.set_offline(True)
     page.fill("textarea", "pneumothorax")
     expect(page.locator(".verdict")).to_have_class(re.compile("stale"))
@@ -220,6 +221,13 @@ def test_a_bad_file_is_a_sentence_and_the_page_goes_on(page):
     sentence = page.inner_text(".verdict .words")
     assert sentence.endswith(".") and "Traceback" not in sentence and "Doe" not in sentence
     assert ask(page, "pneumothorax") != "problem"  # the film shown before is still there
+    insist(page)
+    shown = page.get_attribute(".verdict", "data-verdict")
+    upload(page, b"{}", "view.json")
+    expect(page.locator(".verdict")).to_have_attribute("data-verdict", "problem")
+    assert page.get_attribute(".viewer", "data-map") == "shown"  # and so is what was asked of it
+    page.click("text=Back to the answer")
+    expect(page.locator(".verdict")).to_have_attribute("data-verdict", shown)
     upload(page, to_png(a_film()))
     wait_for_size(page, 240, 300)
 
@@ -350,6 +358,12 @@ def test_phone_stacks_without_sideways_scrolling(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     tops = [page.locator(box).bounding_box()["y"] for box in (".stage", ".ask", ".verdict", ".try")]
     assert tops == sorted(tops)
+    small = page.eval_on_selector_all(
+        "#bar button, [role=tab], .viewer button, .panel button, .panel select",
+        "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 34)"
+        ".map(e => e.outerHTML)",
+    )
+    assert small == []
 
 
 def test_theme_is_dark_and_a_choice_is_remembered(page):

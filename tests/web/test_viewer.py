@@ -237,14 +237,17 @@ def test_boxes_by_keyboard(page):
 
 
 def test_compare_shows_up_to_four_with_one_place_and_one_scale(page):
-    for number, description in enumerate(("pneumonia", "cardiomegaly", "lung opacity"), 2):
+    long = "opacities in both lower zones, more on the left than on the right, with air bronchograms"
+    for number, description in enumerate(("pneumonia", long, "lung opacity"), 2):
         page.keyboard.press("Escape")
         page.keyboard.press("k")
         ask(page, description)
         expect(page.locator(".viewer")).to_have_attribute("data-panes", str(number))
     expect(page.locator(".keep")).to_be_disabled()
     titles = page.locator(".caption b").all_inner_texts()
-    assert titles[1:] == ["pneumonia", "cardiomegaly", "lung opacity"]
+    assert titles[1:] == ["pneumonia", long, "lung opacity"]
+    sizes = page.eval_on_selector_all(".pane", "all => all.map(p => `${p.clientWidth} ${p.clientHeight}`)")
+    assert len(sizes) == 4 and len(set(sizes)) == 1
     page.mouse.move(800, 700)  # over the last pane
     page.mouse.wheel(0, -300)
     settled(page)
@@ -252,6 +255,26 @@ def test_compare_shows_up_to_four_with_one_place_and_one_scale(page):
     assert len(set(films)) == 1
     page.locator(".caption .close").nth(1).click()
     expect(page.locator(".caption b")).to_have_text([titles[0], *titles[2:]])
+
+
+def test_what_is_compared_is_one_picture_and_a_word_shows_in_its_own_pane(page):
+    ask(page, "pneumonia")
+    insist(page)
+    page.click(".keep")
+    ask(page, "lung opacity")
+    insist(page)
+    page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0 }})")
+    settled(page)
+    maps = "all => all.map(c => c.toDataURL())"
+    first, last = page.eval_on_selector_all("canvas.map", maps)
+    page.hover(".word")
+    settled(page)
+    kept, peeked = page.eval_on_selector_all("canvas.map", maps)
+    assert (kept == first, peeked == last) == (True, False)
+    page.click(".share")
+    picture = PIL.Image.open(io.BytesIO(download(page, "picture")))
+    plain = PIL.Image.open(io.BytesIO(download(page, "plain")))
+    assert picture.width == 2 * plain.width == 2 * 1024
 
 
 def test_ground_truth_lies_over_and_beside(page):
@@ -315,8 +338,23 @@ def test_words_have_maps_and_remarks(page, model):
     page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0.5 }})")
     settled(page)
     np.testing.assert_array_equal(canvas(page, "map"), whole)
-    ask(page, "effuson")
-    expect(page.locator(".word.unknown")).to_have_text("effuson")
+    ask(page, "effuson xqzt")
+    expect(page.locator(".word.unknown")).to_have_text(["effuson", "xqzt"])
+    expect(page.locator(".verdict .warning")).to_contain_text("does not know “effuson”, “xqzt”")
+
+
+def test_the_words_of_a_long_description_unfold_over_what_is_below(page):
+    ask(page, "patchy opacities in both lower zones and a small effusion on the left " * 2)
+    place = "document.querySelector('.verdict').getBoundingClientRect().top"
+    top = page.evaluate(place)
+    page.hover(".word >> nth=0")
+    page.hover(".word >> nth=20")
+    expect(page.locator(".gate")).to_contain_text("alone")
+    assert page.evaluate(place) == top and page.locator(".word").nth(20).bounding_box()["y"] > top
+    page.hover(".stage")
+    page.locator(".word").nth(25).focus()
+    expect(page.locator(".word").nth(25)).to_be_in_viewport()
+    expect(page.locator(".gate")).to_contain_text("alone")
 
 
 def test_a_cat_is_doubted_and_the_user_may_go_on(page):
@@ -418,7 +456,7 @@ def test_axe_finds_no_serious_fault(open_page, theme):
     check("first screen")
     page.click("[data-mode=box]")
     drag(page, (300, 300), (400, 400))
-    ask(page, "no left effuson")
+    ask(page, "no left effuson, xqzt nor any opacity in either of the two lungs or elsewhere")
     insist(page)
     check("a map and a box")
     page.click(".keep")
@@ -431,3 +469,61 @@ def test_axe_finds_no_serious_fault(open_page, theme):
         page.wait_for_selector(f"{sheet}[open]")
         check(sheet)
         page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+    page.click("[data-compare=both]")
+    page.wait_for_selector("#ground_truth .viewer[data-answer='2']")
+    check("ground truth")
+    page.click("[data-view=set]")
+    check("a set")
+    page.get_by_role("tab", name="Reader study").click()
+    check("sign in")
+    page.fill("#study [name=code]", "demo-1")
+    page.keyboard.press("Enter")
+    page.click("#study .card .go")
+    page.wait_for_selector("#study .viewer[data-case='0'][data-state='ready']")
+    check("a case")
+    page.get_by_role("tab", name="Results").click()
+    page.fill("#results [name=code]", "demo-coordinator")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results .part")
+    check("results")
+
+
+def test_each_tab_has_a_sheet_of_its_own_keys(open_page):
+    page = open_page()
+
+    def keys(tab):
+        page.locator(f"#{tab} .keys[open]").wait_for()
+        said = page.locator(f"#{tab} .keys dt").all_text_contents()
+        page.keyboard.press("Escape")
+        return {key for text in said for key in text.split()}
+
+    page.focus(".stage")
+    page.keyboard.press("?")
+    assert {"/", "x", "n", "k", "h", "b", "?"} < keys("probe")
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+    page.click("#bar .keysheet")
+    shown = keys("ground_truth")
+    assert {"/", "h", "b"} < shown and not {"x", "n", "k", "s"} & shown
+    for tab, name in (("study", "Reader study"), ("results", "Results")):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_selector(f"#{tab} .card")
+        page.click("#bar .help")
+        page.locator(f"#{tab} .about[open]").wait_for()
+        page.keyboard.press("Escape")
+
+
+def test_a_large_screen_has_large_controls(open_page):
+    heights = {}
+    for width in (1440, 2560, 3840):
+        page = open_page(width, width * 9 // 16)
+        boxes = [
+            page.locator(part).first.bounding_box()
+            for part in ("#bar .bar", ".tools", ".modes button", ".word")
+        ]
+        heights[width] = [box["height"] for box in boxes]
+        assert page.evaluate("document.documentElement.scrollHeight") == width * 9 // 16
+    for width, scale in ((2560, 1.25), (3840, 1.6)):
+        assert heights[width] == pytest.approx([scale * height for height in heights[1440]], rel=0.05)
