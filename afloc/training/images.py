@@ -56,6 +56,7 @@ class ImageStage(Stage):
             seed,
             templates=recipe.templates,
             reports=recipe.reports,
+            healthy=recipe.healthy,
             contraries="contraries" not in without,
         )
         self.pictures = decode_images(

@@ -29,7 +29,6 @@ OPPOSITE_SIDE = {"left": "right", "right": "left"}
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
 EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
-EMPTY = 0.5  # of a source, how often images without a pathology come up for each with one
 PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
 HELD_BACK = 12  # one patient in so many is left out of training
 MIN_BOTH_WAYS = 5  # a source teaches a finding only if it has at least so many images with it and without it
@@ -242,14 +241,22 @@ class Sampler:
 
     `templates` phrasings of common findings join each batch; a row brings its report (several sentences in
     one) with probability `reports`. A batch is a function of seed and step alone, so that a run resumes
-    exactly. Without `contraries`, nothing is asked for being the contrary of what a row says.
+    exactly. Of each source, images without a pathology come up at least `healthy` times as often as those
+    with one. Without `contraries`, nothing is asked for being the contrary of what a row says.
     """
 
     def __init__(
-        self, pairs: list[Pair], seed: int, *, templates: int, reports: float, contraries: bool = True
+        self,
+        pairs: list[Pair],
+        seed: int,
+        *,
+        templates: int,
+        reports: float,
+        healthy: float = 0.0,
+        contraries: bool = True,
     ):
         self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
-        self.contraries = contraries
+        self.healthy, self.contraries = healthy, contraries
         self.modality = pairs[0].modality
         self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
         counts = defaultdict(lambda: [0, 0])
@@ -268,11 +275,8 @@ class Sampler:
         self.chances = self._row_chances(Counter(finding for pair in pairs for finding in pair.told))
 
     def _row_chances(self, totals: Counter) -> np.ndarray:
-        """A row comes up in proportion to one over the root of how common its rarest finding is.
-
-        Of each source, what has no pathology comes up at least EMPTY times as often as what has one, lest a
-        source be learned for its patients.
-        """
+        """A row comes up in proportion to one over the root of how common its rarest finding is, but for what
+        `healthy` asks for."""
         entries = load_findings(self.modality)
         floor = 0.5 / len(self.pairs) ** 0.5
         chances = np.zeros(len(self.pairs))
@@ -283,7 +287,7 @@ class Sampler:
                 chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in pair.told), default=floor)
         for source in np.unique(sources):
             empty, others = ((sources == source) & each for each in (~ill, ill))
-            short = EMPTY * chances[others].sum() / max(chances[empty].sum(), 1e-9)
+            short = self.healthy * chances[others].sum() / max(chances[empty].sum(), 1e-9)
             if short > 1:
                 chances[empty] = np.minimum(short * chances[empty], COMMON**-0.5)
         return chances / chances.sum()

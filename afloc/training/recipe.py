@@ -36,7 +36,8 @@ class ImageRecipe:
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
     row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
     attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
-    that is made of two pictures, so that what is seen in one has a place. `smoothing` is the sigma of the
+    that is made of two pictures, so that what is seen in one has a place. `healthy` is how often, of each
+    source, images without a pathology come up at least for each with one. `smoothing` is the sigma of the
     maps as a share of the side, `words` the share of the word level in them. `unplaced` are the findings
     whose maps have been seen not to find the place; every answer on them says so.
     """
@@ -53,6 +54,7 @@ class ImageRecipe:
     projection_rate: float = 1e-3
     weight_decay: float = 0.02
     joined: float = 0.0
+    healthy: float = 0.0
     smoothing: float = SMOOTHING
     words: float = WORDS
     unplaced: tuple[str, ...] = ()

@@ -86,7 +86,7 @@ def test_of_each_source_images_without_a_pathology_come_up_too():
     normal = [Pair(None, "a", "chest_xray", (), facts_of((said("nodule", "denied"),), "chest_xray"))] * 40
     pairs = close_world([*normal, *rows("a", {"nodule": 60, "cardiomegaly": 60})], "chest_xray")
     assert pairs[-1].told == {"cardiomegaly"} and pairs[0].told == frozenset()
-    chances = Sampler(pairs, 0, templates=0, reports=0).chances
+    chances = Sampler(pairs, 0, templates=0, reports=0, healthy=0.5).chances
     assert chances[:40].sum() == pytest.approx(chances[40:].sum() / 2)
 
 
