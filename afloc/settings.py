@@ -35,6 +35,12 @@ def _log(text: str) -> str:
     return text
 
 
+def _sign_in(text: str) -> str | None:
+    if text not in ("", "oauth"):
+        raise ValueError("oauth, or nothing")
+    return text or None
+
+
 def _hash_or_none(text: str) -> str | None:
     try:
         return check_hash(text) if text else None
@@ -139,6 +145,12 @@ SETTINGS = (
         "Hash of the password that opens the page, from `python -m afloc password`; empty for no sign-in.",
         _hash_or_none,
         secret=True,
+    ),
+    Setting(
+        "AFLOC_SIGN_IN",
+        "",
+        "oauth: one signs in with Hugging Face, on a Space; empty for the password, if there is one.",
+        _sign_in,
     ),
     Setting(
         "AFLOC_RATE",

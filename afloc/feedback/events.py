@@ -38,7 +38,8 @@ COLUMNS = (
            "(a reading not finished), consent, withdrawal (takes back the row in `replaces`), reference (the "
            "reference standard of a case)."),
     Column("session", "VARCHAR", "Random name of the open page."),
-    Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with)."),
+    Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with); of "
+           "feedback, the user name of who signed in with Hugging Face."),
     Column("study", "VARCHAR", "The study's id."),
     Column("study_version", "VARCHAR", "12 hexadecimal digits that stand for the study as it was then."),
     Column("case_id", "VARCHAR", "The case's id in the study."),

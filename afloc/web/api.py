@@ -69,6 +69,7 @@ def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None
         comment: str = "",
         regions: list | None = None,
         id: str | None = None,
+        profile: gr.OAuthProfile | None = None,  # gradio's; no client sends it
     ) -> dict:
         """Save whether the model's answer is right: yes, partly, elsewhere or absent; returns the row's id.
 
@@ -81,7 +82,7 @@ def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None
         said |= {"comment": comment, "regions": regions, "id": id}
         try:
             view = model.encode(read_upload(image, uploads))
-            return show_saved(save_feedback(store, model, view, said))
+            return show_saved(save_feedback(store, model, view, said, profile and profile.username))
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from afloc.errors import ImageError
-from afloc.web import signin
+from afloc.web import oauth, signin
 from afloc.web.answers import explain
 from afloc.web.limits import Limit, TooManyError, client, name_client
 from afloc.web.logs import log_request
@@ -21,11 +21,11 @@ from afloc.web.metrics import METRICS
 from afloc.web.policy import fixed_headers
 from afloc.web.signin import SignIn
 
-HEALTH, FIGURES = "/health", "/metrics"
+HEALTH, FIGURES, LOGOUT = "/health", "/metrics", "/logout"
 FILES = ("/gradio_api/upload", "/afloc/images", "/afloc/sets")  # what takes a file of an image or a set
 STATIC = ("/assets/", "/static/", "/svelte/")
 ROUTES = (
-    *("/", HEALTH, FIGURES, signin.PATH, "/logout"),
+    *("/", HEALTH, FIGURES, signin.PATH, *oauth.PATHS),
     *("/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"),
     *("/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/component_server"),
     *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel", "/gradio_api/reset"),
@@ -42,7 +42,10 @@ class TooLargeError(ImageError):
 
 
 class Door:
-    """ASGI: `app` behind the door. `rates`: requests a second of one client and of all together."""
+    """ASGI: `app` behind the door. `rates`: requests a second of one client and of all together.
+
+    `by_hub`: the app's sign-in is that with Hugging Face (`oauth`).
+    """
 
     def __init__(
         self,
@@ -51,11 +54,14 @@ class Door:
         rates: tuple[float, float],
         sign_in: SignIn | None = None,
         framed: bool = False,
+        by_hub: bool = False,
     ):
         self._app = app
         self._upload_mb = upload_mb
         self._limit = Limit(*((rate, BURST * rate) for rate in rates))
         self._sign_in = sign_in
+        used = oauth.PATHS if by_hub else (signin.PATH, LOGOUT) if sign_in else ()
+        self._closed = {_UNKNOWN, signin.PATH, *oauth.PATHS}.difference(used)
         self._headers = fixed_headers(framed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,10 +123,9 @@ class Door:
                 return await self._sign_in.enter(request)
             if not self._sign_in.knows(request):
                 return self._sign_in.ask(request)
-            if route == "/logout":
+            if route == LOGOUT:
                 return self._sign_in.leave(request)
-        closed = route == _UNKNOWN or (not self._sign_in and route in (signin.PATH, "/logout"))
-        return _say("There is no such page.", 404) if closed else None
+        return _say("There is no such page.", 404) if route in self._closed else None
 
 
 _UNKNOWN = "other"

@@ -12,6 +12,7 @@ from afloc.feedback.events import Event
 from afloc.feedback.store import Saved, Store
 from afloc.locate import Finding, Model, View
 from afloc.web.answers import GONE, answering, read_description
+from afloc.web.oauth import user
 from afloc.web.store import ImageStore
 
 AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
@@ -31,19 +32,23 @@ def feedback_functions(model: Model, images: ImageStore, store: Store) -> list[C
         if opened is None:
             return GONE
         view = opened.view(model, said.get("modality"))
-        return show_saved(save_feedback(store, model, view, said))
+        return show_saved(save_feedback(store, model, view, said, user.get()))
 
     @answering
     def withdraw(said: dict) -> dict:
         """{"id", "session", "replaces"} to {"id", "time"}: takes back the row `replaces` of the session."""
         replaced = own_row(store, said)
-        event = Event("withdrawal", session=said["session"], replaces=replaced, id=said.get("id"))
+        event = Event(
+            "withdrawal", session=said["session"], reader=user.get(), replaces=replaced, id=said.get("id")
+        )
         return show_saved(store.record(event))
 
     return [feedback, withdraw]
 
 
-def save_feedback(store: Store, model: Model, view: View, said: Mapping[str, Any]) -> Saved:
+def save_feedback(
+    store: Store, model: Model, view: View, said: Mapping[str, Any], reader: str | None = None
+) -> Saved:
     """Save feedback on the model's answer to `said["description"]`; returns after the commit.
 
     `said`: description, agreement (one of `AGREEMENTS`), confidence (1 to 5), comment, regions, threshold,
@@ -60,6 +65,7 @@ def save_feedback(store: Store, model: Model, view: View, said: Mapping[str, Any
     named = {"id": said["id"]} if said.get("id") else {}
     event = Event(
         "feedback",
+        reader=reader,
         description=finding.text,
         answers=answers,
         replaces=own_row(store, said) if said.get("replaces") else None,

@@ -20,8 +20,9 @@ from afloc.feedback.study import read_studies
 from afloc.locate import Model, load_model
 from afloc.settings import Settings
 from afloc.web.api import Page, add_endpoints
-from afloc.web.door import Door
+from afloc.web.door import FIGURES, HEALTH, Door
 from afloc.web.ground_truth import ground_truth_tab
+from afloc.web.oauth import SignedIn, check_place
 from afloc.web.operations import operations_routes
 from afloc.web.policy import NameScripts
 from afloc.web.probe import probe_tab
@@ -75,6 +76,9 @@ def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads:
 
 def build_site(settings: Settings, framed: bool = False) -> Site:
     """Load the model and build the page. `framed`: Hugging Face may show it in a frame. Raises AFLocError."""
+    by_hub = settings.sign_in == "oauth"
+    if by_hub:
+        check_place(settings.password)
     model = load_model(settings.model, settings.device)
     store = ImageStore(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
@@ -119,8 +123,9 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     page.app = app.routes[-1].app
     page.app.uploaded_file_dir = uploads.name
     sign_in = SignIn(settings.password, framed) if settings.password else None
+    inside = SignedIn(app, (HEALTH, FIGURES), framed) if by_hub else app
     rates = settings.rate, settings.rate_all
-    return Site(Door(app, settings.max_upload_mb, rates, sign_in, framed), page)
+    return Site(Door(inside, settings.max_upload_mb, rates, sign_in, framed, by_hub), page)
 
 
 def _keep_until_the_end(feedback: Store, settings: Settings, uploads: TemporaryDirectory):

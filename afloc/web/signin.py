@@ -24,6 +24,11 @@ COOKIE = "afloc-session"
 HOURS = 12
 MOST_SESSIONS = 10_000
 PLEASE = "Please sign in."
+_FORM = f"""<form method="post" action="{PATH}">
+<label>Password
+<input type="password" name="password" autocomplete="current-password" required autofocus></label>
+<button>Sign in</button>
+</form>"""
 
 
 class SignIn:
@@ -42,7 +47,7 @@ class SignIn:
 
     def ask(self, request: Request) -> Response:
         """What somebody who is not signed in gets, whatever they asked for."""
-        return self._form(request, PLEASE, 401)
+        return refuse(request, PLEASE, 401, _FORM)
 
     async def enter(self, request: Request) -> Response:
         """The answer to a password."""
@@ -53,7 +58,7 @@ class SignIn:
                 if not await run_in_threadpool(matches, password, self._hashed):
                     raise AccessError("This is not the password: check it and try again.")
         except AccessError as error:
-            return self._form(request, str(error), 429 if isinstance(error, TooManyError) else 401)
+            return refuse(request, str(error), 429 if isinstance(error, TooManyError) else 401, _FORM)
         page = wants_page(request)
         answer = RedirectResponse(_root(request), 303) if page else JSONResponse({"success": True})
         answer.headers["Set-Cookie"] = self._cookie(request, self._begin(), HOURS * 3600)
@@ -82,11 +87,13 @@ class SignIn:
             parts += ["SameSite=Lax", *(["Secure"] if request.url.scheme == "https" else [])]
         return "; ".join(parts)
 
-    def _form(self, request: Request, sentence: str, status: int) -> Response:
-        if not wants_page(request):
-            return JSONResponse({"error": sentence}, status)
-        page = read_asset("signin.html").replace("{{sentence}}", sentence).replace("{{action}}", PATH)
-        return HTMLResponse(page, status)
+
+def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
+    """What somebody who is not signed in is told; `way`: the markup of the page that lets them in."""
+    if not wants_page(request):
+        return JSONResponse({"error": sentence}, status)
+    page = read_asset("signin.html").replace("{{sentence}}", sentence).replace("{{way}}", way)
+    return HTMLResponse(page, status)
 
 
 def wants_page(request: Request) -> bool:
