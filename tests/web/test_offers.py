@@ -29,7 +29,7 @@ def sees(model, example):
 
 @dataclass
 class Seer:
-    """A model that sees the finding of the images of one modality, and a high place (shares of its sides)."""
+    """A model that sees the finding of the images of one modality, high in a place of its own."""
 
     sees: str
     at: tuple[float, float]
