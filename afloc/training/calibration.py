@@ -18,12 +18,13 @@ from afloc.training.pictures import as_they_are
 from afloc.training.statements import AFFIRMED, Statement
 
 SPECIFICITY = 0.92  # a little above the 0.9 to be kept on new patients
-ENOUGH = 12  # present cases a family needs for an operating point of its own
+ENOUGH = 12, 8  # images with and without a finding that a family needs for an operating point of its own
 ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say in the operating point
 ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
 CHUNK = 32
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
+ENOUGH_SIDED = 12  # answers on a side, to tell whether it can
 SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
@@ -58,7 +59,8 @@ def calibrate(stage: ImageStage) -> dict:
     presence = {"other": operating_point(logits, targets, sources)}
     for family in sorted(set(families)):
         mine = families == family
-        if min((targets[:, mine] == present).sum() for present in (0, 1)) >= 2 * ENOUGH:
+        having, lacking = ((targets[:, mine] == present).any(1).sum() for present in (1, 0))
+        if having >= ENOUGH[0] and lacking >= ENOUGH[1]:
             presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
     return {
         "levels": levels,
@@ -131,7 +133,7 @@ def tells_sides(stage: ImageStage, images: Tensor) -> bool:
         one = (targets == 1).any(1) & (targets == 0).any(1)
         correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
         right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())
-    return right + wrong >= ENOUGH and right / (right + wrong) >= SIDES_SHARE
+    return right + wrong >= ENOUGH_SIDED and right / (right + wrong) >= SIDES_SHARE
 
 
 def _held_back(stage: ImageStage) -> np.ndarray:
