@@ -110,24 +110,17 @@ class View:
     def locate_all(self, descriptions: Iterable[str]) -> list[Finding]:
         """Score and map of each description, in their order; their texts are encoded together."""
         descriptions = list(descriptions)
-        paper_rules = self.protocol == "paper"
-        read = self._model.read_paper_text if paper_rules else self._model.read_text
-        read_all = [read(text) for text in descriptions]
-        tokens, placed = [each for each, _ in read_all], []
-        if not paper_rules:
-            placed = [self._model.read_text(affirmed_part(text, self.modality))[0] for text in descriptions]
+        read = self._model.read_paper_text if self.protocol == "paper" else self._model.read_text
+        tokens, warnings = zip(*map(read, descriptions), strict=True) if descriptions else ((), ())
+        placed = [self._placed(text, each) for text, each in zip(descriptions, tokens, strict=True)]
         features = self._model.encode_texts([*tokens, *placed])
-        whole, placed = features[: len(tokens)], features[len(tokens) :]
+        answer = self._paper_finding if self.protocol == "paper" else self._native_finding
         findings = []
-        for index, (text, (_, warning)) in enumerate(zip(descriptions, read_all, strict=True)):
-            name = clean_text(text)
-            finding = (
-                self._paper_finding(name, whole[index])
-                if paper_rules
-                else self._native_finding(name, whole[index], placed[index])
-            )
+        for text, whole, part, warning in zip(
+            descriptions, features[: len(tokens)], features[len(tokens) :], warnings, strict=True
+        ):
             warning = " ".join(filter(None, (warning, self._place_warning(text), self._model.notice))) or None
-            findings.append(replace(finding, warning=warning))
+            findings.append(replace(answer(clean_text(text), whole, part), warning=warning))
         return findings
 
     @property
@@ -168,6 +161,11 @@ class View:
             return self.locate_all(e.simple for e in load_findings(self.modality).values() if not e.normal)
         return self.locate_all(sentence_for_label(name, self.modality) for name in findings)
 
+    def _placed(self, text: str, tokens: Tokens) -> Tokens:
+        """What of a description has a place on the map: under protocol `paper` all of it."""
+        part = text if self.protocol == "paper" else affirmed_part(text, self.modality)
+        return tokens if part == text else self._model.read_text(part)[0]
+
     @torch.inference_mode()
     def _native_finding(self, text: str, features: TextFeatures, placed: TextFeatures) -> Finding:
         calibration = self._model.calibration(self.modality)
@@ -181,7 +179,7 @@ class View:
         return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
 
     @torch.inference_mode()
-    def _paper_finding(self, text: str, features: TextFeatures) -> Finding:
+    def _paper_finding(self, text: str, features: TextFeatures, _: TextFeatures) -> Finding:
         letterbox = Letterbox.paper(self.image.height, self.image.width, paper.SIZE)
         report = features.report[0]
         heatmap = paper.similarity_map(self._features.deep[0], report)

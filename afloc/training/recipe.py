@@ -89,6 +89,8 @@ class Recipe:
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.joint is not None and self.without:
+            raise SettingsError("A [joint] recipe leaves nothing out: no ablation is made of it.")
         if unknown := sorted(set(self.without) - set(WITHOUT)):
             raise SettingsError(f"A recipe can do without {', '.join(WITHOUT)}, not without {unknown[0]!r}.")
 

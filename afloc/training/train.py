@@ -47,8 +47,10 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     """
     start()
     torch.manual_seed(recipe.seed)
-    if only is not None and only not in (stages := ("language", *recipe.images)):
-        raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(stages)}.")
+    stages = [] if recipe.joint or "language" in recipe.without else ["language"]
+    stages += recipe.images
+    if only is not None and only not in stages:
+        raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(stages) or 'one only'}.")
     if recipe.joint is not None:
         return train_jointly(recipe, data, folder)
     image_start, text_start = starting_files()
