@@ -3,7 +3,8 @@ show it, and which cannot.
 
 Textbook knowledge, not marks: nothing lies outside the retina or on bare glass; hard exudates and drusen are
 small, bright and round, haemorrhages and microaneurysms small, dark and round, which vessels are not; nuclei
-are what haematoxylin stains, and glands are what the pinker stroma is not.
+are what haematoxylin stains; glands are epithelium, bluer in bulk than the stroma, and what it encloses, and
+polyps, adenomas and adenocarcinomas are of that epithelium.
 """
 
 from collections.abc import Callable
@@ -11,13 +12,24 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+from scipy.ndimage import (
+    binary_closing,
+    binary_dilation,
+    binary_erosion,
+    binary_opening,
+    gaussian_filter,
+    maximum_filter,
+    minimum_filter,
+)
 from skimage.color import rgb2hed
 from skimage.feature import hessian_matrix, hessian_matrix_eigvals
+from skimage.filters import threshold_otsu
+from skimage.measure import label
+from skimage.morphology import remove_small_objects
 from torch import Tensor
 
 CELL = 8  # pixels a side
-PALE = 0.3  # optical density of green below which little is stained
+PALE = 0.7  # of the range of grey: where the darkest colour is brighter, little is stained
 DARK = 0.12  # of the range of grey: what is darker was not photographed
 
 Seen = tuple[np.ndarray, np.ndarray]  # what can show it and what cannot, bool (cells, cells)
@@ -25,25 +37,30 @@ Look = Callable[[np.ndarray, np.ndarray], Seen]  # of a picture (S, S, 3), 0 …
 
 
 class Looks:
-    """The looks of a batch of pictures (B, 3, S, S), 0 … 255; each is worked out once, when it is asked for.
+    """The looks of one picture (3, S, S), 0 … 255, or of the part of it in `region`, bool (S/8, S/8), as if
+    no more had been photographed; each is worked out once, when it is asked for.
 
     A chest film has none: what is dark or bright in it depends on what lies before and behind.
     """
 
-    def __init__(self, pixels: Tensor, modality: str):
-        self._pictures = pixels.permute(0, 2, 3, 1).numpy() / 255
-        self._field = {"fundus": retina, "histopathology": tissue}.get(modality)
+    def __init__(self, pixels: Tensor, region: Tensor, modality: str):
+        find_field = {"fundus": retina, "histopathology": tissue}.get(modality)
+        self._region = region.numpy()
+        if find_field is not None:
+            seen = self._region.repeat(CELL, 0).repeat(CELL, 1)[..., None]
+            self._picture = pixels.permute(1, 2, 0).numpy() / 255 * seen
+            self._field = find_field(self._picture)
+        self._known = find_field is not None
         self.of = cache(self._of)
-        self._field_of = cache(lambda row: self._field(self._pictures[row]))
 
-    def _of(self, finding: str, row: int) -> tuple[Tensor, Tensor] | None:
-        """Where picture `row` can show `finding` and where it cannot: bool (cells, cells); None if nothing
-        is known."""
-        if self._field is None:
+    def _of(self, finding: str) -> tuple[Tensor, Tensor] | None:
+        """Where the region can show `finding` and where it cannot: bool (S/8, S/8); None if nothing is
+        known."""
+        if not self._known:
             return None
-        field = self._field_of(row)
-        inside, outside = LOOKS[finding](self._pictures[row], field) if finding in LOOKS else (field, ~field)
-        return torch.from_numpy(inside), torch.from_numpy(outside)
+        look = LOOKS.get(finding)
+        inside, outside = look(self._picture, self._field) if look else (self._field, ~self._field)
+        return torch.from_numpy(inside & self._region), torch.from_numpy(outside & self._region)
 
 
 def retina(picture: np.ndarray) -> np.ndarray:
@@ -72,18 +89,37 @@ def nuclei(picture: np.ndarray, field: np.ndarray) -> Seen:
 
 
 def glands(picture: np.ndarray, field: np.ndarray) -> Seen:
-    """Epithelium and what it encloses: anything but stroma, which takes less of the blue stain for its pink.
-    The lumen may be as empty as glass."""
-    red, green = (gaussian_filter(_cells(-np.log(picture[..., c] + 1 / 256)), 1.0) for c in (0, 1))
-    inside, pink = _between(red / (green + 0.05), _cells(picture.max(-1)) > DARK, 0.6, 0.3)
-    return inside, pink & (green > PALE)
+    """Epithelium, whose nuclei stand so close that it is blue in bulk, with what it encloses: mucus, and
+    lumens as empty as glass. What is stained otherwise, and not beside it, is stroma. Where little is in
+    bulk, as at a high magnification, nothing is known."""
+    pixels = CELL // 2
+    small = picture.reshape(picture.shape[0] // pixels, pixels, -1, pixels, 3).mean((1, 3))
+    side = small.shape[0]
+    shown = binary_erosion(small.max(-1) > DARK, border_value=1)
+    pale = shown & (small.min(-1) > PALE)
+    stained = shown & ~pale
+    if not stained.any():
+        return np.zeros_like(field), _cells(shown, 2) < 0.5
+    red = gaussian_filter(-np.log(small[..., 0] + 1 / 256) * stained, side / 64)
+    blue = red / (gaussian_filter(stained.astype(float), side / 64) + 1e-3)
+    threshold = threshold_otsu(blue[stained])
+    inside = remove_small_objects(stained & (blue >= threshold), max_size=round(0.006 * side**2))
+    for holes, largest, share in ((pale, 1.0, 0.5), (shown & ~inside, 0.15, 0.7)):
+        inside = inside | _enclosed(binary_opening(holes), inside, stained, largest, share)
+    inside = binary_closing(np.pad(inside, 4, mode="edge"), iterations=2)[4:-4, 4:-4]
+    if inside.sum() < 0.1 * shown.sum():
+        return np.zeros_like(field), _cells(shown, 2) < 0.5
+    stroma = stained & (blue < threshold) & ~binary_dilation(inside, iterations=3)
+    return _cells(inside, 2) > 0.5, (_cells(stroma, 2) > 0.5) | (_cells(shown, 2) < 0.5)
 
 
 LOOKS: dict[str, Look] = {
     **dict.fromkeys(("hard_exudate", "soft_exudate", "drusen"), bright_spots),
     **dict.fromkeys(("haemorrhage", "microaneurysm", "red_lesion"), dark_spots),
     **dict.fromkeys(("nuclei", "tumor_nuclei"), nuclei),
-    **dict.fromkeys(("colon_gland", "prostate_gland"), glands),
+    **dict.fromkeys(("colon_gland", "prostate_gland", "prostate_tumor", "colorectal_polyp"), glands),
+    **dict.fromkeys(("serrated_adenoma", "low_grade_neoplasia", "high_grade_neoplasia"), glands),
+    "colorectal_adenocarcinoma": glands,
 }
 
 
@@ -122,6 +158,23 @@ def _spots(contrast: np.ndarray, field: np.ndarray, allowed: np.ndarray, share: 
     strong, weak = np.quantile(contrast[allowed], (1 - share, 0.5))
     spots = allowed & (contrast >= strong)
     return spots, (~allowed | (contrast < weak)) & ~maximum_filter(spots, 3)
+
+
+def _enclosed(
+    holes: np.ndarray, by: np.ndarray, counted: np.ndarray, largest: float, share: float
+) -> np.ndarray:
+    """The connected `holes`, at most `largest` of the picture each, of whose surroundings, as far as
+    `counted`, at least `share` are `by`."""
+    numbered = label(holes, connectivity=1)
+    found = np.zeros_like(holes)
+    for number, area in enumerate(np.bincount(numbered.ravel())[1:], 1):
+        if area > largest * holes.size:
+            continue
+        hole = numbered == number
+        around = binary_dilation(hole, iterations=holes.shape[0] // 32) & ~hole & counted
+        if around.any() and by[around].mean() >= share:
+            found |= hole
+    return found
 
 
 def _between(values: np.ndarray, field: np.ndarray, high: float, low: float) -> Seen:

@@ -95,14 +95,13 @@ def seen_places(
     pixels: Tensor, pieces: Sequence[Sequence[Piece]], asked: Iterable[tuple[int, str]], modality: str
 ) -> list[Found]:
     """Where what a row names looks as it should, within the piece that is the row's."""
-    looks = Looks(pixels, modality)
     found = []
-    for column, finding in asked:
-        for row, parts in enumerate(pieces):
-            for piece in parts:
-                if finding in piece.told and (seen := looks.of(finding, row)):
-                    inside, outside = (each & piece.region for each in seen)
-                    found.append((row, column, inside, outside))
+    for row, parts in enumerate(pieces):
+        for piece in parts:
+            looks = Looks(pixels[row], piece.region, modality)
+            for column, finding in asked:
+                if finding in piece.told and (seen := looks.of(finding)):
+                    found.append((row, column, *seen))
     return found
 
 
