@@ -65,9 +65,7 @@ class Trainer:
         groups = [(rate, [p for p in params if p.requires_grad]) for rate, params in stage.rates()]
         self.optimizer = stage.optimizer([{"params": params, "lr": rate} for rate, params in groups])
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, stage.rate_factor)
-        self.average = AveragedModel(
-            stage.modules, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
-        )
+        self.average = AveragedModel(stage.modules, multi_avg_fn=average_later_weights, use_buffers=True)
         self.losses = losses_of(stage)
         self.step = 0
 
@@ -149,6 +147,13 @@ def rate_at(step: int, steps: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def average_later_weights(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+    """Move the running averages towards the weights, after `count` averaged steps: at first by most of the
+    way, lest the starting weights count in a short run, in the end by 1 - AVERAGE_DECAY."""
+    decay = min(AVERAGE_DECAY, int(count) / (int(count) + 10))
+    get_ema_multi_avg_fn(decay)(averages, weights, count)
 
 
 class Log:
