@@ -113,14 +113,17 @@ def glands(picture: np.ndarray, field: np.ndarray) -> Seen:
     return _cells(inside, 2) > 0.5, (_cells(stroma, 2) > 0.5) | (_cells(shown, 2) < 0.5)
 
 
+GLANDULAR = (
+    *("colon_gland", "prostate_gland", "prostate_tumor", "colorectal_polyp", "serrated_adenoma"),
+    *("low_grade_neoplasia", "high_grade_neoplasia", "colorectal_adenocarcinoma"),
+)
 LOOKS: dict[str, Look] = {
     **dict.fromkeys(("hard_exudate", "soft_exudate", "drusen"), bright_spots),
     **dict.fromkeys(("haemorrhage", "microaneurysm", "red_lesion"), dark_spots),
     **dict.fromkeys(("nuclei", "tumor_nuclei"), nuclei),
-    **dict.fromkeys(("colon_gland", "prostate_gland", "prostate_tumor", "colorectal_polyp"), glands),
-    **dict.fromkeys(("serrated_adenoma", "low_grade_neoplasia", "high_grade_neoplasia"), glands),
-    "colorectal_adenocarcinoma": glands,
+    **dict.fromkeys(GLANDULAR, glands),
 }
+ALL_OF_IT = frozenset({"nuclei", *GLANDULAR})  # what looks like these is one, not only may be
 
 
 def _cells(values: np.ndarray, pixels: int = CELL, pool: Callable = np.mean) -> np.ndarray:

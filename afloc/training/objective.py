@@ -5,7 +5,8 @@ Instead of a softmax over a batch (in which two reports of a normal film would b
 each image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343),
 answered three times: by the shallow map with the words, by the deep map with the sentences, by the global
 vector with the report. A map answers through what attention finds in it: its mean weighted by its own
-softmax, over the whole image, or over the part in which it must be.
+softmax, over the whole image, or over the part in which it must be; or, of a part that a finding is known to
+fill, through every cell.
 """
 
 from collections.abc import Collection
@@ -72,7 +73,10 @@ class SigmoidObjective(nn.Module):
         maps = maps[places.image, places.description]
         inside = _on_grid(places.inside, maps)
         outside = ~_on_grid(~places.outside, maps)
-        found = functional.softplus(-self.pool(maps, inside)) * inside.flatten(1).any(1)
+        seen = inside.flatten(1)
+        everywhere = (functional.softplus(-maps.flatten(1)) * seen).sum(1) / seen.sum(1).clamp(min=1)
+        somewhere = functional.softplus(-self.pool(maps, inside)) * seen.any(1)
+        found = torch.where(places.filled, everywhere, somewhere)
         elsewhere = functional.softplus(self.pool(maps, outside)) * outside.flatten(1).any(1)
         return (found + elsewhere).mean()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from afloc.training.looks import Looks
+from afloc.training.looks import ALL_OF_IT, Looks
 from afloc.training.pairs import OPPOSITE_SIDE, Description, entails
 from afloc.training.pieces import Facts, Piece, of_the_whole
 
@@ -15,18 +15,20 @@ from afloc.training.pieces import Facts, Piece, of_the_whole
 @dataclass(frozen=True)
 class Places:
     """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description)
-    pairs, given by their indices in the batch. Either may be empty: then it says nothing."""
+    pairs, given by their indices in the batch. Either may be empty: then it says nothing. `filled` (P,): it
+    fills the cells in which it may be found."""
 
     image: Tensor
     description: Tensor
     inside: Tensor
     outside: Tensor
+    filled: Tensor
 
     def __len__(self) -> int:
         return len(self.image)
 
 
-Found = tuple[int, int, Tensor, Tensor]  # row, description, inside, outside
+Found = tuple[int, int, Tensor, Tensor, bool]  # row, description, inside, outside, filled
 
 
 def find_places(
@@ -57,8 +59,9 @@ def collect(found: Iterable[Found], cells: int) -> Places:
     return Places(
         torch.tensor([row for row, *_ in found], dtype=torch.long),
         torch.tensor([column for _, column, *_ in found], dtype=torch.long),
-        torch.stack([inside for *_, inside, _ in found]) if found else none,
-        torch.stack([outside for *_, outside in found]) if found else none,
+        torch.stack([inside for *_, inside, _, _ in found]) if found else none,
+        torch.stack([outside for *_, outside, _ in found]) if found else none,
+        torch.tensor([filled for *_, filled in found], dtype=torch.bool),
     )
 
 
@@ -76,7 +79,7 @@ def told_places(
         zone = min(fact.zones) if len(fact.zones) == 1 else None
         nowhere = torch.zeros(cells, cells, dtype=torch.bool)
         outside = _region(OPPOSITE_SIDE[side], None, cells) if side else nowhere
-        found.append((row, column, _region(side, zone, cells), outside))
+        found.append((row, column, _region(side, zone, cells), outside, False))
     return found
 
 
@@ -87,7 +90,7 @@ def piece_places(row: int, pieces: Sequence[Piece], asked: Iterable[tuple[int, D
         holds = [entails(piece.facts, description) for piece in pieces]
         inside, outside = (_union(pieces, [each == wanted for each in holds]) for wanted in (1, 0))
         if inside.any() or (outside.any() and not outside.all()):
-            found.append((row, column, inside, outside))
+            found.append((row, column, inside, outside, False))
     return found
 
 
@@ -101,7 +104,7 @@ def seen_places(
             looks = Looks(pixels[row], piece.region, modality)
             for column, finding in asked:
                 if finding in piece.told and (seen := looks.of(finding)):
-                    found.append((row, column, *seen))
+                    found.append((row, column, *seen, finding in ALL_OF_IT))
     return found
 
 

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from afloc.training.calibration import SPECIFICITY, fit_platt, operating_point
 from afloc.training.objective import SigmoidObjective, balanced_loss
+from afloc.training.places import collect
 
 
 def test_pooling_is_a_softmax_weighted_mean_over_the_places_that_count():
@@ -17,6 +18,17 @@ def test_pooling_is_a_softmax_weighted_mean_over_the_places_that_count():
     inside = torch.tensor([[[True, True], [False, False]]])
     expected = (torch.tensor([0.0, 1.0]).softmax(0) * torch.tensor([0.0, 1.0])).sum()
     torch.testing.assert_close(objective.pool(maps, inside), expected[None])
+
+
+def test_where_a_finding_must_be_one_cell_is_enough_and_what_it_fills_it_fills():
+    objective = SigmoidObjective(sharpness=1.0)
+    inside = torch.tensor([[True, True], [False, False]])
+    spot = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
+
+    def loss(filled):
+        return objective._place_loss(spot, collect([(0, 0, inside, ~inside, filled)], 2))
+
+    torch.testing.assert_close(loss(True) - loss(False), torch.tensor(4.5), atol=0.01, rtol=0)
 
 
 def test_unknown_targets_count_for_nothing():
