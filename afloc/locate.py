@@ -37,7 +37,7 @@ from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.native import judge_presence, native_map, native_score, operating_point
 from afloc.text import clean_text
-from afloc.words import Word, affirmed_part, weigh_words
+from afloc.words import Word, affirmed_part, affirms, weigh_words
 
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 64 * 2**20
@@ -171,8 +171,10 @@ class View:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.side(self.modality))
-        square = native_map(self._features, text_vectors(placed), calibration)
-        score = native_score(self._features, text_vectors(features), calibration)
+        there = text_vectors(placed)
+        square = native_map(self._features, there, calibration)
+        there = there if affirms(affirmed_part(text, self.modality), self.modality) else None
+        score = native_score(self._features, text_vectors(features), calibration, there)
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)
         threshold = point and point["threshold"]

@@ -4,8 +4,9 @@
 "bias"}, "sentence": …, "report": …}, "presence": {FAMILY: {"slope", "intercept", "threshold"}, "other": …}}`.
 Each level's scale and bias turn its cosine into a logit; they were learned with the weights. "map", {"floor",
 "top"}, is the range of the model's maps that becomes 0 … 1, "smoothing" the sigma of the Gaussian that
-smooths them, as a share of the side, and "words" the share of the word level in them. An operating point
-belongs to a family of findings; "other" is for descriptions that name none of these.
+smooths them, as a share of the side, "words" the share of the word level in them and "local" the share of
+the sentence level in scores. An operating point belongs to a family of findings; "other" is for descriptions
+that name none of these.
 """
 
 import math
@@ -18,11 +19,20 @@ from torch.nn import functional
 
 from afloc.findings import find_in_text, is_structure
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import LEVELS, TextVectors, report_cosines, sentence_cosines, word_cosines
+from afloc.model.similarity import (
+    LEVELS,
+    TextVectors,
+    attend,
+    report_cosines,
+    sentence_cosines,
+    word_cosines,
+)
 
 SMOOTHING = 1.5 / 19  # of the side: the sigma of 1.5 cells in the 19 x 19 maps of the released protocol
 
 WORDS = 0.25  # the share of the words: alone they find little, but they sharpen what the sentences find
+
+LOCAL = 0.5  # the share of what is found somewhere in the score; the rest is how well the whole image fits
 
 _WHOLE = {"floor": 0.0, "top": 1.0}
 _UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
@@ -53,10 +63,18 @@ def raw_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -
     return ndimage.gaussian_filter(expit(logits), sigma, mode="reflect")
 
 
-def native_score(image: ImageFeatures, text: TextVectors, calibration: dict | None) -> float:
-    """How well the whole of one description fits the whole image, 0 … 1: the report level's logit through a
-    sigmoid."""
-    return float(_logit(report_cosines(image, text), "report", calibration).sigmoid())
+def native_score(
+    image: ImageFeatures, text: TextVectors, calibration: dict | None, placed: TextVectors | None = None
+) -> float:
+    """How well one description fits the image, 0 … 1: the report level's logit of the whole text, mixed with
+    what attention finds in the sentence map of what it affirms, `placed` (None: it affirms nothing), through
+    a sigmoid."""
+    score = _logit(report_cosines(image, text), "report", calibration)
+    share = (calibration or {}).get("local", 0.0)
+    if placed is not None and share:
+        found = attend(_logit(sentence_cosines(image, placed), "sentence", calibration))
+        score = (1 - share) * score + share * found
+    return float(score.sigmoid())
 
 
 def operating_point(description: str, modality: str, calibration: dict | None) -> dict | None:

@@ -16,7 +16,7 @@ from afloc.model.text_encoder import TextFeatures
 
 _UNCALIBRATED = {"scale": 10.0, "bias": 0.0}
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
-_NORMAL = re.compile(r"\b(normal|clear|unremarkable|intact|within limits|preserved)\b", re.I)
+_NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _MOST_NAMED = 3  # strange words in one remark
@@ -103,6 +103,13 @@ def affirmed_part(description: str, modality: str) -> str:
     if len(sentences) < 2:
         return description
     return " ".join(filter(None, (_affirmed(each, modality) for each in sentences))) or description
+
+
+def affirms(description: str, modality: str) -> bool:
+    """Whether a description says that something is there, and neither denies nor calls normal."""
+    entry = find_in_text(description, modality)
+    normal = entry is not None and entry.normal
+    return not (normal or _NEGATION.search(description) or _NORMAL.search(description))
 
 
 def _affirmed(sentence: str, modality: str) -> str:

@@ -62,6 +62,18 @@ def test_many_answers_are_those_of_one_question_each_in_order(view):
     assert view.locate_all([]) == []
 
 
+def test_a_score_is_of_the_whole_and_of_what_is_found_somewhere_but_for_what_is_denied(small_model):
+    def logits(local):
+        small_model.config.calibration["chest_xray"]["local"] = local
+        scores = [each.score for each in small_model.encode(film()).locate_all(["effusion", "no effusion"])]
+        return np.log(scores) - np.log1p(-np.array(scores))
+
+    whole, found, mixed = logits(0.0), logits(1.0), logits(0.25)
+    assert abs(found[0] - whole[0]) > 1e-3
+    assert mixed[0] == pytest.approx(0.75 * whole[0] + 0.25 * found[0], abs=1e-4)
+    assert whole[1] == found[1] == mixed[1]
+
+
 def test_answers_do_not_depend_on_what_was_asked_before(small_folder):
     texts = ["effusion", "no effusion", "left lung"]
     first = [load_model(small_folder, "cpu").encode(film()).locate(text).score for text in texts]

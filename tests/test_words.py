@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afloc.images import image_from_array
-from afloc.words import Word, affirmed_part, is_known, remarks
+from afloc.words import Word, affirmed_part, affirms, is_known, remarks
 
 CHEST = "chest_xray"
 IMAGE = image_from_array(np.random.default_rng(0).integers(0, 256, (90, 60), np.uint8))
@@ -59,6 +59,19 @@ def test_remarks_name_what_is_strange_negated_or_sided():
     assert "“effuson”" in strange and "“no” negates" in negated and "“left”" in sided
     assert len(remarks("no left effusion", CHEST, [], {"sides": True})) == 1
     assert remarks("normal nodule, notable leftovers", CHEST, [], None) == []
+
+
+@pytest.mark.parametrize(
+    "description, there",
+    [
+        ("Small effusion.", True),
+        ("No effusion", False),
+        ("Normal heart size", False),
+        ("healthy lungs", False),
+    ],
+)
+def test_what_denies_or_calls_normal_affirms_nothing(description, there):
+    assert affirms(description, CHEST) is there
 
 
 @pytest.mark.parametrize(

@@ -56,3 +56,11 @@ def sentence_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
 def report_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
     """Global vector against reports: (B, T)."""
     return functional.normalize(images.global_, dim=1) @ vectors.report.T
+
+
+def attend(maps: Tensor, inside: Tensor | None = None) -> Tensor:
+    """What attention finds in maps of logits (…, h, w): the mean weighted by its own softmax, over all of
+    each map or where `inside`, bool (…, h, w), is True."""
+    maps = maps.flatten(-2)
+    scores = maps if inside is None else maps.masked_fill(~inside.flatten(-2), -1e4)
+    return (scores.softmax(-1) * maps).sum(-1)

