@@ -36,6 +36,7 @@ from afloc.web.uploads import image_routes
 from afloc.web.viewer import read_asset
 
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
+SESSIONS = 64  # that gradio remembers; it forgets none by itself, and there is nothing in them of ours
 LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
 
 
@@ -102,6 +103,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
         lifespan=_keep_until_the_end(feedback, settings, uploads),
     )
+    page.state_session_capacity = SESSIONS
     theme_script = read_asset("theme.js")
     gr.mount_gradio_app(
         app,
