@@ -40,10 +40,11 @@ function createVerdict(root, spoken) {
   // `kind`: one of HEADINGS. `finding`: what is answered, or null. `sentence`: the doubt or the problem. `insisted`: its map is shown
   // although it is judged absent. `stale`: the server did not answer since, so this belongs to an earlier description.
   function show({ kind, finding, sentence = "", warnings = "", insisted = false, stale = false }) {
-    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, anyway = find(".anyway"), said = find(".said");
+    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, earlier = stale && kind !== "problem";
+    const anyway = find(".anyway"), said = find(".said");
     showScale(root, kind, judged);
-    root.classList.toggle("stale", stale);
-    put(".words", stale ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
+    root.classList.toggle("stale", earlier);
+    put(".words", earlier ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
     put(".warning", judged ? warnings : "");
     said.scrollTop = 0;
     said.scrollHeight > said.clientHeight ? said.tabIndex = 0 : said.removeAttribute("tabindex");
