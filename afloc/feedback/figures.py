@@ -90,8 +90,15 @@ def _add_points(figure: go.Figure, arm: str, names: list[str], table: pd.DataFra
         "arrayminus": (table[column] - table["low"]).tolist(),
     }
     figure.add_scatter(
-        x=table[column].tolist(), y=names, error_x=error, name=arm, mode="markers", marker_color=COLOURS[arm]
+        x=table[column].tolist(),
+        y=names,
+        error_x=error,
+        name=arm,
+        mode="markers",
+        marker_color=COLOURS[arm],
+        orientation="h",
     )
+    figure.update_layout(scattermode="group")  # the arms one above the other
 
 
 def _finish(figure: go.Figure, title: str, x: str | None, y: str | None = None) -> go.Figure:

@@ -243,7 +243,7 @@ function setCompare(on) {
 
 // A case of a set: its image with its ground truth, the finding of the row first.
 async function openCase(set, row, truth, style, place) {
-  const turn = ++opening, reply = await server.read_case({ set, row }).catch(() => ({ error: "The server does not answer. Try again." }));
+  const turn = ++opening, reply = (await server.read_case({ set, row }).catch(() => null)) ?? { error: "The server does not answer. Try again." };
   if (turn !== opening) return;
   put(".step output", place.join(" of "));
   find("[data-step='-1']").disabled = place[0] === 1;

@@ -186,7 +186,7 @@ function insist(on) {
 
 // A map shown although it is low everywhere is painted from lower on, until another answer or the reader changes that.
 function reachMap() {
-  const { threshold } = viewer.display, peak = insisted ? Math.max(...answer.grid.flat()) : 1;
+  const { threshold } = viewer.display, peak = insisted ? peakOf(answer.grid) : 1;
   if (lowered && threshold === lowered.to) viewer.setDisplay({ threshold: lowered.from });
   lowered = null;
   if (peak > viewer.display.threshold) return;

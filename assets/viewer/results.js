@@ -5,6 +5,8 @@ const find = (selector) => element.querySelector(selector);
 const root = find(".results"), card = find(".card"), which = find(".which"), state = find(".state");
 const server_path = (window.gradio_config?.root || location.origin).replace(/\/$/, "") + "/afloc/";
 const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
+const SILENT = "The server does not answer. Please try again in a moment.";
+const TOUCHED = matchMedia("(hover: none)").matches;   // there plotly's own buttons would lie over the legend all the time
 let code = null, plotly = null, drawn = [];
 
 const make = (name, className, text = "") => Object.assign(document.createElement(name), { className, textContent: text });
@@ -22,7 +24,7 @@ function loadPlotly() {
 
 async function show(study = null) {
   state.textContent = "Working it out…";
-  const reply = await server.results({ code, study }).catch(() => ({ error: "The server does not answer. Please try again in a moment." }));
+  const reply = (await server.results({ code, study }).catch(() => null)) ?? { error: SILENT };
   state.textContent = "";
   if (reply.error) {
     if (root.dataset.stage === "shown") state.textContent = reply.error;
@@ -87,7 +89,7 @@ async function draw() {
       ...layout, template: null, title: null, margin: { l: 8, r: 8, t: 34, b: 8 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, height: 280, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: color("soft"), family: "system-ui, sans-serif", size: 12 },
       xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
-    }, { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg" } });
+    }, { responsive: true, displaylogo: false, displayModeBar: TOUCHED ? false : "hover", toImageButtonOptions: { format: "svg" } });
   }
 }
 
@@ -95,7 +97,7 @@ async function download(format) {
   state.textContent = "Writing the export…";
   const response = await fetch(server_path + "export", { method: "POST", body: JSON.stringify({ code, study: which.value, format }) }).catch(() => null);
   if (!response?.ok) {
-    state.textContent = (await response?.json().catch(() => null))?.error ?? "The server does not answer. Please try again in a moment.";
+    state.textContent = (await response?.json().catch(() => null))?.error ?? SILENT;
     return;
   }
   const link = make("a", "");

@@ -22,7 +22,7 @@ function createSets(root, asks) {
     clearTimeout(timer);
     const mine = ++turn, set = choice.value;
     if (!set) return say("empty", "No set is open.");
-    const reply = await asks.state({ set, style, run }).catch(() => ({ error: "The server does not answer. Trying again…", state: "running" }));
+    const reply = (await asks.state({ set, style, run }).catch(() => null)) ?? { error: "The server does not answer. Trying again…", state: "running" };
     if (mine !== turn) return;
     find("progress").value = reply.of ? reply.done / reply.of : 0;
     say(reply.state ?? "failed", reply.error ?? {

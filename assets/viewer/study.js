@@ -153,10 +153,19 @@ function deliver(name, said, then) {
   queue = queue.then(async () => {
     const reply = await call(name, said);
     if (mine !== now) return;
-    if (reply.error) return say(notSaved(reply.error), true);
-    then(clockTime(reply.time));
+    if (!reply.error) return then(clockTime(reply.time));
+    say(notSaved(reply.error), true);
+    if (name === "answer") return catchUp();
   });
   return queue;
+}
+
+// Where the case was answered in another window meanwhile and is closed, what stands is shown, or else the case that comes next.
+async function catchUp() {
+  const mine = now, { index } = now.slot, place = await call("place", { index });
+  if (mine !== now) return;
+  if (place.error) return go();
+  if (!place.open) return go(index);
 }
 
 function answer() {

@@ -7,6 +7,7 @@ const HEADINGS = {
 };
 const ANYWAY = {                    // the button that goes on from a kind, and what it does
   absent: ["Show the map anyway", "A map has a highest place whether or not something is there"],
+  low: ["Show the map anyway", "Paint the map from a lower value on"],
   doubt: ["Go on anyway", "Ask the model all the same; what it says of such an image may mean nothing"],
   problem: ["Back to the answer", "What was asked before still stands"],
 };
@@ -14,6 +15,10 @@ const ANYWAY = {                    // the button that goes on from a kind, and 
 const QUOTED = 64;                  // characters of a description that a sentence repeats
 
 const judge = ({ present }) => (present === null ? "uncalibrated" : present ? "present" : "absent");
+
+// Shown, but nowhere as high as a map is painted from.
+const isLow = ({ present, grid }) => present !== false && peakOf(grid) < PAINT_FROM;
+const peakOf = (grid) => Math.max(...grid.flat());
 
 // Two digits, or more where a number just below its operating point would look equal to it.
 const digitsOf = (value, point) => (point !== null && value < point ? [2, 3].find((count) => value.toFixed(count) !== point.toFixed(count)) ?? 4 : 2);
@@ -40,16 +45,17 @@ function createVerdict(root, spoken) {
   // `kind`: one of HEADINGS. `finding`: what is answered, or null. `sentence`: the doubt or the problem. `insisted`: its map is shown
   // although it is judged absent. `stale`: the server did not answer since, so this belongs to an earlier description.
   function show({ kind, finding, sentence = "", warnings = "", insisted = false, stale = false }) {
-    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, anyway = find(".anyway"), said = find(".said");
+    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, earlier = stale && kind !== "problem";
+    const anyway = find(".anyway"), said = find(".said"), offered = judged && isLow(judged) ? "low" : kind;
     showScale(root, kind, judged);
-    root.classList.toggle("stale", stale);
-    put(".words", stale ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
+    root.classList.toggle("stale", earlier);
+    put(".words", earlier ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
     put(".warning", judged ? warnings : "");
     said.scrollTop = 0;
     said.scrollHeight > said.clientHeight ? said.tabIndex = 0 : said.removeAttribute("tabindex");
-    [anyway.textContent, anyway.title] = ANYWAY[kind] ?? ANYWAY.absent;
-    anyway.setAttribute("aria-pressed", String(kind === "absent" && insisted));
-    anyway.disabled = kind !== "absent" && kind !== "doubt" && !(kind === "problem" && finding);
+    [anyway.textContent, anyway.title] = ANYWAY[offered] ?? ANYWAY.absent;
+    anyway.setAttribute("aria-pressed", String((offered === "absent" || offered === "low") && insisted));
+    anyway.disabled = !(offered in ANYWAY) || (kind === "problem" && !finding);
     speak();
   }
 
@@ -68,8 +74,9 @@ function wordsFor(kind, finding, sentence, insisted) {
   if (kind === "doubt" || kind === "problem") return sentence;
   if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
   if (kind === "absent") return `No evidence for ${quote(finding.text)}${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
-  if (kind === "present") return strongest(finding.grid);
-  return "No verdict on this: the map shows where the description fits best, not whether it is there.";
+  const low = isLow(finding) ? ` The map is low everywhere, at most ${peakOf(finding.grid).toFixed(2)}.` : "";
+  if (kind === "present") return strongest(finding.grid) + low;
+  return `No verdict on this: the map shows where the description fits best, not whether it is there.${low}`;
 }
 
 // Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from afloc.examples import EXAMPLES
+from afloc.findings import load_findings
 from afloc.images import read_image
 from afloc.text import clean_text
 
@@ -92,6 +93,11 @@ def grid_shown(page):
     return page.evaluate("document.querySelector('.viewer').viewer.grid")
 
 
+def left_over(page, box):
+    """How many pixels of a box's content are out of its view, downwards and to the right."""
+    return page.eval_on_selector(box, "e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]")
+
+
 def canvas(page, name):
     """The pixels of a canvas, uint8 (height, width, 4)."""
     data = page.eval_on_selector(f"canvas.{name}", "c => c.toDataURL()").split(",")[1]
@@ -116,10 +122,22 @@ def test_first_screen_shows_an_example_and_nothing_scrolls(open_page, model):
     for wording in ("simple", "precise"):
         page.click(f"[data-wording={wording}]")
         for box in (".panel", ".chips", ".tools"):
-            sizes = page.eval_on_selector(
-                box, "e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]"
-            )
-            assert sizes == [0, 0], (wording, box)
+            assert left_over(page, box) == [0, 0], (wording, box)
+
+
+@pytest.mark.parametrize("width, height", [(1280, 800), (1366, 768)])
+def test_a_laptop_screen_holds_the_panel_and_the_tools(open_page, width, height):
+    page = open_page(width, height)
+    page.click("[data-offer=scan]")
+    page.wait_for_selector(".scan .bar")
+    for tab, offer in (("probe", "scan"), ("probe", "try"), ("ground_truth", None)):
+        if offer:
+            page.click(f"[data-offer={offer}]")
+        else:
+            page.get_by_role("tab", name="Ground truth").click()
+            page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+        for box in (".panel", ".tools"):
+            assert left_over(page, f"#{tab} {box}") == [0, 0], (tab, offer, box)
 
 
 def test_upload_describe_change_clear(page):
@@ -174,6 +192,20 @@ def test_the_page_gates_and_the_map_can_be_seen_anyway(page, model):
     page.click(".anyway")
     assert grid_shown(page) == [[round(v, 4) for v in row] for row in view.locate(absent).grid.tolist()]
     expect(page.locator(".gate")).to_contain_text("although there is no evidence")
+
+
+def test_a_low_map_is_said_to_be_low_and_can_be_painted(page, model):
+    view = model.encode(FILM.load())
+    answers = (view.locate(entry.simple) for entry in load_findings("chest_xray").values())
+    low = next((each for each in answers if each.present and each.grid.max() < 0.45), None)
+    if low is None:
+        pytest.skip("the model has no calibration, or no finding present with a low map")
+    assert ask(page, low.text) == "present"
+    expect(page.locator(".verdict .words")).to_contain_text(f"at most {low.grid.max():.2f}")
+    assert not canvas(page, "map").any()
+    page.click(".anyway")
+    page.wait_for_function("document.querySelector('.viewer').viewer.painted")
+    assert canvas(page, "map").any()
 
 
 @pytest.mark.parametrize("height, width", [(300, 240), (120, 400), (900, 60)])

@@ -21,7 +21,7 @@ def site(tiny_folder, tmp_path_factory):
     for name, design in designs.items():
         head = HEAD.replace('"trial"', f'"{name}"').replace('design = "crossover"', design)
         head = head.replace("the-coordinator", f"{name}-coordinator")
-        studies[name] = write_study(folder / "studies" / name, 1, 2, head, f"{name}-")
+        studies[name] = write_study(folder / "studies" / name, 2, 2, head, f"{name}-")
         (folder / "studies" / name / "trial.toml").rename(folder / "studies" / f"{name}.toml")
         for image in (folder / "studies" / name).iterdir():
             image.rename(folder / "studies" / image.name)
@@ -60,6 +60,22 @@ def test_each_case_is_read_unaided_then_aided(site, sit):
         ("aided", 3),
     ]
     assert [row["case_id"] for row in rows[::2]] == [row["case_id"] for row in rows[1::2]]
+
+
+def test_a_case_answered_in_another_window_is_shown_as_it_stands(site, sit):
+    seat = sit("twice-code-of-2")
+    seat.page.click(".card .go")
+    seat.arrive(0)
+    other = sit("twice-code-of-2")
+    other.arrive(0)
+    fill_in(other, {"sure": 1, "remark": "in the other window"})
+    other.go_on(0, 4)
+    fill_in(seat, {"sure": 3, "remark": ""})
+    seat.page.click(".hand .go")
+    expect(seat.page.locator(".hand .go")).to_have_text("Go on")
+    assert seat.page.input_value("#study [data-question=remark] textarea") == "in the other window"
+    expect(seat.page.locator(".hand .saved")).to_have_text("This answer is final.")
+    seat.go_on(0, 4)
 
 
 def test_the_second_part_opens_after_the_wash_out(site, sit):
