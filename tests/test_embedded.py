@@ -1,19 +1,15 @@
 """The model that comes with the project, as its users meet it."""
 
-import csv
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
-from torch.nn import functional
 
 from afloc import load_model
 from afloc.examples import EXAMPLES
 from afloc.model.checkpoint import EMBEDDED
-from afloc.model.similarity import text_vectors
+from tests.language.order import ordered
 
-TRIPLETS = Path(__file__).parent / "language" / "triplets.csv"
 # What the card says, less a little: new weights that read worse should not slip in.
 ORDERED = {"negation": 0.80, "side": 0.85, "finding": 0.72}
 
@@ -35,16 +31,7 @@ def test_one_word_descriptions_give_different_maps(model):
 
 
 def test_it_tells_meanings_apart(model):
-    """Of a description, the same in other words and something else, the same is the nearer one."""
-    with TRIPLETS.open(newline="", encoding="utf-8") as file:
-        triplets = list(csv.DictReader(file))
-    nearer = {}
-    for triplet in triplets:
-        tokens = [model.read_text(triplet[role])[0] for role in ("description", "same", "other")]
-        asked, same, other = (text_vectors(features).word[0] for features in model.encode_texts(tokens))
-        distance = [float(functional.cosine_similarity(asked, each, dim=0)) for each in (same, other)]
-        nearer.setdefault(triplet["kind"], []).append(distance[0] > distance[1])
-    share = {kind: np.mean(verdicts) for kind, verdicts in nearer.items()}
+    share = {kind: np.mean(verdicts) for kind, verdicts in ordered(model).items()}
     assert all(share[kind] >= least for kind, least in ORDERED.items()), share
 
 
