@@ -42,6 +42,7 @@ from afloc.words import Word, affirmed_part, affirms, weigh_words
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 64 * 2**20
 TEXT_CACHE_BYTES = 16 * 2**20
+TENSOR_BYTES = 512  # what a tensor takes besides its numbers, which of a short text is most of it
 
 _TEXTS_AT_ONCE = 16
 _LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
@@ -409,4 +410,4 @@ def _region_on_image(region: Region, letterbox: Letterbox) -> Region | None:
 
 
 def _bytes_of(features: ImageFeatures | TextFeatures) -> int:
-    return sum(tensor.nbytes for tensor in vars(features).values())
+    return sum(tensor.nbytes + TENSOR_BYTES for tensor in vars(features).values())
