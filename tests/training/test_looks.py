@@ -92,3 +92,7 @@ def test_of_a_part_of_a_picture_nothing_is_known_beyond_it(eye):
     left[:, :10] = True
     inside, outside = looks(picture, "fundus", left).of("haemorrhage")
     assert inside.numpy()[cells(drawn["dark"])].any() and not (inside | outside)[:, 10:].any()
+
+
+def test_a_chest_film_has_no_looks():
+    assert looks(np.zeros((SIZE, SIZE, 3), np.uint8), "chest_xray").of("pleural_effusion") is None
