@@ -32,10 +32,10 @@ from afloc.model.afloc import AFLoc
 from afloc.model.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.runtime import OnnxEncoders
-from afloc.model.similarity import text_vectors
+from afloc.model.similarity import TextVectors, text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
-from afloc.native import judge_presence, native_map, native_score, operating_point
+from afloc.native import judge_presence, native_map, operating_point, score_logits
 from afloc.text import clean_text
 from afloc.words import Word, affirmed_part, affirms, weigh_words
 
@@ -111,17 +111,11 @@ class View:
     def locate_all(self, descriptions: Iterable[str]) -> list[Finding]:
         """Score and map of each description, in their order; their texts are encoded together."""
         descriptions = list(descriptions)
-        read = self._model.read_paper_text if self.protocol == "paper" else self._model.read_text
-        tokens, warnings = zip(*map(read, descriptions), strict=True) if descriptions else ((), ())
-        placed = [self._placed(text, each) for text, each in zip(descriptions, tokens, strict=True)]
-        features = self._model.encode_texts([*tokens, *placed])
-        answer = self._paper_finding if self.protocol == "paper" else self._native_finding
+        answer = self._answer_paper if self.protocol == "paper" else self._answer_native
         findings = []
-        for text, whole, part, warning in zip(
-            descriptions, features[: len(tokens)], features[len(tokens) :], warnings, strict=True
-        ):
+        for text, (finding, warning) in zip(descriptions, answer(descriptions), strict=True):
             warning = " ".join(filter(None, (warning, self._place_warning(text), self._model.notice))) or None
-            findings.append(replace(answer(clean_text(text), whole, part), warning=warning))
+            findings.append(replace(finding, warning=warning))
         return findings
 
     @property
@@ -162,27 +156,47 @@ class View:
             return self.locate_all(e.simple for e in load_findings(self.modality).values() if not e.normal)
         return self.locate_all(sentence_for_label(name, self.modality) for name in findings)
 
-    def _placed(self, text: str, tokens: Tokens) -> Tokens:
-        """What of a description has a place on the map: under protocol `paper` all of it."""
-        part = text if self.protocol == "paper" else affirmed_part(text, self.modality)
-        return tokens if part == text else self._model.read_text(part)[0]
-
     @torch.inference_mode()
-    def _native_finding(self, text: str, features: TextFeatures, placed: TextFeatures) -> Finding:
+    def _answer_native(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
+        """A finding for each description, and what its text leaves unread."""
+        parts = [affirmed_part(text, self.modality) for text in descriptions]  # what has a place on the map
+        read = [self._model.read_text(text) for text in descriptions]
+        placed = [
+            tokens if part == text else self._model.read_text(part)[0]
+            for text, part, (tokens, _) in zip(descriptions, parts, read, strict=True)
+        ]
+        features = self._model.encode_texts([*(tokens for tokens, _ in read), *placed])
+        vectors = [text_vectors(each) for each in features]
+        wholes, places = vectors[: len(read)], vectors[len(read) :]
+        return [
+            (self._native_finding(clean_text(text), whole, place, affirms(part, self.modality)), warning)
+            for text, part, whole, place, (_, warning) in zip(
+                descriptions, parts, wholes, places, read, strict=True
+            )
+        ]
+
+    def _native_finding(self, text: str, whole: TextVectors, place: TextVectors, affirmed: bool) -> Finding:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
         letterbox = Letterbox.fit(height, width, self._model.side(self.modality))
-        there = text_vectors(placed)
-        square = native_map(self._features, there, calibration)
-        there = there if affirms(affirmed_part(text, self.modality), self.modality) else None
-        score = native_score(self._features, text_vectors(features), calibration, there)
+        square = native_map(self._features, place, calibration)
+        logit = score_logits(self._features, whole, place if affirmed else None, calibration)
+        score = float(logit.sigmoid())
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)
         threshold = point and point["threshold"]
         return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
 
     @torch.inference_mode()
-    def _paper_finding(self, text: str, features: TextFeatures, _: TextFeatures) -> Finding:
+    def _answer_paper(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
+        read = [self._model.read_paper_text(text) for text in descriptions]
+        features = self._model.encode_texts([tokens for tokens, _ in read])
+        return [
+            (self._paper_finding(clean_text(text), each), warning)
+            for text, each, (_, warning) in zip(descriptions, features, read, strict=True)
+        ]
+
+    def _paper_finding(self, text: str, features: TextFeatures) -> Finding:
         letterbox = Letterbox.paper(self.image.height, self.image.width, paper.SIZE)
         report = features.report[0]
         heatmap = paper.similarity_map(self._features.deep[0], report)

@@ -63,18 +63,18 @@ def raw_map(image: ImageFeatures, text: TextVectors, calibration: dict | None) -
     return ndimage.gaussian_filter(expit(logits), sigma, mode="reflect")
 
 
-def native_score(
-    image: ImageFeatures, text: TextVectors, calibration: dict | None, placed: TextVectors | None = None
-) -> float:
-    """How well one description fits the image, 0 … 1: the report level's logit of the whole text, mixed with
-    what attention finds in the sentence map of what it affirms, `placed` (None: it affirms nothing), through
-    a sigmoid."""
-    score = _logit(report_cosines(image, text), "report", calibration)
+def score_logits(
+    images: ImageFeatures, texts: TextVectors, placed: TextVectors | None, calibration: dict | None
+) -> Tensor:
+    """How well each of T descriptions fits each of B images, as logits (B, T): the report level's of the
+    whole text, mixed with what attention finds in the sentence map of what it affirms, `placed` (None: they
+    affirm nothing)."""
+    whole = _logit(report_cosines(images, texts), "report", calibration)
     share = (calibration or {}).get("local", 0.0)
-    if placed is not None and share:
-        found = attend(_logit(sentence_cosines(image, placed), "sentence", calibration))
-        score = (1 - share) * score + share * found
-    return float(score.sigmoid())
+    if placed is None or not share:
+        return whole
+    found = attend(_logit(sentence_cosines(images, placed), "sentence", calibration))
+    return (1 - share) * whole + share * found
 
 
 def operating_point(description: str, modality: str, calibration: dict | None) -> dict | None:

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from afloc.findings import load_findings
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import LEVELS, attend, report_cosines, sentence_cosines
-from afloc.native import raw_map
+from afloc.model.similarity import LEVELS
+from afloc.native import raw_map, score_logits
 from afloc.training.images import ImageStage
 from afloc.training.pairs import Description, entails
 from afloc.training.pictures import as_they_are
@@ -46,7 +46,12 @@ def calibrate(stage: ImageStage) -> dict:
     without = stage.objective.without
     words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
     local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
-    look = {"smoothing": round(stage.recipe.smoothing, 4), "words": round(words, 4), "local": round(local, 4)}
+    learned = {
+        "levels": levels,
+        "smoothing": round(stage.recipe.smoothing, 4),
+        "words": round(words, 4),
+        "local": round(local, 4),
+    }
     images = see(stage)
     entries = load_findings(stage.name)
     asked = [
@@ -55,7 +60,7 @@ def calibrate(stage: ImageStage) -> dict:
         if not entries[finding].normal
         for text in (entries[finding].name, entries[finding].simple)
     ]
-    logits, targets = ask(stage, images, [description for _, description in asked], local)
+    logits, targets = ask(stage, images, [description for _, description in asked], learned)
     sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
     presence = {"other": operating_point(logits, targets, sources)}
@@ -65,12 +70,11 @@ def calibrate(stage: ImageStage) -> dict:
         if having >= ENOUGH[0] and lacking >= ENOUGH[1]:
             presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
     return {
-        "levels": levels,
-        "map": map_range(stage, {"levels": levels, **look}),
-        **look,
+        **learned,
+        "map": map_range(stage, learned),
         "presence": presence,
         "known": describe_known(unit_vectors(images)),
-        "sides": tells_sides(stage, images, local),
+        "sides": tells_sides(stage, images, learned),
         "unplaced": list(stage.recipe.unplaced),
     }
 
@@ -92,17 +96,12 @@ def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
 
 @torch.inference_mode()
 def ask(
-    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], local: float
+    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], learned: dict
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the scores, `local` as in `afloc.native`, and targets (0, 1, NaN) of each description, which
-    affirms a finding, on each held-back image: (rows, texts)."""
+    """Logits of the scores, by what of the calibration is `learned`, and targets (0, 1, NaN) of each
+    description, which affirms a finding, on each held-back image: (rows, texts)."""
     vectors = stage.texts([description.text for description in descriptions])
-    (_, sentence, report), bias = stage.objective.log_scale.exp(), stage.objective.bias
-    chunks = []
-    for each in images:
-        whole = report * report_cosines(each, vectors) + bias[2]
-        found = attend(sentence * sentence_cosines(each, vectors) + bias[1])
-        chunks.append((1 - local) * whole + local * found)
+    chunks = [score_logits(each, vectors, vectors, learned) for each in images]
     facts = [stage.pairs[row].facts for row in _held_back(stage)]
     targets = [[entails(each, description) for description in descriptions] for each in facts]
     return torch.cat(chunks).double().numpy(), np.array(targets)
@@ -136,7 +135,7 @@ def map_range(stage: ImageStage, calibration: dict) -> dict:
     return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
 
 
-def tells_sides(stage: ImageStage, images: list[ImageFeatures], local: float) -> bool:
+def tells_sides(stage: ImageStage, images: list[ImageFeatures], learned: dict) -> bool:
     """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
     entries, right, wrong = load_findings(stage.name), 0, 0
     for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
@@ -144,7 +143,7 @@ def tells_sides(stage: ImageStage, images: list[ImageFeatures], local: float) ->
             Description(f"{side} {entries[finding].name}", (Statement(finding, AFFIRMED, side),))
             for side in ("left", "right")
         ]
-        logits, targets = ask(stage, images, sided, local)
+        logits, targets = ask(stage, images, sided, learned)
         one = (targets == 1).any(1) & (targets == 0).any(1)
         correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
         right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())

@@ -4,7 +4,8 @@ The text encoder is taken as the language stage left it. Its vectors can therefo
 the work is the image's.
 """
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from afloc.model.efficientnet import EfficientNetLite0
+from afloc.model.efficientnet import EfficientNetLite0, InvertedResidual
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
@@ -49,6 +50,9 @@ class ImageStage(Stage):
         self.objective = SigmoidObjective(without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
+        for block in encoder.backbone.modules():
+            if isinstance(block, InvertedResidual):
+                block.skipped = recipe.skipped
         for module in self._frozen():
             module.requires_grad_(False)
         self.sampler = Sampler(
@@ -95,7 +99,7 @@ class ImageStage(Stage):
             pixels, pieces = join_films(pixels, pairs, self.sampler.sided, count, generator)
         else:
             pixels, pieces = join_pictures(pixels, pairs, count, generator)
-        targets, weights = self._asked_of(pieces, pairs, batch)
+        targets, weights = ask_again(batch, pieces, pairs, mirrored, self.sampler)
         places = find_places(pixels, pieces, batch.descriptions, self.name)
         pixels = lit(pixels, generator)
         mine = share(len(pixels))
@@ -107,23 +111,9 @@ class ImageStage(Stage):
             torch.tensor([description.localizable for description in batch.descriptions]),
             places,
         )
-        scale = {"place": self.recipe.place_weight}
+        scale = {"place": self.recipe.place_weight, "report": self.recipe.report_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
-
-    def _asked_of(
-        self, pieces: list[tuple[Piece, ...]], pairs: list[Pair], batch: Batch
-    ) -> tuple[Tensor, Tensor]:
-        """Targets and weights of a batch, of which some pictures are made of two."""
-        targets, weights = batch.targets.copy(), batch.weights.copy()
-        for row, parts in enumerate(pieces):
-            if len(parts) > 1:
-                facts = of_the_whole(parts)
-                for column, description in enumerate(batch.descriptions):
-                    holds = targets[row, column] = entails(facts, description)
-                    each = (self.sampler.weight(pairs[piece.row], description) for piece in parts)
-                    weights[row, column] = max(each) if holds == 1 else 1
-        return torch.from_numpy(targets), torch.from_numpy(weights)
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
         """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""
@@ -131,12 +121,38 @@ class ImageStage(Stage):
         with torch.no_grad():
             early = backbone.forward_early(pixels)
         shallow, deep, pooled = backbone.forward_late(early)
-        pooled = (
-            pooled * functional.dropout(pooled.new_ones(count, pooled.shape[1]), self.recipe.dropout)[rows]
-        )
+        shallow, deep, pooled = (self._thinned(each, rows, count) for each in (shallow, deep, pooled))
         mine = self.encoder.project(shallow, deep, pooled)
         return ImageFeatures(*(gather(x, rows, count) for x in (mine.shallow, mine.deep, mine.global_)))
+
+    def _thinned(self, features: Tensor, rows: slice, count: int) -> Tensor:
+        """Features (B, C, …) without some of each image's channels."""
+        kept = functional.dropout(features.new_ones(count, features.shape[1]), self.recipe.dropout)[rows]
+        return features * kept.view(*kept.shape, *(1,) * (features.ndim - 2))
 
     def _frozen(self) -> list[nn.Module]:
         backbone = self.encoder.backbone
         return [backbone.stem, *backbone.stages[:FROZEN_STAGES]]
+
+
+def ask_again(
+    batch: Batch,
+    pieces: Sequence[tuple[Piece, ...]],
+    pairs: Sequence[Pair],
+    mirrored: Tensor,
+    sampler: Sampler,
+) -> tuple[Tensor, Tensor]:
+    """Targets and weights of a batch of which some pictures are made of two, or `mirrored`, bool (B,), as
+    their `pairs` then are."""
+    targets, weights = batch.targets.copy(), batch.weights.copy()
+    for row, parts in enumerate(pieces):
+        turned = any(mirrored[piece.row] for piece in parts)
+        if len(parts) == 1 and not turned:
+            continue
+        facts = of_the_whole(parts)
+        for column, description in enumerate(batch.descriptions):
+            unknown = turned and description.names_side_unread
+            holds = targets[row, column] = math.nan if unknown else entails(facts, description)
+            each = (sampler.weight(pairs[piece.row], description) for piece in parts)
+            weights[row, column] = max(each) if holds == 1 else 1
+    return torch.from_numpy(targets), torch.from_numpy(weights)

@@ -72,7 +72,7 @@ class DescriptionSampler:
         side = zone = None
         if entry.sided and rng.random() < 0.65:
             side = rng.choice(("left", "right", "left", "right", "bilateral"))
-        if entry.sided and self.modality == "chest_xray" and rng.random() < 0.3:
+        if entry.sided and self.modality == "chest_xray" and rng.random() < 0.45:
             zone = rng.choice(("upper", "middle", "lower"))
         return Statement(finding, status, side, zone)
 

@@ -8,7 +8,7 @@ polyps, adenomas and adenocarcinomas are of that epithelium.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -44,19 +44,23 @@ class Looks:
     """
 
     def __init__(self, pixels: Tensor, region: Tensor, modality: str):
-        find_field = {"fundus": retina, "histopathology": tissue}.get(modality)
-        self._region = region.numpy()
-        if find_field is not None:
-            seen = self._region.repeat(CELL, 0).repeat(CELL, 1)[..., None]
-            self._picture = pixels.permute(1, 2, 0).numpy() / 255 * seen
-            self._field = find_field(self._picture)
-        self._known = find_field is not None
+        self._pixels, self._region = pixels, region.numpy()
+        self._find_field = {"fundus": retina, "histopathology": tissue}.get(modality)
         self.of = cache(self._of)
+
+    @cached_property
+    def _picture(self) -> np.ndarray:
+        seen = self._region.repeat(CELL, 0).repeat(CELL, 1)[..., None]
+        return self._pixels.permute(1, 2, 0).numpy() / 255 * seen
+
+    @cached_property
+    def _field(self) -> np.ndarray:
+        return self._find_field(self._picture)
 
     def _of(self, finding: str) -> tuple[Tensor, Tensor] | None:
         """Where the region can show `finding` and where it cannot: bool (S/8, S/8); None if nothing is
         known."""
-        if not self._known:
+        if self._find_field is None:
             return None
         look = LOOKS.get(finding)
         inside, outside = look(self._picture, self._field) if look else (self._field, ~self._field)

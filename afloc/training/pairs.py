@@ -27,6 +27,7 @@ from afloc.training.statements import Statement, opposite, other_side, read_stat
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
+SIDE = re.compile(r"\b(?:left|right|lt|rt|l|r|lingul\w+|middle lobe)\b", re.IGNORECASE)
 EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
 PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
@@ -40,6 +41,12 @@ class Description:
 
     text: str
     statements: tuple[Statement, ...]
+
+    @property
+    def names_side_unread(self) -> bool:
+        """Whether it names a side that one of its statements leaves out: whether it holds of a mirrored image
+        cannot be told."""
+        return bool(SIDE.search(self.text)) and any(s.side is None for s in self.statements)
 
     @property
     def localizable(self) -> bool:
@@ -151,7 +158,7 @@ def eye_facts(name: str) -> dict[str, Fact]:
 def mirror(pair: Pair) -> Pair:
     """The pair with its image, and so its sides, mirrored."""
     facts = {
-        finding: replace(fact, sides=frozenset(OPPOSITE_SIDE[side] for side in fact.sides))
+        finding: replace(fact, sides=frozenset(OPPOSITE_SIDE.get(side, side) for side in fact.sides))
         for finding, fact in pair.facts.items()
     }
     return replace(pair, facts=facts)

@@ -1,7 +1,4 @@
-"""Training pictures: decoded once and kept, seen a little differently at every step.
-
-A chest film is never mirrored: its reports name sides.
-"""
+"""Training pictures: decoded once and kept, seen a little differently at every step."""
 
 import math
 from pathlib import Path
@@ -58,9 +55,8 @@ def as_input(pixels: Tensor) -> Tensor:
 
 
 def moved(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures turned, shifted and scaled a little differently, and colour pictures mirrored half of the
-    time: float32 (B, 3, size, size), 0 … 255, and which were mirrored, bool (B,)."""
-    mirror = pictures.ndim == 4
+    """Pictures turned, shifted and scaled a little differently, and mirrored half of the time: float32 (B, 3,
+    size, size), 0 … 255, and which were mirrored, bool (B,)."""
     pictures = normalise(pictures, "lite") * 128 + 127
     count = len(pictures)
 
@@ -68,7 +64,7 @@ def moved(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[
         return torch.rand(count, generator=generator) * (high - low) + low
 
     angle, scale = draw(-8, 8) * math.pi / 180, draw(0.82, 1.08)
-    flip = torch.sign(draw(-1, 1)) if mirror else torch.ones(count)
+    flip = torch.sign(draw(-1, 1))
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))

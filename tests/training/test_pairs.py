@@ -51,6 +51,20 @@ def test_one_contradiction_is_enough_and_one_open_question_leaves_open():
     assert math.isnan(entails(LEFT_EFFUSION, described(effusion, pneumothorax)))
 
 
+@pytest.mark.parametrize(
+    ("text", "statements", "unread"),
+    [
+        ("left effusion", (said("pleural_effusion", side="left"),), False),
+        ("R effusion", (said("pleural_effusion", side="right"),), False),
+        ("effusion", (said("pleural_effusion"),), False),
+        ("right jugular line", (said("central_venous_line"),), True),
+        ("left effusion, heart large", (said("pleural_effusion", side="left"), said("cardiomegaly")), True),
+    ],
+)
+def test_a_side_that_no_statement_tells_is_unread(text, statements, unread):
+    assert Description(text, statements).names_side_unread is unread
+
+
 def test_a_finding_implies_its_parents():
     facts = facts_of((said("consolidation", side="right"),), "chest_xray")
     assert facts["lung_opacity"].present == 1
