@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from afloc.model.checkpoint import load_checkpoint
+from afloc.model.efficientnet import InvertedResidual
 from afloc.model.image_encoder import build_backbone, normalise
 
 
@@ -25,6 +26,18 @@ def test_compact_backbone_has_the_same_interface():
     assert shallow.shape == (1, backbone.shallow_channels, 8, 8)
     assert deep.shape == (1, backbone.deep_channels, 4, 4)
     assert pooled.shape == (1, backbone.global_channels)
+
+
+def test_a_block_is_left_out_in_training_only():
+    block = InvertedResidual(4, 4, 3, 1, 6, late_phase=False)
+    block.skipped = 0.5
+    x = torch.randn(64, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        added = (block(x) - x).abs().amax((1, 2, 3))
+        left_out = int((added == 0).sum())
+        assert 16 < left_out < 48
+        assert ((block.eval()(x) - x).abs().amax((1, 2, 3)) > 0).all()
 
 
 def test_normalise():
