@@ -159,6 +159,7 @@ class View:
     @torch.inference_mode()
     def _answer_native(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
         """A finding for each description, and what its text leaves unread."""
+        descriptions = [clean_text(text) for text in descriptions]
         parts = [affirmed_part(text, self.modality) for text in descriptions]  # what has a place on the map
         read = [self._model.read_text(text) for text in descriptions]
         placed = [
@@ -169,7 +170,7 @@ class View:
         vectors = [text_vectors(each) for each in features]
         wholes, places = vectors[: len(read)], vectors[len(read) :]
         return [
-            (self._native_finding(clean_text(text), whole, place, affirms(part, self.modality)), warning)
+            (self._native_finding(text, whole, place, affirms(part, self.modality)), warning)
             for text, part, whole, place, (_, warning) in zip(
                 descriptions, parts, wholes, places, read, strict=True
             )
@@ -189,6 +190,7 @@ class View:
 
     @torch.inference_mode()
     def _answer_paper(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
+        """The same, by the rules of the released code."""
         read = [self._model.read_paper_text(text) for text in descriptions]
         features = self._model.encode_texts([tokens for tokens, _ in read])
         return [

@@ -11,7 +11,7 @@ from afloc.model.checkpoint import EMBEDDED
 from tests.language.order import ordered
 
 # What the card says, less a little: new weights that read worse should not slip in.
-ORDERED = {"negation": 0.80, "side": 0.85, "finding": 0.72}
+ORDERED = {"negation": 0.85, "side": 0.88, "finding": 0.75}
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,9 @@ def test_one_word_descriptions_give_different_maps(model):
 
 
 def test_it_tells_meanings_apart(model):
-    share = {kind: np.mean(verdicts) for kind, verdicts in ordered(model).items()}
-    assert all(share[kind] >= least for kind, least in ORDERED.items()), share
+    for level, found in ordered(model).items():
+        share = {kind: np.mean(verdicts) for kind, verdicts in found.items()}
+        assert all(share[kind] >= least for kind, least in ORDERED.items()), (level, share)
 
 
 def test_where_its_maps_fail_it_says_so(model):

@@ -65,15 +65,13 @@ class InvertedResidual(nn.Module):
         self.filter = Convolution(hidden, hidden, kernel, stride, groups=hidden, late_phase=late_phase)
         self.project = Convolution(hidden, outputs, linear=True)
         self.residual = stride == 1 and inputs == outputs
-        self.skipped = 0.0  # how often training leaves the block out (Huang et al. 2016, arXiv 1603.09382)
+        self.kept: Tensor | None = None  # (B, 1, 1, 1), what training leaves of it (Huang et al. 2016)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.filter(self.expand(x)))
         if not self.residual:
             return y
-        if self.training and self.skipped:
-            y = y * functional.dropout(y.new_ones(len(y), 1, 1, 1), self.skipped)
-        return x + y
+        return x + (y if self.kept is None or not self.training else y * self.kept)
 
 
 class EfficientNetLite0(nn.Module):

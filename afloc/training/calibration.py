@@ -46,7 +46,7 @@ def calibrate(stage: ImageStage) -> dict:
     without = stage.objective.without
     words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
     local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
-    learned = {
+    so_far = {
         "levels": levels,
         "smoothing": round(stage.recipe.smoothing, 4),
         "words": round(words, 4),
@@ -60,7 +60,7 @@ def calibrate(stage: ImageStage) -> dict:
         if not entries[finding].normal
         for text in (entries[finding].name, entries[finding].simple)
     ]
-    logits, targets = ask(stage, images, [description for _, description in asked], learned)
+    logits, targets = ask(stage, images, [description for _, description in asked], so_far)
     sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
     presence = {"other": operating_point(logits, targets, sources)}
@@ -70,11 +70,11 @@ def calibrate(stage: ImageStage) -> dict:
         if having >= ENOUGH[0] and lacking >= ENOUGH[1]:
             presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
     return {
-        **learned,
-        "map": map_range(stage, learned),
+        **so_far,
+        "map": map_range(stage, so_far),
         "presence": presence,
         "known": describe_known(unit_vectors(images)),
-        "sides": tells_sides(stage, images, learned),
+        "sides": tells_sides(stage, images, so_far),
         "unplaced": list(stage.recipe.unplaced),
     }
 
@@ -96,12 +96,12 @@ def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
 
 @torch.inference_mode()
 def ask(
-    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], learned: dict
+    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], so_far: dict
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the scores, by what of the calibration is `learned`, and targets (0, 1, NaN) of each
-    description, which affirms a finding, on each held-back image: (rows, texts)."""
+    """Logits of the scores by the calibration `so_far`, and targets (0, 1, NaN), of each description, which
+    affirms a finding, on each held-back image: (rows, texts)."""
     vectors = stage.texts([description.text for description in descriptions])
-    chunks = [score_logits(each, vectors, vectors, learned) for each in images]
+    chunks = [score_logits(each, vectors, vectors, so_far) for each in images]
     facts = [stage.pairs[row].facts for row in _held_back(stage)]
     targets = [[entails(each, description) for description in descriptions] for each in facts]
     return torch.cat(chunks).double().numpy(), np.array(targets)
@@ -135,7 +135,7 @@ def map_range(stage: ImageStage, calibration: dict) -> dict:
     return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
 
 
-def tells_sides(stage: ImageStage, images: list[ImageFeatures], learned: dict) -> bool:
+def tells_sides(stage: ImageStage, images: list[ImageFeatures], so_far: dict) -> bool:
     """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
     entries, right, wrong = load_findings(stage.name), 0, 0
     for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
@@ -143,7 +143,7 @@ def tells_sides(stage: ImageStage, images: list[ImageFeatures], learned: dict) -
             Description(f"{side} {entries[finding].name}", (Statement(finding, AFFIRMED, side),))
             for side in ("left", "right")
         ]
-        logits, targets = ask(stage, images, sided, learned)
+        logits, targets = ask(stage, images, sided, so_far)
         one = (targets == 1).any(1) & (targets == 0).any(1)
         correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
         right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from afloc.model.efficientnet import EfficientNetLite0, InvertedResidual
+from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
 from afloc.training.objective import SigmoidObjective
-from afloc.training.pairs import Batch, Pair, Sampler, entails, mirror
+from afloc.training.pairs import Batch, Pair, Sampler, doubtful, entails
 from afloc.training.pictures import as_input, decode_images, kept_size, lit, moved
-from afloc.training.pieces import Piece, join_films, join_pictures, of_the_whole
+from afloc.training.pieces import Piece, join_pictures, of_the_whole
 from afloc.training.places import find_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
@@ -50,11 +50,10 @@ class ImageStage(Stage):
         self.objective = SigmoidObjective(without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
-        for block in encoder.backbone.modules():
-            if isinstance(block, InvertedResidual):
-                block.skipped = recipe.skipped
         for module in self._frozen():
             module.requires_grad_(False)
+        blocks = (block for stage in encoder.backbone.stages[FROZEN_STAGES:] for block in stage)
+        self._skippable = [block for block in blocks if block.residual] if recipe.skipped else []
         self.sampler = Sampler(
             pairs,
             seed,
@@ -91,16 +90,11 @@ class ImageStage(Stage):
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        pixels, mirrored = moved(self.pictures[batch.rows], self.size, generator)
-        pairs = [self.pairs[row] for row in batch.rows]
-        pairs = [mirror(pair) if turned else pair for pair, turned in zip(pairs, mirrored, strict=True)]
-        count = round(self.recipe.joined * len(pairs))
-        if self.name == "chest_xray":
-            pixels, pieces = join_films(pixels, pairs, self.sampler.sided, count, generator)
-        else:
-            pixels, pieces = join_pictures(pixels, pairs, count, generator)
-        targets, weights = ask_again(batch, pieces, pairs, mirrored, self.sampler)
-        places = find_places(pixels, pieces, batch.descriptions, self.name)
+        pixels = moved(self.pictures[batch.rows], self.size, batch.mirrored, generator)
+        count = round(self.recipe.joined * len(pixels))
+        pixels, pieces = join_pictures(pixels, batch.pairs, count, generator)
+        targets, weights = ask_again(batch, pieces, self.sampler)
+        places = find_places(pixels, pieces, batch.descriptions, self.name, batch.mirrored)
         pixels = lit(pixels, generator)
         mine = share(len(pixels))
         losses = self.objective(
@@ -118,6 +112,8 @@ class ImageStage(Stage):
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
         """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""
         backbone: EfficientNetLite0 = self.encoder.backbone
+        for block in self._skippable:
+            block.kept = functional.dropout(torch.ones(count, 1, 1, 1), self.recipe.skipped)[rows]
         with torch.no_grad():
             early = backbone.forward_early(pixels)
         shallow, deep, pooled = backbone.forward_late(early)
@@ -135,24 +131,17 @@ class ImageStage(Stage):
         return [backbone.stem, *backbone.stages[:FROZEN_STAGES]]
 
 
-def ask_again(
-    batch: Batch,
-    pieces: Sequence[tuple[Piece, ...]],
-    pairs: Sequence[Pair],
-    mirrored: Tensor,
-    sampler: Sampler,
-) -> tuple[Tensor, Tensor]:
-    """Targets and weights of a batch of which some pictures are made of two, or `mirrored`, bool (B,), as
-    their `pairs` then are."""
+def ask_again(batch: Batch, pieces: Sequence[tuple[Piece, ...]], sampler: Sampler) -> tuple[Tensor, Tensor]:
+    """Targets and weights of a batch of which some pictures are made of two."""
     targets, weights = batch.targets.copy(), batch.weights.copy()
+    in_doubt = doubtful(batch.mirrored, batch.descriptions)
     for row, parts in enumerate(pieces):
-        turned = any(mirrored[piece.row] for piece in parts)
-        if len(parts) == 1 and not turned:
-            continue
-        facts = of_the_whole(parts)
-        for column, description in enumerate(batch.descriptions):
-            unknown = turned and description.names_side_unread
-            holds = targets[row, column] = math.nan if unknown else entails(facts, description)
-            each = (sampler.weight(pairs[piece.row], description) for piece in parts)
-            weights[row, column] = max(each) if holds == 1 else 1
+        if len(parts) > 1:
+            facts = of_the_whole(parts)
+            for column, description in enumerate(batch.descriptions):
+                holds = entails(facts, description)
+                doubt = any(in_doubt[piece.row, column] for piece in parts)
+                targets[row, column] = math.nan if holds == 1 and doubt else holds
+                each = (sampler.weight(batch.pairs[piece.row], description) for piece in parts)
+                weights[row, column] = max(each) if holds == 1 else 1
     return torch.from_numpy(targets), torch.from_numpy(weights)

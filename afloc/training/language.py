@@ -8,7 +8,6 @@ encoder as given.
 """
 
 import random
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -22,13 +21,12 @@ from afloc.model.similarity import TextVectors
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.loop import Stage
-from afloc.training.pairs import Description, Pair
+from afloc.training.pairs import OPPOSITE_SIDE, Description, Pair, mirror_sentence
 from afloc.training.phrases import in_a_hurry, load_wordings, placed_wording, sentence_for
 from afloc.training.recipe import LanguageRecipe
 from afloc.training.statements import AFFIRMED, DENIED, Statement, opposite, other_side
 from afloc.training.texts import encode_texts
 
-OTHER_SIDE = {"left": "right", "right": "left"}
 # Families whose findings readers call by each other's names; in others each finding is a thing of its own.
 BLURRED = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
 OTHER_ZONES = {
@@ -81,7 +79,7 @@ class DescriptionSampler:
         if not self.contraries:
             return [self._say(statement, rng), self._say(statement, rng)]
         told = [statement, statement, opposite(statement)]
-        if statement.side in OTHER_SIDE:
+        if statement.side in OPPOSITE_SIDE:
             told += [statement, other_side(statement)]
         if statement.zone:
             told.append(replace(statement, zone=rng.choice(OTHER_ZONES[statement.zone])))
@@ -111,19 +109,9 @@ class DescriptionSampler:
             return told
         if len(first.statements) == 1:
             told.append(self._say(opposite(first.statements[0]), rng))
-        mirrored = mirror(first)
-        return [*told, mirrored] if mirrored else told
-
-
-def mirror(description: Description) -> Description | None:
-    """The description with left and right exchanged, None where it names neither."""
-    text = re.sub(
-        r"\b(left|right)\b", lambda match: OTHER_SIDE[match[0].lower()], description.text, flags=re.IGNORECASE
-    )
-    statements = tuple(other_side(each) or each for each in description.statements)
-    if text == description.text or statements == description.statements:
-        return None
-    return Description(text, statements)
+        mirrored = mirror_sentence(first)
+        turned = mirrored.text != first.text and mirrored.statements != first.statements
+        return [*told, mirrored] if turned else told
 
 
 def same_meanings(descriptions: list[Description], modality: str) -> Tensor:
@@ -146,7 +134,7 @@ def _conflict(x: Statement, y: Statement, modality: str) -> float | None:
     related = x.finding_id == y.finding_id or _related(x.finding_id, y.finding_id, modality)
     if not related:
         return None
-    sides = x.side in OTHER_SIDE and y.side in OTHER_SIDE and x.side != y.side
+    sides = x.side in OPPOSITE_SIDE and y.side in OPPOSITE_SIDE and x.side != y.side
     zones = x.zone and y.zone and x.zone != y.zone
     if x.status != y.status or sides or zones:
         return 0.0

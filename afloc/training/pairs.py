@@ -14,6 +14,7 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,12 @@ from afloc.training.statements import Statement, opposite, other_side, read_stat
 
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
-SIDE = re.compile(r"\b(?:left|right|lt|rt|l|r|lingul\w+|middle lobe)\b", re.IGNORECASE)
+SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+# What names a side in other words: such a sentence cannot be rewritten for a mirrored image.
+SIDE_IN_OTHER_WORDS = re.compile(
+    r"\b(?:[lr]|[lr]t|lingul\w+|middle lobe|azygos|dextro\w+|levo(?:scol|curv)\w+|(?:left|right)ward\w*)\b",
+    re.IGNORECASE,
+)
 EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
 COMMON = 20  # a finding is asked of every batch if so many images have it
 PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
@@ -43,10 +49,11 @@ class Description:
     statements: tuple[Statement, ...]
 
     @property
-    def names_side_unread(self) -> bool:
-        """Whether it names a side that one of its statements leaves out: whether it holds of a mirrored image
-        cannot be told."""
-        return bool(SIDE.search(self.text)) and any(s.side is None for s in self.statements)
+    def side_in_doubt(self) -> bool:
+        """Whether it names a side, and not each of its statements has one: that it holds of an image does not
+        tell whether it holds of the mirrored one."""
+        names_one = SIDE.search(self.text) or SIDE_IN_OTHER_WORDS.search(self.text)
+        return bool(names_one) and any(s.side not in OPPOSITE_SIDE for s in self.statements)
 
     @property
     def localizable(self) -> bool:
@@ -156,12 +163,22 @@ def eye_facts(name: str) -> dict[str, Fact]:
 
 
 def mirror(pair: Pair) -> Pair:
-    """The pair with its image, and so its sides, mirrored."""
+    """What is known of a pair's image mirrored: left is right, in the facts and in the sentences, of which
+    those are left out that name a side in other words."""
     facts = {
         finding: replace(fact, sides=frozenset(OPPOSITE_SIDE.get(side, side) for side in fact.sides))
         for finding, fact in pair.facts.items()
     }
-    return replace(pair, facts=facts)
+    sentences = [
+        mirror_sentence(each) for each in pair.sentences if not SIDE_IN_OTHER_WORDS.search(each.text)
+    ]
+    return replace(pair, facts=facts, sentences=tuple(sentences))
+
+
+def mirror_sentence(description: Description) -> Description:
+    """The description with left and right exchanged."""
+    text = SIDE.sub(lambda found: OPPOSITE_SIDE[found[0].lower()], description.text)
+    return Description(text, tuple(other_side(each) or each for each in description.statements))
 
 
 def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
@@ -235,9 +252,12 @@ def fits_place(fact: Fact, statement: Statement) -> float:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of the training set, descriptions, and what holds: targets (rows, descriptions) in {0, 1, NaN}."""
+    """Rows of the training set, whether the image of each is to be mirrored, their pairs, which then are;
+    descriptions, and what holds: targets (rows, descriptions) in {0, 1, NaN}."""
 
     rows: np.ndarray
+    mirrored: np.ndarray
+    pairs: tuple[Pair, ...]
     descriptions: tuple[Description, ...]
     targets: np.ndarray
     weights: np.ndarray
@@ -304,9 +324,12 @@ class Sampler:
         choice = np.random.default_rng([self.seed, step])
         rng = random.Random(f"{self.seed}/{step}")
         rows = choice.choice(len(self.pairs), size, replace=False, p=self.chances)
+        mirrored = choice.random(size) < 0.5
+        pairs = [self.pairs[row] for row in rows]
+        pairs = [mirror(pair) if turned else pair for pair, turned in zip(pairs, mirrored, strict=True)]
         asked: dict[str, Description] = {}
-        for row in rows:
-            for description in self._describe(self.pairs[row], rng):
+        for pair in pairs:
+            for description in self._describe(pair, rng):
                 asked.setdefault(description.text, description)
         names, roots = list(self.common), np.array(list(self.common.values()))
         count = min(self.templates, len(names))
@@ -315,10 +338,12 @@ class Sampler:
             asked.setdefault(description.text, description)
         descriptions = tuple(asked.values())
         targets = np.array(
-            [[entails(self.pairs[row].facts, d) for d in descriptions] for row in rows], dtype=np.float32
+            [[entails(pair.facts, d) for d in descriptions] for pair in pairs], dtype=np.float32
         )
-        weights = np.array([[self.weight(self.pairs[row], d) for d in descriptions] for row in rows])
-        return Batch(rows, descriptions, targets, np.where(targets == 1, weights, 1).astype(np.float32))
+        targets[doubtful(mirrored, descriptions) & (targets == 1)] = np.nan
+        weights = np.array([[self.weight(pair, d) for d in descriptions] for pair in pairs])
+        weights = np.where(targets == 1, weights, 1).astype(np.float32)
+        return Batch(rows, mirrored, tuple(pairs), descriptions, targets, weights)
 
     def weight(self, pair: Pair, description: Description) -> float:
         """What it counts for that a pair bears a description out: more where its source seldom does."""
@@ -364,3 +389,8 @@ class Sampler:
         zone = min(fact.zones, default=None)
         named, zoned = rng.random() < 0.5 and finding in self.sided, rng.random() < 0.4
         return Statement(finding, "affirmed", side if named else None, zone if zoned else None)
+
+
+def doubtful(mirrored: np.ndarray, descriptions: Iterable[Description]) -> np.ndarray:
+    """Where a description that holds of an image may not hold of it `mirrored`: bool (rows, descriptions)."""
+    return mirrored[:, None] & np.array([each.side_in_doubt for each in descriptions], dtype=bool)

@@ -54,9 +54,9 @@ def as_input(pixels: Tensor) -> Tensor:
     return ((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
-def moved(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures turned, shifted and scaled a little differently, and mirrored half of the time: float32 (B, 3,
-    size, size), 0 … 255, and which were mirrored, bool (B,)."""
+def moved(pictures: np.ndarray, size: int, mirrored: np.ndarray, generator: torch.Generator) -> Tensor:
+    """Pictures turned, shifted and scaled a little differently, and those `mirrored`, bool (B,), left for
+    right: float32 (B, 3, size, size), 0 … 255."""
     pictures = normalise(pictures, "lite") * 128 + 127
     count = len(pictures)
 
@@ -64,12 +64,12 @@ def moved(pictures: np.ndarray, size: int, generator: torch.Generator) -> tuple[
         return torch.rand(count, generator=generator) * (high - low) + low
 
     angle, scale = draw(-8, 8) * math.pi / 180, draw(0.82, 1.08)
-    flip = torch.sign(draw(-1, 1))
+    flip = 1 - 2 * torch.from_numpy(mirrored).float()
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
     grid = functional.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
-    return functional.grid_sample(pictures, grid, align_corners=False), flip < 0
+    return functional.grid_sample(pictures, grid, align_corners=False)
 
 
 def lit(pixels: Tensor, generator: torch.Generator) -> Tensor:

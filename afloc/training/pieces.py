@@ -5,7 +5,7 @@ picture for what stands in one corner. In a picture of two pieces what holds of 
 """
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 from afloc.training.pairs import Fact, Pair
 
 CUT = 0.3, 0.7  # where two pictures meet, as a share of the side
-MIDLINE = 0.46, 0.54  # where two films do: each keeps one side of the chest
 
 Facts = dict[str, Fact]
 
@@ -53,40 +52,6 @@ def join_pictures(
         other = (row + count) % len(pixels)
         pieces[row] = (_piece(~part, row, pairs), _piece(part, other, pairs))
     return _filled(pixels, pieces), pieces
-
-
-def join_films(
-    pixels: Tensor, pairs: Sequence[Pair], sided: Set[str], count: int, generator: torch.Generator
-) -> tuple[Tensor, list[tuple[Piece, ...]]]:
-    """Put the other film's right or left side of the chest into each of the first `count` of a batch.
-
-    `sided` are the findings that lie on one side or both: of a side, those are known whose side the report
-    names. The patient's right is the image's left.
-    """
-    low, high = (round(share * pixels.shape[-1] / 8) for share in MIDLINE)
-    pieces = whole(pairs, pixels.shape[-1] // 8)
-    for row in range(count):
-        other = (row + count) % len(pixels)
-        right = _beside(pixels.shape[-1] // 8, int(torch.randint(low, high + 1, (1,), generator=generator)))
-        of_right, of_left = (row, other) if torch.rand(1, generator=generator) < 0.5 else (other, row)
-        pieces[row] = (
-            Piece(right, of_right, on_side(pairs[of_right].facts, "right", sided)),
-            Piece(~right, of_left, on_side(pairs[of_left].facts, "left", sided)),
-        )
-    return _filled(pixels, pieces), pieces
-
-
-def on_side(facts: Facts, side: str, sided: Set[str]) -> Facts:
-    """What `facts` of a whole film say of one side of it."""
-
-    def known(finding: str, fact: Fact) -> Fact:
-        if fact.present != 1:
-            return fact
-        if finding not in sided or not fact.sides:
-            return Fact(math.nan)
-        return Fact(1.0, frozenset({side}), fact.zones) if side in fact.sides else Fact(0.0)
-
-    return {finding: known(finding, fact) for finding, fact in facts.items()}
 
 
 def of_the_whole(pieces: tuple[Piece, ...]) -> Facts:

@@ -4,6 +4,7 @@ from which piece of a picture bears it out, from what findings look like."""
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,22 +33,29 @@ Found = tuple[int, int, Tensor, Tensor, bool]  # row, description, inside, outsi
 
 
 def find_places(
-    pixels: Tensor, pieces: Sequence[tuple[Piece, ...]], descriptions: Sequence[Description], modality: str
+    pixels: Tensor,
+    pieces: Sequence[tuple[Piece, ...]],
+    descriptions: Sequence[Description],
+    modality: str,
+    mirrored: np.ndarray,
 ) -> Places:
     """All that is known of the places of a batch's descriptions that affirm one finding and state no more.
 
-    `pixels` (B, 3, S, S), 0 … 255, as the pieces lie in them, before they are lit differently.
+    `pixels` (B, 3, S, S), 0 … 255, as the pieces lie in them, before they are lit differently; `mirrored`,
+    bool (B,), those whose sides are the other ones.
     """
     cells = pixels.shape[-1] // 8
     placed = [(c, d) for c, d in enumerate(descriptions) if d.localizable and len(d.statements) == 1]
-    named = [(column, description.statements[0].finding_id) for column, description in placed]
+    named = {column: description.statements[0].finding_id for column, description in placed}
     found: list[Found] = []
     for row, parts in enumerate(pieces):
+        turned = any(mirrored[piece.row] for piece in parts)
+        asked = [(column, each) for column, each in placed if not (turned and each.side_in_doubt)]
         facts = of_the_whole(parts)
-        holds = {column: entails(facts, description) for column, description in placed}
+        holds = {column: entails(facts, description) for column, description in asked}
         found += told_places(row, facts, named, holds, cells)
         if len(parts) > 1:
-            found += piece_places(row, parts, placed)
+            found += piece_places(row, parts, asked)
     found += seen_places(pixels, pieces, named, modality)
     return collect(found, cells)
 
@@ -66,14 +74,15 @@ def collect(found: Iterable[Found], cells: int) -> Places:
 
 
 def told_places(
-    row: int, facts: Facts, asked: Iterable[tuple[int, str]], holds: Mapping[int, float], cells: int
+    row: int, facts: Facts, named: Mapping[int, str], holds: Mapping[int, float], cells: int
 ) -> list[Found]:
     """Where a report places what it names: inside is the half and third of the image in which it must be,
-    outside the half in which it is not. `holds`: whether each description is borne out, by column."""
+    outside the half in which it is not. By column, the finding each description is of, `named`, and whether
+    it is borne out, `holds`."""
     found = []
-    for column, finding in asked:
-        fact = facts.get(finding)
-        if holds[column] != 1 or fact is None or (len(fact.sides) != 1 and len(fact.zones) != 1):
+    for column, borne_out in holds.items():
+        fact = facts.get(named[column])
+        if borne_out != 1 or fact is None or (len(fact.sides) != 1 and len(fact.zones) != 1):
             continue
         side = min(fact.sides) if len(fact.sides) == 1 else None
         zone = min(fact.zones) if len(fact.zones) == 1 else None
@@ -95,14 +104,14 @@ def piece_places(row: int, pieces: Sequence[Piece], asked: Iterable[tuple[int, D
 
 
 def seen_places(
-    pixels: Tensor, pieces: Sequence[Sequence[Piece]], asked: Iterable[tuple[int, str]], modality: str
+    pixels: Tensor, pieces: Sequence[Sequence[Piece]], named: Mapping[int, str], modality: str
 ) -> list[Found]:
     """Where what a row names looks as it should, within the piece that is the row's."""
     found = []
     for row, parts in enumerate(pieces):
         for piece in parts:
             looks = Looks(pixels[row], piece.region, modality)
-            for column, finding in asked:
+            for column, finding in named.items():
                 if finding in piece.told and (seen := looks.of(finding)):
                     found.append((row, column, *seen, finding in ALL_OF_IT))
     return found

@@ -37,11 +37,11 @@ class ImageRecipe:
     row brings several sentences of its report in one with the chance `reports`. `place_weight` and
     `report_weight` are those of the losses of places and of the report level. `dropout` is the chance of a
     channel of the image's features to be left out of a step, `skipped` that of a residual block. `joined` is
-    the share of a batch that is made of two pictures, so that what is seen in one has a place. `healthy` is
-    how often, of each source, images without a pathology come up at least for each with one. `smoothing` is
-    the sigma of the maps as a share of the side, `words` the share of the word level in them, `local` that of
-    the sentence level in the score. `unplaced` are the findings whose
-    maps have been seen not to find the place; every answer on them says so.
+    the share of a batch that is made of two pictures, so that what is seen in one has a place (not of films:
+    what a report names may have been cut away). `healthy` is how often, of each source, images without a
+    pathology come up at least for each with one. `smoothing` is the sigma of the maps as a share of the side,
+    `words` the share of the word level in them, `local` that of the sentence level in the score. `unplaced`
+    are the findings whose maps have been seen not to find the place; every answer on them says so.
     """
 
     table: str
@@ -121,6 +121,8 @@ def read_recipe(path: Path) -> Recipe:
     modalities = recipe.model.get("modalities", [])
     if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
+    if "chest_xray" in images and images["chest_xray"].joined:
+        raise SettingsError(f"{path} joins films: half of what a report names would be cut away.")
     return Recipe(recipe.model, language, images, seed=recipe.seed, without=tuple(recipe.without))
 
 

@@ -73,7 +73,7 @@ def main(table: Path, folder: Path) -> None:
     recipe = LanguageRecipe(steps=10, themes=8)
     run_stage(LanguageStage(text, tokenizer, {"chest_xray": pairs}, recipe, 0), folder / "language")
     text.requires_grad_(False).double()
-    recipe = ImageRecipe("train.csv", steps=10, batch_size=7)
+    recipe = ImageRecipe("train.csv", steps=10, batch_size=7, skipped=0.1)
     stage = ImageStage(encoder, TextBank(text, tokenizer), pairs, recipe, CONFIG.image_size, 0, folder)
     stage.modules.double()
     run_stage(stage, folder / "images")

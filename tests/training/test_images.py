@@ -1,26 +1,35 @@
-"""What is asked of pictures that are not as they were taken."""
+"""Pictures as training sees them, and what is asked of those that are made of two."""
 
 import numpy as np
 import torch
 
 from afloc.training.images import ask_again
-from afloc.training.pairs import Batch, Description, Fact, Pair, Sampler, mirror
-from afloc.training.pieces import whole
+from afloc.training.pairs import Batch, Description, Fact, Pair, Sampler
+from afloc.training.pictures import moved
+from afloc.training.pieces import join_pictures
 from afloc.training.statements import Statement
 
-LEFT = {"pleural_effusion": Fact(1.0, frozenset({"left"}))}
+MUCUS = {"mucus": Fact(1.0)}, {"mucus": Fact(0.0)}
 
 
-def sided(text, side):
-    return Description(text, (Statement("pleural_effusion", "affirmed", side),))
+def test_mirrored_pictures_are_and_the_others_are_not():
+    pictures = np.zeros((8, 64, 64), np.uint8)
+    pictures[:, :, :16] = 255
+    mirrored = np.arange(8) % 2 == 0
+    seen = moved(pictures, 56, mirrored, torch.Generator().manual_seed(0))
+    right = seen[..., 28:].mean((1, 2, 3)) > seen[..., :28].mean((1, 2, 3))
+    assert right.tolist() == mirrored.tolist()
 
 
-def test_a_mirrored_film_is_asked_for_the_other_side():
-    pairs = [Pair("film.png", "drawn", "chest_xray", (), LEFT, frozenset(LEFT))] * 2
-    asked = (sided("left effusion", "left"), sided("right effusion", "right"), sided("left effusion", None))
-    targets = np.array([[1, 0, 1]] * 2, dtype=np.float32)
-    batch = Batch(np.arange(2), asked, targets, np.ones_like(targets))
-    turned = [pairs[0], mirror(pairs[1])]
-    sampler = Sampler(pairs, 0, templates=0, reports=0)
-    found, _ = ask_again(batch, whole(turned, 8), turned, torch.tensor([False, True]), sampler)
-    np.testing.assert_equal(found.numpy(), [[1, 0, 1], [0, 1, np.nan]])
+def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt():
+    pairs = tuple(Pair("a.png", "drawn", "histopathology", (), facts) for facts in MUCUS)
+    said = (Statement("mucus", "affirmed"),)
+    asked = Description("mucus", said), Description("mucus on the left", said)
+    targets, weights = np.float32([[1, 1], [0, 0]]), np.ones((2, 2), np.float32)
+    pixels, sampler = torch.zeros(2, 3, 64, 64), Sampler(list(pairs), 0, templates=0, reports=0)
+    for mirrored, doubtful in (([False, False], 1), ([False, True], np.nan)):
+        batch = Batch(np.arange(2), np.array(mirrored), pairs, asked, targets, weights)
+        _, pieces = join_pictures(pixels, pairs, 1, torch.Generator().manual_seed(0))
+        found, counts = ask_again(batch, pieces, sampler)
+        np.testing.assert_equal(found.numpy(), [[1, doubtful], [0, 0]])
+        assert counts.tolist() == [[1, 1], [1, 1]]

@@ -7,8 +7,8 @@ import torch
 
 from afloc.findings import MODALITIES, load_findings
 from afloc.model.similarity import TextVectors
-from afloc.training.language import DescriptionSampler, contrast, mirror, same_meanings
-from afloc.training.pairs import Description, Pair
+from afloc.training.language import DescriptionSampler, contrast, same_meanings
+from afloc.training.pairs import Description, Pair, mirror_sentence
 from afloc.training.phrases import in_a_hurry, load_wordings
 from afloc.training.statements import Statement, read_statements
 
@@ -40,10 +40,9 @@ def test_same_other_or_open(first, second, same):
 
 def test_a_mirrored_sentence_names_the_other_side_throughout():
     sentence = "Left effusion with right basal collapse."
-    mirrored = mirror(Description(sentence, tuple(read_statements(sentence, "chest_xray"))))
+    mirrored = mirror_sentence(Description(sentence, tuple(read_statements(sentence, "chest_xray"))))
     assert mirrored.text.lower() == "right effusion with left basal collapse."
     assert set(mirrored.statements) == set(read_statements(mirrored.text, "chest_xray"))
-    assert mirror(said("cardiomegaly")) is None
 
 
 def test_a_batch_holds_the_same_in_other_words_and_its_foils():

@@ -7,12 +7,14 @@ import pytest
 
 from afloc.training.pairs import (
     Description,
+    Fact,
     Pair,
     Sampler,
     close_world,
     entails,
     eye_facts,
     facts_of,
+    mirror,
 )
 from afloc.training.statements import Statement
 
@@ -52,17 +54,50 @@ def test_one_contradiction_is_enough_and_one_open_question_leaves_open():
 
 
 @pytest.mark.parametrize(
-    ("text", "statements", "unread"),
+    ("text", "statements", "doubt"),
     [
         ("left effusion", (said("pleural_effusion", side="left"),), False),
         ("R effusion", (said("pleural_effusion", side="right"),), False),
         ("effusion", (said("pleural_effusion"),), False),
         ("right jugular line", (said("central_venous_line"),), True),
         ("left effusion, heart large", (said("pleural_effusion", side="left"), said("cardiomegaly")), True),
+        ("effusions, right more than left", (said("pleural_effusion", side="bilateral"),), True),
+        ("levoscoliosis", (said("scoliosis"),), True),
     ],
 )
-def test_a_side_that_no_statement_tells_is_unread(text, statements, unread):
-    assert Description(text, statements).names_side_unread is unread
+def test_a_side_that_no_statement_has_is_in_doubt(text, statements, doubt):
+    assert Description(text, statements).side_in_doubt is doubt
+
+
+def test_a_mirrored_pair_says_the_other_side():
+    both = facts_of((said("pleural_effusion", side="bilateral"),), "chest_xray")
+    sentences = (
+        Description("Left effusion, right lung clear.", (said("pleural_effusion", side="left"),)),
+        Description("Lingular opacity.", (said("lung_opacity", side="left"),)),
+    )
+    pair = Pair("film.png", "drawn", "chest_xray", sentences, LEFT_EFFUSION)
+    mirrored = mirror(pair)
+    assert mirrored.facts["pleural_effusion"].sides == {"right"}
+    assert mirrored.sentences == (
+        Description("right effusion, left lung clear.", (said("pleural_effusion", side="right"),)),
+    )
+    assert mirror(Pair("film.png", "drawn", "chest_xray", (), both)).facts == both
+
+
+def test_of_a_mirrored_film_a_sentence_with_its_side_in_doubt_holds_or_not_who_knows():
+    line, none = {"central_venous_line": Fact(1.0)}, {"central_venous_line": Fact(0.0)}
+    sentences = (Description("right jugular line", (said("central_venous_line"),)),)
+    films = [Pair("film.png", "drawn", "chest_xray", sentences, each, frozenset()) for each in (line, none)]
+    sampler, seen = Sampler(films, 0, templates=0, reports=0), set()
+    for step in range(40):
+        batch = sampler.draw(2, step)
+        for column, description in enumerate(batch.descriptions):
+            if description.side_in_doubt:
+                for row, turned, target in zip(
+                    batch.rows, batch.mirrored, batch.targets[:, column], strict=True
+                ):
+                    seen.add((int(row), bool(turned), str(target)))
+    assert seen == {(0, False, "1.0"), (0, True, "nan"), (1, False, "0.0"), (1, True, "0.0")}
 
 
 def test_a_finding_implies_its_parents():

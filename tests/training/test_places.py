@@ -6,13 +6,12 @@ import numpy as np
 import torch
 
 from afloc.training.pairs import Description, Fact, Pair, entails, mirror
-from afloc.training.pieces import join_films, join_pictures, of_the_whole, on_side, whole
+from afloc.training.pieces import join_pictures, of_the_whole, whole
 from afloc.training.places import find_places
 from afloc.training.statements import Statement
 
-SIDED = {"pleural_effusion"}
 LEFT = {"pleural_effusion": Fact(1.0, frozenset({"left"}))}
-SOMEWHERE = {"pleural_effusion": Fact(1.0), "cardiomegaly": Fact(1.0)}
+AS_THEY_ARE = np.zeros(4, bool)
 CLEAR = {"pleural_effusion": Fact(0.0), "cardiomegaly": Fact(0.0)}
 
 
@@ -30,12 +29,19 @@ def shades(count):
 
 def test_the_patients_left_is_the_images_right_unless_it_is_mirrored():
     asked = (described("pleural_effusion"), described("pleural_effusion", "denied"))
-    places = find_places(shades(1), whole(pairs(LEFT), 8), asked, "chest_xray")
+    places = find_places(shades(1), whole(pairs(LEFT), 8), asked, "chest_xray", AS_THEY_ARE)
     assert places.description.tolist() == [0]
     assert places.inside[0, :, 4:].all() and not places.inside[0, :, :4].any()
     assert torch.equal(places.outside, ~places.inside)
-    turned = find_places(shades(1), whole([mirror(pairs(LEFT)[0])], 8), asked, "chest_xray")
+    mirrored = whole([mirror(pairs(LEFT)[0])], 8)
+    turned = find_places(shades(1), mirrored, asked, "chest_xray", ~AS_THEY_ARE)
     assert torch.equal(turned.inside, places.inside.flip(-1))
+
+
+def test_a_sentence_whose_side_was_not_read_has_no_place_on_a_mirrored_film():
+    asked = [Description("fluid left of the heart", (Statement("pleural_effusion", "affirmed"),))]
+    for turned, places in ((AS_THEY_ARE, 1), (~AS_THEY_ARE, 0)):
+        assert len(find_places(shades(1), whole(pairs(LEFT), 8), asked, "chest_xray", turned)) == places
 
 
 def test_of_two_pictures_in_one_each_description_has_its_part():
@@ -47,7 +53,7 @@ def test_of_two_pictures_in_one_each_description_has_its_part():
     asked = (described("mucus"), described("mucus", "denied"), described("adipose"))
     holds = [[entails(of_the_whole(parts), each) for each in asked] for parts in pieces]
     np.testing.assert_equal(holds, [[1, 0, math.nan], [1, 0, 1], [0, 1, 0], [0, 1, 1]])
-    places = find_places(seen, pieces, asked, "chest_xray")
+    places = find_places(seen, pieces, asked, "chest_xray", AS_THEY_ARE)
     asked_of = zip(places.image.tolist(), places.description.tolist(), strict=True)
     found = dict(zip(asked_of, places.inside, strict=True))
     assert set(found) == {(0, 0), (0, 2), (1, 0), (1, 2)}
@@ -55,29 +61,3 @@ def test_of_two_pictures_in_one_each_description_has_its_part():
         mine = seen[row, 0, ::8, ::8] == pixels[row, 0, 0, 0]
         assert torch.equal(found[row, 0], mine) and 0.2 < mine.float().mean() < 0.8
     assert torch.equal(found[1, 2], ~found[1, 0]) and not found[0, 2].any()  # the other piece has none
-
-
-def test_a_side_of_a_film_knows_only_what_its_report_places():
-    assert on_side(LEFT, "left", SIDED)["pleural_effusion"].present == 1
-    assert on_side(LEFT, "right", SIDED)["pleural_effusion"].present == 0
-    assert all(math.isnan(fact.present) for fact in on_side(SOMEWHERE, "left", SIDED).values())
-    assert on_side(CLEAR, "left", SIDED) == CLEAR
-
-
-def test_two_sides_of_the_chest_make_a_film():
-    """A left effusion beside a clear side, or what is somewhere beside a clear side: there it is not."""
-    for facts, known in ((LEFT, True), (SOMEWHERE, False)):
-        for seed in range(8):
-            seen, pieces = join_films(
-                shades(2), pairs(facts, CLEAR), SIDED, 1, torch.Generator().manual_seed(seed)
-            )
-            right, left = pieces[0]
-            assert torch.equal(seen[0, 0, ::8, ::8] == 10, right.region if right.row == 0 else left.region)
-            (holds,) = (entails(of_the_whole(pieces[0]), described("pleural_effusion")),)
-            places = find_places(seen[:1], pieces[:1], [described("pleural_effusion")], "chest_xray")
-            if known:
-                assert holds == (left.row == 0)
-            else:
-                assert math.isnan(holds) and not places.inside.any()
-                clear = left if left.row == 1 else right
-                assert torch.equal(places.outside[0], clear.region)
