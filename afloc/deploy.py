@@ -9,19 +9,8 @@ from pathlib import Path
 from afloc.errors import SettingsError
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = [
-    ".git/*",
-    ".venv/*",
-    ".ci/*",
-    "*.egg-info/*",
-    "**/__pycache__/*",
-    "**/.*_cache/*",
-    "data/*",
-    "runs/*",
-    "tests/*",
-    "*.duckdb*",
-    ".env*",
-]
+SENT = ["app.py", "README.md", "LICENSE", "requirements.txt", "pyproject.toml", "afloc/*", "assets/*"]
+LEFT_OUT = ["**/__pycache__/*", "*.duckdb*", ".env*"]
 
 
 def deploy(name: str, private: bool = False, hardware: str | None = None, model: str | None = None) -> str:
@@ -47,6 +36,7 @@ def deploy(name: str, private: bool = False, hardware: str | None = None, model:
             repo_id=name,
             repo_type="space",
             folder_path=ROOT,
+            allow_patterns=SENT,  # no image, result or study file that lies about here
             ignore_patterns=LEFT_OUT,
             commit_message="Update AFLoc",
         )

@@ -16,6 +16,8 @@ def test_the_services_fit_the_proxy_and_the_settings():
     for name in ("page-1", "page-2"):
         assert f"server {name}:7860" in proxy
         assert services[name]["environment"].keys() <= {setting.name for setting in SETTINGS}
+        assert services[name]["environment"]["AFLOC_PROXIES"] == "*" and "ports" not in services[name]
+    assert "X-Forwarded-For $remote_addr;" in proxy  # which the pages then believe
     for name in ("page", "page-1", "page-2", "nginx"):
         assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
     assert "listen 8080;" in proxy and services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]

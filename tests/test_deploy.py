@@ -31,12 +31,11 @@ def test_a_space_holds_what_the_page_needs_and_no_more(hub):
     assert hub.asked["owner/afloc"]["sdk"] == "gradio" and hub.asked["owner/afloc"]["visibility"] == "private"
     assert hub.asked["hardware"]["flavor"] == "zero-a10g"
     assert hub.asked["variables"] == {"key": "AFLOC_MODEL", "value": "hf:owner/model"}
-    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT).stdout.split("\n")
-    wanted = {name for name in tracked if name and not name.startswith(("tests/", ".ci/"))}
-    if wanted:  # a checkout; what is new there goes along
-        assert wanted <= files.keys()
-    kept_back = (".git/", ".venv/", "tests/", "data/")
-    assert not [name for name in files if name.startswith(kept_back) or "__pycache__" in name]
+    sent = ("app.py", "README.md", "LICENSE", "requirements.txt", "pyproject.toml", "afloc", "assets")
+    assert {name.split("/")[0] for name in files} == set(sent)
+    tracked = subprocess.run(["git", "ls-files", *sent], capture_output=True, text=True, cwd=ROOT).stdout
+    assert set(tracked.split("\n")) - {""} <= files.keys()
+    assert not [name for name in files if "__pycache__" in name]
     weights = "assets/models/afloc-mini/model.safetensors"
     assert files["app.py"] == (ROOT / "app.py").read_bytes()
     assert not (ROOT / weights).exists() or files[weights] == (ROOT / weights).read_bytes()
