@@ -50,7 +50,7 @@ EXAMPLES = (
         name="immunohistochemistry",
         title="Colon tissue (scikit-image)",
         modality="histopathology",
-        description="glands with stained nuclei",
+        description="cell nuclei",
         pixels=data.immunohistochemistry,
         boxes=tuple(
             ("Gland", *box)

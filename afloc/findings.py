@@ -86,19 +86,20 @@ def find_in_text(text: str, modality: str) -> FindingEntry | None:
     return load_findings(modality)[findings[found[0]]] if found else None
 
 
-def is_structure(text: str, modality: str) -> bool:
-    """Whether a text is nothing but the name of a structure that every such image shows, or its sentence."""
-    return _key(text.strip(" .")) in _structures(modality)
+def find_structure(text: str, modality: str) -> FindingEntry | None:
+    """The structure, which every such image shows, of which a text is nothing but the name or the sentence;
+    None for any other text."""
+    return _structures(modality).get(_key(text.strip(" .")))
 
 
 @cache
-def _structures(modality: str) -> frozenset[str]:
-    return frozenset(
-        _key(text)
+def _structures(modality: str) -> dict[str, FindingEntry]:
+    return {
+        _key(text): entry
         for entry in load_findings(modality).values()
         if entry.family == "structure"
         for text in (entry.name, *entry.synonyms, *entry.labels, entry.simple)
-    )
+    }
 
 
 def sentence_for_label(label: str, modality: str | None = None) -> str:

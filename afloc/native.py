@@ -17,7 +17,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from afloc.findings import find_in_text, is_structure
+from afloc.findings import find_in_text, find_structure
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import (
     LEVELS,
@@ -81,7 +81,7 @@ def operating_point(description: str, modality: str, calibration: dict | None) -
     """The operating point for a description: that of the family of the finding it names. None for a
     structure, which is in every image: there is nothing to judge."""
     presence = (calibration or {}).get("presence")
-    if presence is None or is_structure(description, modality):
+    if presence is None or find_structure(description, modality):
         return None
     entry = find_in_text(description, modality)
     return presence.get(entry.family if entry else "other", presence["other"])

@@ -40,7 +40,9 @@ def test_where_its_maps_fail_it_says_so(model):
     view = model.encode(EXAMPLES[0].load(), "chest_xray")
     placed, failing = view.locate_all(["cardiomegaly", "left pneumothorax"])
     assert placed.warning is None
-    assert "pneumothorax do not find the place" in failing.warning
+    assert "pneumothorax do not find the place: read" in failing.warning
+    disc, macula = model.encode(EXAMPLES[1].load(), "fundus").locate_all(["optic disc", "macula"])
+    assert disc.warning is None and macula.warning.endswith("macula do not find the place.")
 
 
 def test_the_optic_disc_is_found_and_not_judged(model):

@@ -22,16 +22,11 @@ def first_screen(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
-    """Of tissue, where there is something of each to see."""
-    name = "immunohistochemistry"
-    if page.locator("#probe .example[aria-pressed=true]").get_attribute("data-example") != name:
-        page.click(f"#probe [data-example={name}]")
-        page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
-    for description in ("cell nuclei", "colon glands"):
+    """Of a healthy eye: what is there, and what is not."""
+    for description in ("optic disc", "hard exudates"):
         ask(page, description)
         page.click(".keep")
-    ask(page, "glands with stained nuclei")
-    insist(page)
+    ask(page, "glaucoma")
     page.click("[data-offer=scan]")
     page.wait_for_selector(".scan .bar")
 
