@@ -172,14 +172,14 @@ class View:
             tokens if part == text else self._model.read_text(part)[0]
             for text, part, (tokens, _) in zip(descriptions, parts, read, strict=True)
         ]
-        features = self._model.encode_texts([*(tokens for tokens, _ in read), *placed])
-        vectors = [text_vectors(each) for each in features]
-        wholes, places = vectors[: len(read)], vectors[len(read) :]
+        texts = list(dict.fromkeys([*(tokens for tokens, _ in read), *placed]))
+        vectors = dict(zip(texts, map(text_vectors, self._model.encode_texts(texts)), strict=True))
         return [
-            (self._native_finding(text, whole, place, affirms(part, self.modality)), warning)
-            for text, part, whole, place, (_, warning) in zip(
-                descriptions, parts, wholes, places, read, strict=True
+            (
+                self._native_finding(text, vectors[tokens], vectors[place], affirms(part, self.modality)),
+                warning,
             )
+            for text, part, (tokens, warning), place in zip(descriptions, parts, read, placed, strict=True)
         ]
 
     def _native_finding(self, text: str, whole: TextVectors, place: TextVectors, affirmed: bool) -> Finding:

@@ -137,11 +137,10 @@ def ask_again(batch: Batch, pieces: Sequence[tuple[Piece, ...]], sampler: Sample
     in_doubt = doubtful(batch.mirrored, batch.descriptions)
     for row, parts in enumerate(pieces):
         if len(parts) > 1:
-            facts = of_the_whole(parts)
+            facts, unknown = of_the_whole(parts), in_doubt[[piece.row for piece in parts]].any(0)
             for column, description in enumerate(batch.descriptions):
                 holds = entails(facts, description)
-                doubt = any(in_doubt[piece.row, column] for piece in parts)
-                targets[row, column] = math.nan if holds == 1 and doubt else holds
+                targets[row, column] = math.nan if holds == 1 and unknown[column] else holds
                 each = (sampler.weight(batch.pairs[piece.row], description) for piece in parts)
                 weights[row, column] = max(each) if holds == 1 else 1
     return torch.from_numpy(targets), torch.from_numpy(weights)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afloc.training.looks import ALL_OF_IT, Looks
-from afloc.training.pairs import OPPOSITE_SIDE, Description, entails
+from afloc.training.pairs import OPPOSITE_SIDE, Description, doubtful, entails
 from afloc.training.pieces import Facts, Piece, of_the_whole
 
 
@@ -47,10 +47,11 @@ def find_places(
     cells = pixels.shape[-1] // 8
     placed = [(c, d) for c, d in enumerate(descriptions) if d.localizable and len(d.statements) == 1]
     named = {column: description.statements[0].finding_id for column, description in placed}
+    in_doubt = doubtful(mirrored, descriptions)
     found: list[Found] = []
     for row, parts in enumerate(pieces):
-        turned = any(mirrored[piece.row] for piece in parts)
-        asked = [(column, each) for column, each in placed if not (turned and each.side_in_doubt)]
+        unknown = in_doubt[[piece.row for piece in parts]].any(0)
+        asked = [(column, description) for column, description in placed if not unknown[column]]
         facts = of_the_whole(parts)
         holds = {column: entails(facts, description) for column, description in asked}
         found += told_places(row, facts, named, holds, cells)

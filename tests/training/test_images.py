@@ -1,12 +1,17 @@
 """Pictures as training sees them, and what is asked of those that are made of two."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
+from afloc.errors import SettingsError
 from afloc.training.images import ask_again
 from afloc.training.pairs import Batch, Description, Fact, Pair, Sampler
 from afloc.training.pictures import moved
 from afloc.training.pieces import join_pictures
+from afloc.training.recipe import read_recipe
 from afloc.training.statements import Statement
 
 MUCUS = {"mucus": Fact(1.0)}, {"mucus": Fact(0.0)}
@@ -33,3 +38,11 @@ def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt
         found, counts = ask_again(batch, pieces, sampler)
         np.testing.assert_equal(found.numpy(), [[1, doubtful], [0, 0]])
         assert counts.tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_recipe_that_joins_films_is_refused(tmp_path):
+    recipe = Path(__file__).parents[2] / "assets" / "configs" / "short.toml"
+    joining = tmp_path / "joining.toml"
+    joining.write_text(recipe.read_text().replace("steps = 250", "steps = 250\njoined = 0.5"))
+    with pytest.raises(SettingsError, match="joins films"):
+        read_recipe(joining)

@@ -43,6 +43,7 @@ def test_a_mirrored_sentence_names_the_other_side_throughout():
     mirrored = mirror_sentence(Description(sentence, tuple(read_statements(sentence, "chest_xray"))))
     assert mirrored.text.lower() == "right effusion with left basal collapse."
     assert set(mirrored.statements) == set(read_statements(mirrored.text, "chest_xray"))
+    assert mirror_sentence(said("cardiomegaly")) == said("cardiomegaly")
 
 
 def test_a_batch_holds_the_same_in_other_words_and_its_foils():
