@@ -35,11 +35,13 @@ class ModelConfig:
     `backbone` is one of BACKBONES; `backbone_options` are overrides of its shape (`hidden_sizes`, `depths`
     and `embedding_size` of a ResNet). An image is letterboxed to `image_size` pixels a side, or to what
     `image_sizes` says for its modality, normalised ("half": (x / 255 - 0.5) / 0.5, "lite": (x - 127) / 128),
-    and inside the encoder enlarged to `encoder_size` if that is given. `text_encoder` is a plain BERT config;
-    text embeddings sum its `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1` sharpens
-    the attention over regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses.
-    `released` marks weights of the authors' released code: protocol `paper` then prepares images and texts
-    as that code does. `calibration`, by modality, is read by `afloc.native`.
+    and inside the encoder enlarged to `encoder_size` if that is given. The global vector of a modality in
+    `global_grids` is read from the deep map, in so many cells a side, and no layer after that one is there
+    (EfficientNet-Lite0 only); of the others, from the last layer's mean. `text_encoder` is a plain BERT
+    config; text embeddings sum its `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1`
+    sharpens the attention over regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses.
+    `released` marks weights of the authors' released code: protocol `paper` then prepares images and texts as
+    that code does. `calibration`, by modality, is read by `afloc.native`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModelConfig:
     backbone_options: dict = field(default_factory=dict)
     encoder_size: int | None = None
     image_sizes: dict = field(default_factory=dict)
+    global_grids: dict = field(default_factory=dict)
     temp1: float = 4.0
     temp2: float = 5.0
     temp3: float = 10.0
@@ -73,6 +76,10 @@ class ModelConfig:
         for modality, size in self.image_sizes.items():
             _one_of("modality of image_sizes", modality, self.modalities)
             _within(f"image_sizes.{modality}", size, 32, 4096)
+        for modality, grid in self.global_grids.items():
+            _one_of("modality of global_grids", modality, self.modalities)
+            _one_of("backbone of global_grids", self.backbone, BACKBONES[1:])
+            _within(f"global_grids.{modality}", grid, 1, self.side(modality) // 16 - 2)
         if self.encoder_size is not None:
             _within("encoder_size", self.encoder_size, 32, 4096)
         _within("embedding_dim", self.embedding_dim, 1, 8192)
@@ -139,6 +146,7 @@ _TYPES = {
     "backbone_options": dict,
     "encoder_size": (int, type(None)),
     "image_sizes": dict,
+    "global_grids": dict,
     "temp1": _NUMBER,
     "temp2": _NUMBER,
     "temp3": _NUMBER,

@@ -1,11 +1,12 @@
 """EfficientNet-Lite0 as a backbone with features at strides 8 and 16 (Tan & Le 2019, arXiv 1905.11946; the
 "lite" variant drops squeeze-and-excitation and uses ReLU6).
 
-One departure from the published network: a stride-2 convolution with "same" padding samples the odd or the
+Two departures from the published network. A stride-2 convolution with "same" padding samples the odd or the
 even positions of its input, and always taking the same ones moves the features of stride 16 half a cell down
 and right of the pixels they describe. The third such convolution here samples the other ones, which leaves
 stride 8 within half a pixel of its place, and stride 16 within 3.5 pixels. The weights do not notice: a
-convolution has no phase.
+convolution has no phase. And the network can end at stride 16, where its global vector is the deep map pooled
+on a coarse grid: where something lies then counts, which the mean over a whole image forgets.
 """
 
 from pathlib import Path
@@ -75,18 +76,22 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The backbone. Input (B, 3, H, W), H and W multiples of 32, scaled as `(x - 127) / 128`."""
+    """The backbone. Input (B, 3, H, W), H and W multiples of 32, scaled as `(x - 127) / 128`. With a `grid`
+    it ends at stride 16."""
 
     shallow_channels = STAGES[SHALLOW_STAGES - 1][3] * STAGES[SHALLOW_STAGES][2]
     deep_channels = STAGES[DEEP_STAGES - 1][3] * STAGES[DEEP_STAGES][2]
-    global_channels = HEAD_CHANNELS
 
-    def __init__(self):
+    def __init__(self, grid: int | None = None):
         super().__init__()
+        self.grid = grid
+        self.global_channels = HEAD_CHANNELS if grid is None else self.deep_channels * grid**2
         self.stem = Convolution(3, STEM_CHANNELS, 3, 2)
         self.stages = nn.ModuleList()
         inputs = STEM_CHANNELS
-        for index, (kernel, stride, expansion, outputs, blocks) in enumerate(STAGES):
+        for index, (kernel, stride, expansion, outputs, blocks) in enumerate(
+            STAGES[: None if grid is None else DEEP_STAGES]
+        ):
             stage = nn.Sequential()
             for block in range(blocks):
                 late = index == LATE_PHASE_STAGE and block == 0
@@ -95,7 +100,7 @@ class EfficientNetLite0(nn.Module):
                 )
                 inputs = outputs
             self.stages.append(stage)
-        self.head = Convolution(inputs, HEAD_CHANNELS)
+        self.head = Convolution(inputs, HEAD_CHANNELS if grid is None else self.deep_channels)
 
     def forward_early(self, x: Tensor) -> Tensor:
         """The part up to stride 8: (B, 3, H, W) to (B, 40, H / 8, W / 8)."""
@@ -109,6 +114,9 @@ class EfficientNetLite0(nn.Module):
         shallow, x = self._widened(SHALLOW_STAGES, x)
         for stage in self.stages[SHALLOW_STAGES + 1 : DEEP_STAGES]:
             x = stage(x)
+        if self.grid is not None:
+            deep = self.head(x)
+            return shallow, deep, pool_on_grid(deep, self.grid)
         deep, x = self._widened(DEEP_STAGES, x)
         for stage in self.stages[DEEP_STAGES + 1 :]:
             x = stage(x)
@@ -124,12 +132,21 @@ class EfficientNetLite0(nn.Module):
         return expanded, x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shallow map (B, 240, H / 8, W / 8), deep map (B, 672, H / 16, W / 16), pooled vector (B, 1280).
+        """Shallow map (B, 240, H / 8, W / 8), deep map (B, 672, H / 16, W / 16), pooled vector (B, 1280), or
+        (B, 672 * grid * grid).
 
         The maps are taken where a block has expanded them, as SSDLite does (Sandler et al. 2018, arXiv
         1801.04381): that is wider than a stage's output, and costs nothing.
         """
         return self.forward_late(self.forward_early(x))
+
+
+def pool_on_grid(maps: Tensor, grid: int) -> Tensor:
+    """Means of square maps (B, C, side, side) in grid x grid windows that overlap: (B, C * grid * grid)."""
+    side = maps.shape[-1]
+    stride = side // (grid + 2)
+    window = side - stride * (grid - 1)
+    return functional.avg_pool2d(maps, window, stride).flatten(1)
 
 
 def load_imagenet_weights(network: EfficientNetLite0, path: Path) -> None:

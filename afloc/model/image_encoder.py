@@ -39,8 +39,9 @@ class ResNet50(nn.Module):
         return shallow, deep, output.pooler_output.flatten(1)
 
 
-def build_backbone(name: str, options: dict) -> nn.Module:
-    """A module from (B, 3, H, W) to (shallow map, deep map, global vector), its widths in `*_channels`."""
+def build_backbone(name: str, options: dict, grid: int | None = None) -> nn.Module:
+    """A module from (B, 3, H, W) to (shallow map, deep map, global vector), its widths in `*_channels`;
+    `grid` is that of `ModelConfig.global_grids`."""
     if name == "resnet50":
         if unknown := sorted(options.keys() - {"hidden_sizes", "depths", "embedding_size"}):
             raise ModelError(f"The backbone resnet50 has no option {unknown[0]!r}.")
@@ -49,7 +50,7 @@ def build_backbone(name: str, options: dict) -> nn.Module:
         raise ModelError(f"The backbone {name} takes no options.")
     from afloc.model.efficientnet import EfficientNetLite0
 
-    return EfficientNetLite0()
+    return EfficientNetLite0(grid)
 
 
 def normalise(pixels: np.ndarray, how: str) -> Tensor:
@@ -65,7 +66,8 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: ModelConfig, modality: str):
         super().__init__()
         self.image_size, self.encoder_size = config.side(modality), config.encoder_size
-        self.backbone = build_backbone(config.backbone, config.backbone_options)
+        grid = config.global_grids.get(modality)
+        self.backbone = build_backbone(config.backbone, config.backbone_options, grid)
         dim = config.embedding_dim
         self.global_projection = nn.Linear(self.backbone.global_channels, dim)
         self.deep_projection = nn.Conv2d(self.backbone.deep_channels, dim, 1, bias=False)

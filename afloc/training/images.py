@@ -52,6 +52,10 @@ class ImageStage(Stage):
         self.encoder = encoder.to(memory_format=torch.channels_last)
         for module in self._frozen():
             module.requires_grad_(False)
+        # Then `report_level` fits it afterwards, and the loss leaves it out.
+        self.fits_report = encoder.backbone.grid is not None and "report" not in without
+        if self.fits_report:
+            encoder.global_projection.requires_grad_(False)
         blocks = (block for stage in encoder.backbone.stages[FROZEN_STAGES:] for block in stage)
         self._skippable = [block for block in blocks if block.residual] if recipe.skipped else []
         self.sampler = Sampler(
@@ -105,7 +109,9 @@ class ImageStage(Stage):
             torch.tensor([description.localizable for description in batch.descriptions]),
             places,
         )
-        scale = {"place": self.recipe.place_weight, "report": self.recipe.report_weight}
+        if self.fits_report:
+            del losses["report"]
+        scale = {"place": self.recipe.place_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
 

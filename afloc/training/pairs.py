@@ -334,7 +334,7 @@ class Sampler:
         names, roots = list(self.common), np.array(list(self.common.values()))
         count = min(self.templates, len(names))
         for index in choice.choice(len(names), count, replace=False, p=roots / roots.sum()) if count else ():
-            description = self._phrase(Statement(names[index], "affirmed"), rng)
+            description = self.phrase(Statement(names[index], "affirmed"), rng)
             asked.setdefault(description.text, description)
         descriptions = tuple(asked.values())
         targets = np.array(
@@ -360,15 +360,15 @@ class Sampler:
             told.append(rng.choice(affirming if affirming and rng.random() < 0.7 else pair.sentences))
         elif present:
             finding = rng.choice(present)
-            told.append(self._phrase(self._placed(finding, pair.facts.get(finding, Fact(1.0)), rng), rng))
+            told.append(self.phrase(self._placed(finding, pair.facts.get(finding, Fact(1.0)), rng), rng))
         else:
             absent = [f for f, fact in pair.facts.items() if fact.present == 0 and f in self.common]
             if absent:
-                told.append(self._phrase(Statement(rng.choice(absent), "denied"), rng))
+                told.append(self.phrase(Statement(rng.choice(absent), "denied"), rng))
         if self.contraries and told and len(told[0].statements) == 1 and rng.random() < 0.5:
             statement = told[0].statements[0]
             sided = statement.side in OPPOSITE_SIDE and rng.random() < 0.6
-            told.append(self._phrase(other_side(statement) if sided else opposite(statement), rng))
+            told.append(self.phrase(other_side(statement) if sided else opposite(statement), rng))
         if len(pair.sentences) > 1 and rng.random() < self.reports:
             count = rng.randint(2, min(len(pair.sentences), 5))
             picked = [pair.sentences[i] for i in sorted(rng.sample(range(len(pair.sentences)), count))]
@@ -376,7 +376,8 @@ class Sampler:
             told.append(Description(" ".join(d.text for d in picked), said))
         return told
 
-    def _phrase(self, statement: Statement, rng: random.Random) -> Description:
+    def phrase(self, statement: Statement, rng: random.Random) -> Description:
+        """A statement in one of its PHRASINGS, drawn by `rng`."""
         wording = random.Random(f"{self.seed}/{statement}/{rng.randrange(PHRASINGS)}")
         sentence = sentence_for(statement, self.modality, wording)
         return Description(

@@ -34,14 +34,14 @@ class ImageRecipe:
     """A stage of one modality: its image encoder, against the text encoder as the first stage left it.
 
     `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
-    row brings several sentences of its report in one with the chance `reports`. `place_weight` and
-    `report_weight` are those of the losses of places and of the report level. `dropout` is the chance of a
-    channel of the image's features to be left out of a step, `skipped` that of a residual block. `joined` is
-    the share of a batch that is made of two pictures, so that what is seen in one has a place (not of films:
-    what a report names may have been cut away). `healthy` is how often, of each source, images without a
-    pathology come up at least for each with one. `smoothing` is the sigma of the maps as a share of the side,
-    `words` the share of the word level in them, `local` that of the sentence level in the score. `unplaced`
-    are the findings whose maps have been seen not to find the place; every answer on them says so.
+    row brings several sentences of its report in one with the chance `reports`. `place_weight` is that of the
+    loss of places. `dropout` is the chance of a channel of the image's features to be left out of a step,
+    `skipped` that of a residual block. `joined` is the share of a batch that is made of two pictures, so that
+    what is seen in one has a place (not of films: what a report names may have been cut away). `healthy` is
+    how often, of each source, images without a pathology come up at least for each with one. `smoothing` is
+    the sigma of the maps as a share of the side, `words` the share of the word level in them, `local` that of
+    the sentence level in the score. `unplaced` are the findings whose maps have been seen not to find the
+    place; every answer on them says so.
     """
 
     table: str
@@ -50,7 +50,6 @@ class ImageRecipe:
     templates: int = 24
     reports: float = 0.15
     place_weight: float = 0.2
-    report_weight: float = 1.0
     dropout: float = 0.2
     skipped: float = 0.0
     image_rate: float = 4e-4

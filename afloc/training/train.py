@@ -34,6 +34,7 @@ from afloc.training.loop import run_stage
 from afloc.training.mimic import read_mimic
 from afloc.training.pairs import read_pairs
 from afloc.training.recipe import Recipe, model_config, starting_files
+from afloc.training.report_level import fit_report_level
 from afloc.training.texts import TextBank
 
 TEXT_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors", "pytorch_model.bin")
@@ -84,6 +85,8 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
         run_stage(stage, place)
         if only:
             return place
+        if stage.fits_report:
+            fit_report_level(stage)
         calibration[name] = calibrate(stage)
     network.config = replace(config, calibration=calibration)
     if is_first():

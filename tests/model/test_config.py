@@ -32,6 +32,8 @@ def test_published_recipe_round_trips(tmp_path):
         ({"image_size": True}, "image_size"),
         ({"image_sizes": {"chest_xray": 8}}, "image_sizes.chest_xray"),
         ({"image_sizes": {"fundus": 96}}, "fundus"),
+        ({"global_grids": {"chest_xray": 5}}, "backbone of global_grids"),
+        ({"backbone": "efficientnet_lite0", "global_grids": {"chest_xray": 13}}, "global_grids.chest_xray"),
         ({"embedding_dim": 96}, "embedding_dim"),
         ({"last_n_layers": 99}, "last_n_layers"),
         ({"max_tokens": 513}, "max_tokens"),

@@ -28,6 +28,24 @@ def test_compact_backbone_has_the_same_interface():
     assert pooled.shape == (1, backbone.global_channels)
 
 
+def test_with_a_grid_it_ends_at_the_same_deep_map():
+    whole, short = (
+        build_backbone("efficientnet_lite0", {}).eval(),
+        build_backbone("efficientnet_lite0", {}, 2),
+    )
+    first = {f"head.{name}": value for name, value in whole.stages[5][0].expand.state_dict().items()}
+    short.eval().load_state_dict(
+        {n: v for n, v in (whole.state_dict() | first).items() if n in short.state_dict()}
+    )
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        (*maps, _), (*same, pooled) = whole(x), short(x)
+    assert all(torch.equal(one, other) for one, other in zip(maps, same, strict=True))
+    corner = pooled.view(short.deep_channels, 2, 2)[:, 0, 1]
+    assert torch.allclose(corner, same[1][0, :, :3, 1:].mean((1, 2)), atol=1e-6)
+    assert pooled.shape == (1, short.global_channels)
+
+
 def test_a_block_is_left_out_in_training_only():
     block = InvertedResidual(4, 4, 3, 1, 6, late_phase=False)
     block.kept = torch.tensor([0.0, 2.0]).view(-1, 1, 1, 1)
