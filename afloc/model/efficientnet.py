@@ -89,9 +89,8 @@ class EfficientNetLite0(nn.Module):
         self.stem = Convolution(3, STEM_CHANNELS, 3, 2)
         self.stages = nn.ModuleList()
         inputs = STEM_CHANNELS
-        for index, (kernel, stride, expansion, outputs, blocks) in enumerate(
-            STAGES[: None if grid is None else DEEP_STAGES]
-        ):
+        used = STAGES if grid is None else STAGES[:DEEP_STAGES]
+        for index, (kernel, stride, expansion, outputs, blocks) in enumerate(used):
             stage = nn.Sequential()
             for block in range(blocks):
                 late = index == LATE_PHASE_STAGE and block == 0
