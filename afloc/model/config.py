@@ -78,7 +78,7 @@ class ModelConfig:
             _within(f"image_sizes.{modality}", size, 32, 4096)
         for modality, grid in self.global_grids.items():
             _one_of("modality of global_grids", modality, self.modalities)
-            _one_of("backbone of global_grids", self.backbone, BACKBONES[1:])
+            _one_of("backbone of global_grids", self.backbone, ("efficientnet_lite0",))
             _within(f"global_grids.{modality}", grid, 1, self.side(modality) // 16 - 2)
         if self.encoder_size is not None:
             _within("encoder_size", self.encoder_size, 32, 4096)

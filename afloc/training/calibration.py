@@ -23,7 +23,7 @@ ENOUGH = 12, 8  # images with and without a finding that a family needs for an o
 ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say in the operating point
 ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
-CHUNK = 32
+COSINES = {"levels": dict.fromkeys(LEVELS, {"scale": 1.0, "bias": 0.0})}  # as they are
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
 ENOUGH_SIDED = 12  # answers on a side, to tell whether it can
 SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
@@ -43,7 +43,16 @@ def calibrate(stage: ImageStage) -> dict:
         level: {"scale": round(scale, 4), "bias": round(bias, 4)}
         for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
     }
-    without = stage.objective.without
+    images, entries, without = see(stage), load_findings(stage.name), stage.without
+    asked = [
+        (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
+        for finding in stage.sampler.common
+        if not entries[finding].normal
+        for text in (entries[finding].name, entries[finding].simple)
+    ]
+    descriptions = [description for _, description in asked]
+    if stage.fits_report:
+        levels["report"] = fit_scale(*ask(stage, images, descriptions, COSINES))
     words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
     local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
     so_far = {
@@ -52,8 +61,7 @@ def calibrate(stage: ImageStage) -> dict:
         "words": round(words, 4),
         "local": round(local, 4),
     }
-    images, asked = see(stage), common_findings(stage)
-    logits, targets = ask(stage, images, [description for _, description in asked], so_far)
+    logits, targets = ask(stage, images, descriptions, so_far)
     sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
     presence = {"other": operating_point(logits, targets, sources)}
@@ -72,24 +80,11 @@ def calibrate(stage: ImageStage) -> dict:
     }
 
 
-def common_findings(stage: ImageStage) -> list[tuple[str, Description]]:
-    """The findings that are common in training, each with its family, by name and by simple sentence."""
-    entries = load_findings(stage.name)
-    return [
-        (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
-        for finding in stage.sampler.common
-        if not entries[finding].normal
-        for text in (entries[finding].name, entries[finding].simple)
-    ]
-
-
 @torch.inference_mode()
 def see(stage: ImageStage) -> list[ImageFeatures]:
-    """The held-back images, CHUNK at a time, without their shallow maps."""
+    """The held-back images, some at a time, without their shallow maps."""
     stage.modules.eval()
-    rows = _held_back(stage)
-    chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
-    seen = (stage.encoder(as_they_are(stage.pictures[chunk], stage.size)) for chunk in chunks)
+    seen = (stage.encoder(pixels) for pixels in stage.inputs(_held_back(stage)))
     return [replace(each, shallow=each.shallow[..., :0, :0].clone()) for each in seen]
 
 
@@ -178,6 +173,13 @@ def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray
         "sensitivity": round(float((scaled[present] >= threshold).mean()), 3),
         "specificity": round(float((scaled[absent] < threshold).mean()), 3),
     }
+
+
+def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> dict:
+    """Scale and bias of cosines that were learned without: what Platt makes of the answers they give."""
+    known = ~np.isnan(targets)
+    slope, intercept = fit_platt(cosines[known], targets[known])
+    return {"scale": round(max(slope, 1.0), 4), "bias": round(intercept, 4)}
 
 
 def fit_platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:

@@ -5,10 +5,11 @@ the work is the image's.
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,13 +20,14 @@ from afloc.training.distributed import gather, share
 from afloc.training.loop import Stage
 from afloc.training.objective import SigmoidObjective
 from afloc.training.pairs import Batch, Pair, Sampler, doubtful, entails
-from afloc.training.pictures import as_input, decode_images, kept_size, lit, moved
+from afloc.training.pictures import as_input, as_they_are, decode_images, kept_size, lit, moved
 from afloc.training.pieces import Piece, join_pictures, of_the_whole
 from afloc.training.places import find_places
 from afloc.training.recipe import ImageRecipe
 from afloc.training.texts import TextBank
 
 SET_AFTERWARDS = ("smoothing", "words", "local", "unplaced")  # what of a recipe the weights do not depend on
+AT_ONCE = 32  # pictures that are looked at without being learned from
 FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
 
 
@@ -47,13 +49,14 @@ class ImageStage(Stage):
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
-        self.objective = SigmoidObjective(without)
+        # A global vector read on a grid is not learned with the rest: `report_level` fits it afterwards.
+        self.fits_report = encoder.backbone.grid is not None and "report" not in without
+        self.without = frozenset(without)
+        self.objective = SigmoidObjective(self.without | {"report"} if self.fits_report else self.without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder = encoder.to(memory_format=torch.channels_last)
         for module in self._frozen():
             module.requires_grad_(False)
-        # Then `report_level` fits it afterwards, and the loss leaves it out.
-        self.fits_report = encoder.backbone.grid is not None and "report" not in without
         if self.fits_report:
             encoder.global_projection.requires_grad_(False)
         blocks = (block for stage in encoder.backbone.stages[FROZEN_STAGES:] for block in stage)
@@ -109,11 +112,14 @@ class ImageStage(Stage):
             torch.tensor([description.localizable for description in batch.descriptions]),
             places,
         )
-        if self.fits_report:
-            del losses["report"]
         scale = {"place": self.recipe.place_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
+
+    def inputs(self, rows: np.ndarray) -> Iterator[Tensor]:
+        """The pictures of `rows` as they are, AT_ONCE at a time, as the encoder's input."""
+        for start in range(0, len(rows), AT_ONCE):
+            yield as_they_are(self.pictures[rows[start : start + AT_ONCE]], self.size)
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
         """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""

@@ -86,6 +86,12 @@ class Pair:
     told: frozenset[str] = frozenset()
     held_back: bool = False
 
+    @property
+    def ill(self) -> bool:
+        """Whether it affirms a pathology."""
+        entries = load_findings(self.modality)
+        return any(not entries[finding].normal for finding in self.told)
+
 
 def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list[Pair]:
     """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see the README); with
@@ -304,10 +310,9 @@ class Sampler:
     def _row_chances(self, totals: Counter) -> np.ndarray:
         """A row comes up in proportion to one over the root of how common its rarest finding is, but for what
         `healthy` asks for."""
-        entries = load_findings(self.modality)
         floor = 0.5 / len(self.pairs) ** 0.5
         chances = np.zeros(len(self.pairs))
-        ill = np.array([any(not entries[f].normal for f in pair.told) for pair in self.pairs])
+        ill = np.array([pair.ill for pair in self.pairs])
         sources = np.array([pair.source for pair in self.pairs])
         for index, pair in enumerate(self.pairs):
             if pair.facts and not pair.held_back:

@@ -9,12 +9,12 @@ from torch import nn
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.calibration import ask, see
+from afloc.training.calibration import COSINES, ask, see
 from afloc.training.images import ImageStage
 from afloc.training.pairs import Description, read_pairs
 from afloc.training.pictures import as_they_are
 from afloc.training.recipe import ImageRecipe
-from afloc.training.report_level import COSINES, IMAGES, fit_report_level, ridge
+from afloc.training.report_level import IMAGES, fit_report_level, ridge
 from afloc.training.statements import Statement
 from afloc.training.texts import TextBank
 from tests.released import REFERENCE
