@@ -183,7 +183,13 @@ def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> dict:
 
 
 def fit_platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression of `targets` (0 or 1) on `logits`, by Newton's method."""
+    """Slope and intercept of a logistic regression of `targets` (0 or 1) on `logits`, by Newton's method.
+
+    The targets are drawn in a little, as Platt does it (1999, "Probabilistic outputs for support vector
+    machines", section 2.2), so that answers without a mistake have a finite slope too.
+    """
+    present, absent = (targets == 1).sum(), (targets == 0).sum()
+    targets = np.where(targets == 1, (present + 1) / (present + 2), 1 / (absent + 2))
     design = np.stack([logits, np.ones_like(logits)], 1)
     weights = np.zeros(2)
     for _ in range(50):

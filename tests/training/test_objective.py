@@ -38,14 +38,23 @@ def test_unknown_targets_count_for_nothing():
     torch.testing.assert_close(with_unknown, known)
 
 
-def test_platt_scaling_equals_an_independent_logistic_regression():
+def test_platt_scaling_equals_an_independent_logistic_regression_of_his_targets():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=400)
     targets = (rng.random(400) < 1 / (1 + np.exp(-(1.7 * logits - 0.8)))).astype(float)
-    theirs = LogisticRegression(C=np.inf, tol=1e-10).fit(logits[:, None], targets)
+    present, absent = targets.sum(), (1 - targets).sum()
+    drawn_in = np.where(targets == 1, (present + 1) / (present + 2), 1 / (absent + 2))
+    twice, classes = np.tile(logits, 2)[:, None], np.repeat([1, 0], 400)
+    theirs = LogisticRegression(C=np.inf, tol=1e-10)
+    theirs.fit(twice, classes, np.concatenate([drawn_in, 1 - drawn_in]))
     np.testing.assert_allclose(
         fit_platt(logits, targets), [theirs.coef_[0, 0], theirs.intercept_[0]], atol=1e-4
     )
+
+
+def test_platt_scaling_of_answers_without_a_mistake_is_finite():
+    slope, intercept = fit_platt(np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0, 1.0]))
+    assert 0 < slope < 5 and intercept == pytest.approx(0, abs=1e-6)
 
 
 def test_what_is_asked_is_rarer_than_what_was_fitted_on():
