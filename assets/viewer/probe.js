@@ -208,7 +208,7 @@ function showMaps(number = answers) {
   viewer.showMaps([...kept, answer].filter(Boolean).map((finding) => ({
     rows: isHeld(finding) ? null : finding.grid,
     title: kept.length ? finding.text : "",
-    note: kept.length ? `${finding.present === false ? "no evidence " : ""}${(finding.probability ?? finding.score).toFixed(2)}` : "",
+    note: kept.length ? `${finding.present === false ? "no evidence " : isLow(finding) ? "low map " : ""}${(finding.probability ?? finding.score).toFixed(2)}` : "",
   })), number);
 }
 

@@ -97,7 +97,13 @@ def open_page(chromium, url):
 def page(open_page):
     """The page on the drawn film, whichever example the model makes it open with."""
     page = open_page()
+    show_film(page)
+    return page
+
+
+def show_film(page):
+    """The drawn film on a page just opened."""
+    page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
     if page.get_attribute("#probe [data-example=chest_film]", "aria-pressed") != "true":
         page.click("#probe [data-example=chest_film]")
         page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
-    return page
