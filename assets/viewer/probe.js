@@ -203,12 +203,17 @@ function goOn() {
 
 const isHeld = (finding) => Boolean(doubt && !trusted) || (finding.present === false && !insisted);
 
+// What stands beside the title of one of several maps.
+const noteOf = (finding) => [
+  finding.present === false && "no evidence", isLow(finding) && "low map", (finding.probability ?? finding.score).toFixed(2),
+].filter(Boolean).join(" ");
+
 // The kept maps and the newest, those without evidence empty unless the user insists.
 function showMaps(number = answers) {
   viewer.showMaps([...kept, answer].filter(Boolean).map((finding) => ({
     rows: isHeld(finding) ? null : finding.grid,
     title: kept.length ? finding.text : "",
-    note: kept.length ? `${finding.present === false ? "no evidence " : isLow(finding) ? "low map " : ""}${(finding.probability ?? finding.score).toFixed(2)}` : "",
+    note: kept.length ? noteOf(finding) : "",
   })), number);
 }
 

@@ -3,10 +3,12 @@
 python -m tests.language.granularity DATA/chest_xray/eval.csv assets/models/afloc-mini
 
 Each finding that is boxed in a film of NIH is described by a name, a phrase, a sentence and a report of four
-sentences that speaks of other things too. What is printed is the mean correlation of each two of the maps.
+sentences that speaks of other things too. What is printed is how each two of the maps correlate: the mean,
+the least, and how many there were.
 """
 
 import sys
+from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def descriptions(finding: FindingEntry) -> dict[str, str]:
 
 def correlations(model: Model, table: Path) -> dict[tuple[str, str], list[float]]:
     """Of each two lengths, the correlation of their maps on each boxed finding of each film."""
-    found: dict[tuple[str, str], list[float]] = {}
+    found = defaultdict(list)
     for row in read_dataset(table).rows:
         if not row.source.startswith("NIH"):
             continue
@@ -42,7 +44,7 @@ def correlations(model: Model, table: Path) -> dict[tuple[str, str], list[float]
             maps = dict(zip(asked, view.locate_all(list(asked.values())), strict=True))
             for one, other in combinations(asked, 2):
                 pair = np.corrcoef(maps[one].heatmap.ravel(), maps[other].heatmap.ravel())
-                found.setdefault((one, other), []).append(float(pair[0, 1]))
+                found[one, other].append(float(pair[0, 1]))
     return found
 
 
