@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,12 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     desk = Desk(model, studies, feedback, settings.coordinator_code)
     uploads = TemporaryDirectory(prefix="afloc-", ignore_cleanup_errors=True)
     page = build_page(model, store, sets, desk, Path(uploads.name))
+
+    def forget_unused() -> None:
+        sweep(Path(uploads.name), time.time() - LEFTOVER_SECONDS)
+        store.sweep()
+        sets.sweep()
+
     app = Starlette(
         routes=[
             *image_routes(store, settings.max_upload_mb, sets),
@@ -101,7 +107,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *operations_routes(model, feedback, settings.metrics_token),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
-        lifespan=_keep_until_the_end(feedback, settings, uploads),
+        lifespan=_keep_until_the_end(feedback, settings, uploads, forget_unused),
     )
     page.state_session_capacity = SESSIONS
     theme_script = read_asset("theme.js")
@@ -130,14 +136,16 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     return Site(Door(inside, settings.max_upload_mb, rates, sign_in, framed, by_hub), page)
 
 
-def _keep_until_the_end(feedback: Store, settings: Settings, uploads: TemporaryDirectory):
-    """For as long as the server runs, the feedback is copied and old uploads go; then both are closed."""
+def _keep_until_the_end(
+    feedback: Store, settings: Settings, uploads: TemporaryDirectory, forget_unused: Callable[[], None]
+):
+    """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
     @asynccontextmanager
     async def lifespan(_) -> AsyncIterator[None]:
         folder, minutes = settings.backup_dir, settings.backup_minutes
         backup = Backup(feedback, folder, minutes) if folder else None
-        sweeping = asyncio.create_task(_sweep_on_time(Path(uploads.name)))
+        sweeping = asyncio.create_task(_call_on_time(forget_unused))
         yield
         sweeping.cancel()
         if backup:
@@ -148,10 +156,10 @@ def _keep_until_the_end(feedback: Store, settings: Settings, uploads: TemporaryD
     return lifespan
 
 
-async def _sweep_on_time(folder: Path) -> None:
+async def _call_on_time(forget_unused: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(UPLOAD_SECONDS)
-        await asyncio.to_thread(sweep, folder, time.time() - LEFTOVER_SECONDS)
+        await asyncio.to_thread(forget_unused)
 
 
 def sweep(folder: Path, before: float) -> None:

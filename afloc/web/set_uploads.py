@@ -115,8 +115,9 @@ class SetUploads:
             self._drop(key)
 
     def sweep(self) -> None:
-        """Remove what a run has still written of a set that was dropped meanwhile."""
+        """Drop the sets unused for IDLE_SECONDS, and what a run still wrote of one that was dropped."""
         with self._lock:
+            self._drop_stale()
             for folder in self._folder.glob(f"{PREFIX}*"):
                 if folder.name not in self._sets:
                     shutil.rmtree(folder, ignore_errors=True)

@@ -105,6 +105,12 @@ class Sets:
         found = self._finished(name, self._plan(name, style))
         return found / file if found and file in FILES else None
 
+    def sweep(self) -> None:
+        """Drop the uploaded sets that nobody uses any more, and what was read of tables that are gone."""
+        self.uploads.sweep()
+        with self._lock:
+            self._plans = {key: plans for key, plans in self._plans.items() if key[0].exists()}
+
     def _tables(self) -> dict[str, Path]:
         if self._folder is None:
             return {}
@@ -121,8 +127,6 @@ class Sets:
         key = path, path.stat().st_mtime
         with self._lock:
             if key not in self._plans:
-                for gone in [each for each in self._plans if not each[0].exists()]:
-                    del self._plans[gone]
                 dataset = read_dataset(path, within=self.uploads.folder(name))
                 self._plans[key] = {each: Plan(dataset, self._model, style=each) for each in STYLES}
             return self._plans[key][style]
@@ -152,7 +156,7 @@ class Sets:
         except Exception as error:
             self._problems[folder] = explain(error)
         finally:
-            self.uploads.sweep()
+            self.sweep()
             self._running = None
             self._turn.release()
 

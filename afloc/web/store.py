@@ -68,6 +68,11 @@ class ImageStore:
         with self._lock:
             self._images.pop(token, None)
 
+    def sweep(self) -> None:
+        """Drop the images that nobody used for IDLE_SECONDS, also where nobody uses others."""
+        with self._lock:
+            self._drop_stale()
+
     def _drop_stale(self) -> None:
         used = sum(each.size for each in self._images.values())
         oldest_allowed = self._clock() - IDLE_SECONDS

@@ -19,7 +19,7 @@ from afloc.heatmap import min_max
 from afloc.metrics import curve, dice, iou
 from afloc.web.set_uploads import SetUploads
 from afloc.web.sets import PATH, Sets, run_routes
-from afloc.web.store import ImageStore
+from afloc.web.store import IDLE_SECONDS, ImageStore
 from afloc.web.truths import draw, encode_runs, outline
 from afloc.web.uploads import PATH as IMAGES
 from afloc.web.uploads import image_routes
@@ -256,6 +256,21 @@ def test_uploaded_sets_stay_in_their_folder_and_in_bounds(model, tmp_path):
     assert not kept.exists()
     with pytest.raises(DataError, match="no such set"):
         sets.state(two, "simple")
+
+
+def test_uploaded_sets_go_when_nobody_uses_them(model, tmp_path):
+    now = [0.0]
+    uploads = SetUploads(tmp_path / "uploads", 1000, clock=lambda: now[0])
+    sets = Sets(model, None, tmp_path / "runs", uploads)
+    PIL.Image.new("L", (64, 64)).save(tmp_path / "film.png")
+    name = uploads.add((tmp_path / "film.png").read_bytes(), "film.png")
+    uploads.add(b"image,labels\nfilm.png,Effusion\n", "set.csv", name)
+    now[0] += IDLE_SECONDS - 1
+    sets.sweep()
+    assert sets.state(name, "simple")["state"] == "new"
+    now[0] += IDLE_SECONDS + 1
+    sets.sweep()
+    assert not any((tmp_path / "uploads").iterdir()) and not sets._plans
 
 
 def pack(folder):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -91,6 +92,9 @@ def test_store_forgets_what_nobody_uses():
     store = ImageStore(64 << 20, clock=lambda: now[0])
     token = store.add(IMAGE)
     now[0] += IDLE_SECONDS - 1
-    assert store.get(token)
+    store.sweep()
+    opened = weakref.ref(store.get(token))
     now[0] += IDLE_SECONDS + 1
+    store.sweep()
+    assert opened() is None  # not only out of reach: out of memory, also where the server stands idle
     assert store.get(token) is None
