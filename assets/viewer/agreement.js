@@ -35,7 +35,7 @@ function findingRows(truths, answersOf, chosen) {
     if (all.length > 1) name.append(dotOf(i));
     name.append(i ? make("span", NAMES[1]) : pick);
     const { agreement, finding } = each ?? {}, halves = agreement?.pointing % 1 ? 2 : 0;
-    row.append(name, make("td", number(finding?.probability ?? finding?.score, 2)));
+    row.append(name, make("td", number(sureness(finding), 2)));
     for (const [metric, digits] of [["iou", 3], ["dice", 3], ["cnr", 2], ["pointing", halves]]) row.append(make("td", number(agreement?.[metric], digits)));
     return row;
   }));

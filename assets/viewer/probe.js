@@ -205,7 +205,7 @@ const isHeld = (finding) => Boolean(doubt && !trusted) || (finding.present === f
 
 // What stands beside the title of one of several maps.
 const noteOf = (finding) => [
-  finding.present === false && "no evidence", isLow(finding) && "low map", (finding.probability ?? finding.score).toFixed(2),
+  finding.present === false && "no evidence", isLow(finding) && "low map", sureness(finding).toFixed(2),
 ].filter(Boolean).join(" ");
 
 // The kept maps and the newest, those without evidence empty unless the user insists.

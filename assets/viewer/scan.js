@@ -23,8 +23,7 @@ function createScan(root, probe) {
   }
 
   function show() {
-    const likely = (finding) => finding.probability ?? finding.score;
-    const sorted = [...findings].sort((a, b) => Boolean(b.present) - Boolean(a.present) || likely(b) - likely(a));
+    const sorted = [...findings].sort((a, b) => Boolean(b.present) - Boolean(a.present) || sureness(b) - sureness(a));
     const present = sorted.filter((finding) => finding.present), maps = make("div", "maps");
     for (const finding of present) {
       const card = row(finding, "card"), canvas = document.createElement("canvas");
@@ -45,7 +44,7 @@ function createScan(root, probe) {
   }
 
   function row(finding, className) {
-    const value = finding.probability ?? finding.score;
+    const value = sureness(finding);
     const made = make("button", `${className}${finding.present ? " present" : ""}`), track = make("span", "track");
     made.type = "button";
     made.title = `Ask “${finding.text}”`;

@@ -41,7 +41,7 @@ function createShare(dialog, probe) {
   function sentence(finding = probe.state().finding) {
     if (!finding) return "No description";
     const verdict = finding.present === null ? "fit" : finding.present ? "evidence for it, probability" : "no evidence for it, probability";
-    return `“${finding.text}”: ${verdict} ${(finding.probability ?? finding.score).toFixed(2)}`;
+    return `“${finding.text}”: ${verdict} ${sureness(finding).toFixed(2)}`;
   }
 
   const credit = () => `AFLoc, ${probe.model} (${probe.fingerprint}). ${RESEARCH}`;

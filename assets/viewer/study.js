@@ -119,6 +119,7 @@ function showModel(finding) {
   find(".model").hidden = false;
   showScale(find(".model"), kind, finding);
   if (kind === "absent") find(".model .legend").textContent += " · so no map is shown";
+  if (isLow(finding)) find(".model .legend").textContent += ` · low map, at most ${peakOf(finding.grid).toFixed(2)}`;
   viewer.showMap(kind === "absent" ? null : finding.grid);
 }
 

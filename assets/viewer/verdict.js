@@ -14,6 +14,9 @@ const ANYWAY = {                    // the button that goes on from a kind, and 
 
 const QUOTED = 64;                  // characters of a description that a sentence repeats
 
+// How sure the model is: the probability, or the score where nothing calibrates it; undefined for no finding.
+const sureness = (finding) => finding?.probability ?? finding?.score;
+
 const judge = ({ present }) => (present === null ? "uncalibrated" : present ? "present" : "absent");
 
 // Shown, but nowhere as high as a map is painted from.
@@ -26,7 +29,7 @@ const digitsOf = (value, point) => (point !== null && value < point ? [2, 3].fin
 // A finding's heading, number and place on the scale; null for no finding. `kind` is one of HEADINGS.
 function showScale(root, kind, finding) {
   const put = (selector, text) => { root.querySelector(selector).textContent = text; };
-  const value = finding && (finding.probability ?? finding.score), point = finding?.operating_point ?? null, operating = root.querySelector(".operating");
+  const value = sureness(finding), point = finding?.operating_point ?? null, operating = root.querySelector(".operating");
   root.dataset.verdict = kind;
   put("h2", HEADINGS[kind]);
   put(".number", finding ? value.toFixed(digitsOf(value, point)) : "");

@@ -1,11 +1,15 @@
 """The real page on a free port, and a real browser to drive it."""
 
+import json
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from afloc.examples import EXAMPLES
+from afloc.findings import load_findings
 from afloc.settings import read_settings
 from afloc.web.serve import serving
 from tests.web.tiny import write_tiny_model
@@ -37,6 +41,22 @@ def model(model_folder):
     from afloc import load_model
 
     return load_model(model_folder)
+
+
+@pytest.fixture(scope="session")
+def low_map(model_folder, tmp_path_factory):
+    """A model whose maps are low everywhere, and a finding that is present on the drawn film all the same."""
+    from afloc import load_model
+
+    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("low") / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["calibration"]["chest_xray"]["map"]["top"] = 3.0  # beyond what any map reaches
+    (folder / "config.json").write_text(json.dumps(config))
+    view = load_model(folder).encode(EXAMPLES[0].load())
+    answers = (view.locate(entry.simple) for entry in load_findings("chest_xray").values())
+    low = next(each for each in answers if each.present)
+    assert low.grid.max() < 0.45
+    return folder, low
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from afloc import load_model
 from afloc.errors import AccessError
+from afloc.examples import EXAMPLES
 from afloc.feedback.readings import give_consent, save_reading
 from afloc.feedback.schedule import schedule
 from afloc.feedback.store import FILE_NAME, Store
@@ -341,6 +342,26 @@ def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
         assert after["saved"] == {"answers": {"sure": 2}, "regions": [{"box": [1, 2, 3, 4]}], "visible_ms": 0}
         first = show_place(desk, study, "R1", 0)  # going back shows no score, and the first answer is final
         assert "finding" not in first and first["answered"] and not first["open"]
+
+
+def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
+    model, low = low_map
+    write_study(tmp_path / "study", 1, 1, HEAD.replace("crossover", "unaided_then_aided"))
+    (tmp_path / "study" / "Doe_Jane_0.png").write_bytes(to_png(EXAMPLES[0].load().gray()))
+    table = tmp_path / "study" / "trial.toml"
+    table.write_text(table.read_text().replace("finding number 0", low.text))
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "study")}
+    with serve(model, **settings) as url, chromium.new_page() as page:
+        page.goto(url)
+        page.get_by_role("tab", name="Reader study").click()
+        page.fill("#study .card input", "code-of-1")
+        page.keyboard.press("Enter")
+        page.click(".study[data-stage=consent] .card .go")
+        fill_in(Seat(page, []), {"sure": 1, "remark": ""})
+        page.click(".hand .go")
+        expect(page.locator("#study .model h2")).to_have_text("Evidence for it")
+        said = f"low map, at most {low.grid.max():.2f}"
+        expect(page.locator("#study .model .legend")).to_contain_text(said)
 
 
 def test_the_wash_out_is_waited_for(tiny_folder, tmp_path):
