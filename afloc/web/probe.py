@@ -62,9 +62,9 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
 
     @answering
     def scan(question: dict) -> dict:
-        """{"image": token, "modality" or null} to {"modality", "findings"}: every pathology of the modality.
+        """{"image": token, "modality" or null} to {"modality", "doubt", "findings"}, `doubt` as in `locate`.
 
-        Each with its name, and with a map only where it is judged present.
+        Every pathology of the modality with its name, and with a map only where it is judged present.
         """
         opened = find_image(question)
         if opened is None:
@@ -80,7 +80,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
             for entry, finding in zip(asked, found, strict=True):
                 said = describe(finding) | {"name": entry.name}
                 findings.append(said if finding.present else said | {"grid": None})
-        return {"modality": view.modality, "findings": findings}
+        return {"modality": view.modality, "doubt": view.doubt, "findings": findings}
 
     show_viewer(
         "probe",

@@ -1,6 +1,6 @@
 
 // Feedback on the answer shown: one press saves it, every change after that is saved as a correction of it, Undo takes it back.
-// `probe`: { viewer, server, about() -> { token, modality } of the image, renew() -> its new token, or null once another one is open }.
+// `probe`: { viewer, server, about() -> { image, modality } shown }.
 
 function createFeedback(root, probe) {
   const find = (selector) => root.querySelector(selector);
@@ -54,16 +54,17 @@ function createFeedback(root, probe) {
   function save() {
     clearTimeout(pen);
     pen = 0;
-    if (!entry?.agreement) return show();
-    const mine = entry, { display, place, threshold = display.threshold } = probe.viewer;
+    if (!entry) return;
+    if (!entry.agreement) return say(entry, entry.comment || entry.confidence || entry.shapes.length ? "Not saved yet: answer with 1 to 4" : entry.status);
+    const mine = entry, { image, modality } = probe.about(), { display, place, threshold = display.threshold } = probe.viewer;
     const question = {
-      ...probe.about(), description: mine.description, agreement: mine.agreement, confidence: mine.confidence, comment: mine.comment,
+      modality, description: mine.description, agreement: mine.agreement, confidence: mine.confidence, comment: mine.comment,
       regions: mine.shapes.map(toRegion), threshold, display: { ...display, place, map_shown: probe.viewer.grid !== null && display.map },
       visible_ms: stopwatch.read(), session, id: makeId(),
     };
     say(mine, "saving…");
     queue = queue.then(async () => {
-      const reply = await call(mine, "feedback", { ...question, replaces: mine.row });
+      const reply = await call(mine, "feedback", { ...question, replaces: mine.row }, image);
       if (reply.error) return say(mine, notSaved(reply.error), true);
       mine.row = reply.id;
       const drawn = question.regions.length;
@@ -83,18 +84,17 @@ function createFeedback(root, probe) {
     });
   }
 
-  // Asks until the server answers; the id keeps a call that arrived twice from counting twice.
-  async function call(mine, name, question) {
+  // Asks until the server answers; the id keeps a call that arrived twice from counting twice. `image`: what it is about, sent again
+  // where the server had dropped it.
+  async function call(mine, name, question, image = null) {
     for (;;) {
-      const reply = await probe.server[name](question).catch(() => null);
+      const reply = await probe.server[name]({ ...question, ...(image && { token: image.token }) }).catch(() => null);
       if (reply && !reply.gone) return reply;
-      if (reply) {
-        question.token = await probe.renew().catch(() => null);
-        if (!question.token) return reply;
-      } else {
-        say(mine, "Not saved yet: the server does not answer. Trying again…", true);
-        await pause(RETRY);
-      }
+      const refused = reply && (await sendAgain(image).catch((error) => error));
+      if (refused instanceof Refusal) return { error: refused.message };
+      if (reply && !refused) continue;
+      say(mine, "Not saved yet: the server does not answer. Trying again…", true);
+      await pause(RETRY);
     }
   }
 
@@ -117,8 +117,8 @@ function createFeedback(root, probe) {
 
   return {
     about,
-    // Another image: nothing was said of it yet.
-    forget() { about(null); entries = new Map(); },
+    // Another image: nothing was said of it yet. Resolves when what was said of the last one is stored.
+    forget() { about(null); entries = new Map(); return queue; },
     // The reader's shapes changed: those drawn for this answer belong to it.
     drawn(shapes) {
       if (!entry) return;

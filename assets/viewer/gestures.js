@@ -1,6 +1,6 @@
 
 // Pointer, wheel and touch on a stage. `on` says what they do: ready() whether anything is shown; paneOf(event), toImage(event);
-// begin(target, point) a gesture { move(point), end() } of the shapes or null; panBy, zoomAt(x, y, factor), windowBy, fit;
+// begin(target, point) a gesture { move(point), end(), cancel() } of the shapes or null; panBy, zoomAt(x, y, factor), windowBy, fit;
 // windows() whether dragging changes the window; hover(event), leave(), drag(pane).
 function watchPointer(stage, on) {
   const pointers = new Map();
@@ -14,6 +14,7 @@ function watchPointer(stage, on) {
     on.drag(pane);
     pointers.set(event.pointerId, event);
     stage.classList.add("dragging");
+    gesture?.cancel();
     gesture = pointers.size === 1 && event.button === 0 ? on.begin(event.target, on.toImage(event)) : null;
   });
 

@@ -56,12 +56,14 @@ async function openTruth(file) {
   let text = "";
   for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
   const question = { content: btoa(text), name: file.name, image_name: image.source.file?.name ?? null };
+  const about = image;
   try {
     const reply = await fromServer("read_truth", question);
+    if (about !== image) return;
     if (reply.error) return showProblem(reply.error);
     setTruths([...reply.truths, ...truths.filter((truth) => truth.byHand && viewer.shapes.length)]);
-  } catch {
-    showProblem("The server does not answer. Check the connection and open the ground truth again.");
+  } catch (error) {
+    showProblem(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the ground truth again.");
   }
 }
 
@@ -83,6 +85,7 @@ function setTruths(list) {
   truths = list;
   chosen = 0;
   cases = [];
+  showCase();
   ask();
 }
 
@@ -125,8 +128,9 @@ async function answer() {
     busy = false;
     if (number !== asked) return answer();
     showReply(reply);
-  } catch {
+  } catch (error) {
     busy = false;
+    if (error instanceof Refusal) { viewer.showState("ready"); return showProblem(error.message); }
     viewer.showState("offline");
     setTimeout(answer, RETRY);
   }
@@ -134,11 +138,12 @@ async function answer() {
 
 // Asks about the image shown, and sends it again where the server has dropped it.
 async function fromServer(name, question) {
-  const about = image, reply = await server[name]({ image: about.token, ...question });
+  const about = image, ask = () => server[name]({ image: about.token, ...question });
+  const reply = await ask();
   if (!reply.gone || about !== image) return reply;
-  const [again] = await send(about.source);
-  image = { ...about, token: again.token };
-  return server[name]({ image: image.token, ...question });
+  await sendAgain(about);
+  if (about !== image) forget(about.token);
+  return ask();
 }
 
 function showReply(reply) {

@@ -6,12 +6,19 @@ const endpoint = (window.gradio_config?.root || location.origin).replace(/\/$/, 
 // `source` is { file }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
 async function send(source) {
   const { file, ...named } = source, query = file ? "" : `?${new URLSearchParams(named)}`;
+  await file?.slice(0, 1).arrayBuffer().catch(() => { throw new Refusal("The file was moved or changed: please open it again."); });
   const response = await fetch(endpoint + query, { method: "POST", body: file ?? "", headers: { "Content-Type": "application/octet-stream" } });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new Refusal(problem.error || "The server could not take this image.");
   }
   return [JSON.parse(response.headers.get("X-AFLoc-Image")), response];
+}
+
+// Gives `image`, { token, source, … }, a new token where the server had dropped it; once for all who ask for that meanwhile.
+async function sendAgain(image) {
+  image.sending ??= send(image.source).then(([{ token }]) => { image.token = token; }).finally(() => { image.sending = null; });
+  await image.sending;
 }
 
 class Refusal extends Error {}

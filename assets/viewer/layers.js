@@ -79,7 +79,7 @@ function createLayer(stage, onChange) {
 
   const swap = (changed) => shapes.map((shape) => (shape.id === changed.id ? changed : shape));
 
-  // --- gestures: { move(point), end() } ---------------------------------------------------------------------------
+  // --- gestures: { move(point), end(), cancel() } -----------------------------------------------------------------
 
   function begin(target, point) {
     if (kind) return kind === "box" ? drawBox(point) : drawOutline(point);
@@ -106,6 +106,7 @@ function createLayer(stage, onChange) {
         shapes = before;
         change(after);
       },
+      cancel() { shapes = before; stage.repaint(); },
     };
   }
 
@@ -124,7 +125,7 @@ function createLayer(stage, onChange) {
     const corner = inside(start);
     return {
       move(to) { drawing = { kind: "box", ...boxOf(corner, inside(to)) }; stage.repaint(); },
-      end() { finish(); },
+      end: finish, cancel,
     };
   }
 
@@ -138,8 +139,13 @@ function createLayer(stage, onChange) {
         drawing = { kind: "outline", ...boxAround(points), rings: [points] };
         stage.repaint();
       },
-      end() { finish(); },
+      end: finish, cancel,
     };
+  }
+
+  function cancel() {
+    drawing = null;
+    stage.repaint();
   }
 
   function finish() {

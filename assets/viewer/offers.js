@@ -61,6 +61,8 @@ function createOffers(panel, descriptions, openScan) {
 
   return {
     show,
+    // What is shown is no longer true: it is asked for anew.
+    again() { show(panel.dataset.offer); },
     get modality() { return modality; },
     set modality(name) {
       if (name === modality) return;

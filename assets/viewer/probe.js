@@ -30,7 +30,7 @@ const verdict = createVerdict(find(".verdict"), find(".spoken")), words = create
 const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
 const offers = createOffers(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
 const help = createHelp(find(".about"), props);
-const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ token: image.token, modality }), renew });
+const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }) });
 const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
 // --- images -------------------------------------------------------------------------------------------------------
@@ -43,8 +43,7 @@ async function open(source) {
     const [about, response] = await send(source);
     const film = readFilm(await response.arrayBuffer(), about);
     if (turn !== opening) return forget(about.token);
-    feedback.forget();
-    if (image) forget(image.token);
+    leave(image, feedback.forget());
     image = { token: about.token, source, about };
     modality = null; doubt = null; trusted = false; kept = [];
     scan.forget();
@@ -63,6 +62,12 @@ async function open(source) {
     viewer.showState(image ? "ready" : "error");
     refuse(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
   }
+}
+
+// The server may drop an image once what was said of it is stored.
+async function leave(left, stored) {
+  await stored;
+  if (left) forget(left.token);
 }
 
 // --- descriptions -------------------------------------------------------------------------------------------------
@@ -88,34 +93,26 @@ async function answerWaiting() {
     const reply = await server.locate({ image: about.token, live: true, ...question });
     took = performance.now() - asked;
     if (about !== image) waiting ??= { description: box.value, modality };
-    else if (reply.gone) await sendAgain(question);
+    else if (reply.gone) { await renew(about); waiting ??= question; }
     else if (!reply.overtaken && !waiting && question.description === box.value) showReply(reply);
-  } catch {
+  } catch (error) {
+    busy = false;
+    if (error instanceof Refusal) { viewer.showState("ready"); return refuse(error.message); }
     viewer.showState("offline");
     stale = Boolean(answer);
     showVerdict();
     waiting ??= question;
     setTimeout(answerWaiting, RETRY);
-    busy = false;
     return;
   }
   busy = false;
   answerWaiting();
 }
 
-async function sendAgain(question) {
-  const turn = opening;
-  const [about] = await send(image.source);
-  if (turn !== opening) return forget(about.token);
-  image = { ...image, token: about.token };
-  waiting ??= question;
-}
-
-// The image's new token where the server had dropped it; null once another one is open.
-async function renew() {
-  const about = image;
-  await sendAgain({ description: box.value, modality });
-  return about.source === image.source ? image.token : null;
+// Sends an image again that the server had dropped, unless another one is open by then.
+async function renew(about) {
+  await sendAgain(about);
+  if (about !== image) forget(about.token);
 }
 
 function showReply(reply) {
@@ -132,10 +129,10 @@ function showReply(reply) {
 
 async function askForAll() {
   if (!image) return null;
-  const about = image, reply = await server.scan({ image: about.token, modality });
-  if (!reply.gone || about !== image) return reply;
-  await sendAgain({ description: box.value, modality });
-  return server.scan({ image: image.token, modality });
+  const about = image, ask = () => server.scan({ image: about.token, modality });
+  let reply = await ask();
+  if (reply.gone && about === image) { await renew(about); reply = await ask(); }
+  return reply.doubt && !trusted ? { error: `${reply.doubt} Press “Go on anyway” above to scan it all the same.` } : reply;
 }
 
 // A description from a chip, the scan or the list of recent ones.
@@ -167,7 +164,7 @@ function showAnswer(finding, remarks = [], insist = false) {
 function showVerdict() {
   const kind = problem ? "problem" : kindOf(answer);
   verdict.show({ kind, finding: answer, sentence: problem || doubt, warnings, insisted, stale });
-  find(".keep").disabled = !answer || kind === "doubt" || kept.length === MOST_KEPT;
+  find(".keep").disabled = !answer || kind === "doubt" || kept.length >= MOST_KEPT;
   showGate();
 }
 
@@ -197,7 +194,7 @@ function reachMap() {
 // What the button below the answer does.
 function goOn() {
   if (problem) { problem = ""; showVerdict(); }
-  else if (kindOf(answer) === "doubt") { trusted = true; ask(); }
+  else if (kindOf(answer) === "doubt") { trusted = true; scan.forget(); offers.again(); ask(); }
   else insist(!insisted);
 }
 
@@ -230,6 +227,7 @@ function keep() {
 function closePane(index) {
   if (index < kept.length) kept = kept.filter((_, i) => i !== index);
   else { box.value = ""; ownWords = false; ask(); }
+  showVerdict();
   showMaps();
 }
 
@@ -303,7 +301,9 @@ async function restore() {
     if (about !== image) return;
     if (reply?.finding) kept = [...kept, reply.finding].slice(0, MOST_KEPT);
   }
-  if (view.kept.length) showMaps();
+  if (!view.kept.length) return;
+  showVerdict();
+  showMaps();
 }
 
 function useWords(view) {

@@ -7,7 +7,7 @@ const server_path = (window.gradio_config?.root || location.origin).replace(/\/$
 const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
 const SILENT = "The server does not answer. Please try again in a moment.";
 const TOUCHED = matchMedia("(hover: none)").matches;   // there plotly's own buttons would lie over the legend all the time
-let code = null, plotly = null, drawn = [];
+let code = null, plotly = null, drawn = [], turn = 0;
 
 const make = (name, className, text = "") => Object.assign(document.createElement(name), { className, textContent: text });
 
@@ -23,8 +23,10 @@ function loadPlotly() {
 }
 
 async function show(study = null) {
+  const mine = ++turn;
   state.textContent = "Working it out…";
   const reply = (await server.results({ code, study }).catch(() => null)) ?? { error: SILENT };
+  if (mine !== turn) return;
   state.textContent = "";
   if (reply.error) {
     if (root.dataset.stage === "shown") state.textContent = reply.error;
@@ -94,8 +96,10 @@ async function draw() {
 }
 
 async function download(format) {
+  const mine = code;
   state.textContent = "Writing the export…";
   const response = await fetch(server_path + "export", { method: "POST", body: JSON.stringify({ code, study: which.value, format }) }).catch(() => null);
+  if (mine !== code) return;
   if (!response?.ok) {
     state.textContent = (await response?.json().catch(() => null))?.error ?? SILENT;
     return;
@@ -125,7 +129,8 @@ which.addEventListener("change", () => show(which.value));
 find(".again").addEventListener("click", () => show(which.value));
 find(".leave").addEventListener("click", () => {
   code = null;
-  card.code.value = "";
+  turn++;
+  state.textContent = card.code.value = "";
   find(".parts").replaceChildren();
   find(".notes").replaceChildren();
   root.dataset.stage = "enter";

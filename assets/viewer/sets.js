@@ -9,6 +9,7 @@ function createSets(root, asks) {
   const runs = endpoint.replace(/images$/, "runs"), uploads = endpoint.replace(/images$/, "sets");
   const choice = find(".sets"), own = [];             // uploaded from this page
   let style = "simple", timer = 0, turn = 0;
+  let sending = null;                                 // the files on their way to the server
   let cases = [], only = null;                        // the finding whose cases are listed; null for every one
   let listed = [], opened = null;                     // the cases in the list, and the one that was opened
 
@@ -20,6 +21,7 @@ function createSets(root, asks) {
 
   async function show(run = false) {
     clearTimeout(timer);
+    if (sending) return;
     const mine = ++turn, set = choice.value;
     if (!set) return say("empty", "No set is open.");
     const reply = (await asks.state({ set, style, run }).catch(() => null)) ?? { error: "The server does not answer. Trying again…", state: "running" };
@@ -51,7 +53,9 @@ function createSets(root, asks) {
   // A table with the files it names, or a ZIP file of them, one after the other.
   async function upload(files) {
     clearTimeout(timer);
-    const mine = ++turn, all = files.reduce((sum, { size }) => sum + size, 0) || 1;
+    turn++;
+    sending = files;
+    const all = files.reduce((sum, { size }) => sum + size, 0) || 1;
     let set = null, sent = 0;
     try {
       for (const file of files) {
@@ -63,17 +67,21 @@ function createSets(root, asks) {
         if (!set) own.push(set = reply.set);
         sent += file.size;
         find("progress").value = sent / all;
-        if (mine !== turn) return;
+        if (sending !== files) return drop(set);
       }
     } catch (error) {
-      if (mine === turn) say("failed", error instanceof Refusal ? error.message : "The server does not answer. Open the set again.");
-      return;
+      if (sending !== files) return;
+      sending = null;
+      return say("failed", error instanceof Refusal ? error.message : "The server does not answer. Open the set again.");
     }
+    sending = null;
     choice.add(new Option(files.find(({ name }) => /\.(zip|csv|json)$/i.test(name))?.name ?? files[0].name, set));
     choice.value = set;
     only = opened = null;
     show();
   }
+
+  const drop = (set) => { fetch(`${uploads}/${set}`, { method: "DELETE", keepalive: true }).catch(() => {}); };
 
   function list(name) {
     root.dataset.list = name;
@@ -126,7 +134,7 @@ function createSets(root, asks) {
   for (const listed of root.querySelectorAll("[data-list]")) listed.addEventListener("click", () => { only = null; list(listed.dataset.list); });
   find(".open-set").addEventListener("click", () => find(".of-set").click());
   find(".of-set").addEventListener("change", ({ target }) => { if (target.files.length) upload([...target.files]); target.value = ""; });
-  window.addEventListener("pagehide", () => { for (const set of own) fetch(`${uploads}/${set}`, { method: "DELETE", keepalive: true }).catch(() => {}); });
+  window.addEventListener("pagehide", () => own.forEach(drop));
   return {
     upload, show: () => show(),
     // To another case of the list, `by` places on.

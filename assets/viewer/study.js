@@ -10,6 +10,7 @@ const session = makeId();
 
 let code = null, now = null;        // the reader's code; the place shown
 let dirty = false, drafting = 0, turn = 0;
+let moving = false;                 // on the way to another place: what is still on the screen takes no answer
 let queue = Promise.resolve();      // drafts and answers reach the server in the order they were made
 
 const put = (selector, text) => { find(selector).textContent = text; };
@@ -33,11 +34,14 @@ async function call(name, question) {
 // --- where the reader is --------------------------------------------------------------------------------------------
 
 async function go(index = null) {
-  const mine = ++turn, place = await call("place", { index });
+  const mine = ++turn;
+  moving = true;
+  const place = await call("place", { index });
   if (mine !== turn) return;
+  if (place.stage === "case") return showCase(place, mine);
+  moving = false;
   if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
   now = place;
-  if (place.stage === "case") return showCase(place, mine);
   showCard(place);
 }
 
@@ -50,6 +54,7 @@ function leave() {
   turn++;
   settle();
   code = now = null;
+  moving = false;
   clearModel();
   card.code.value = "";
   showCard({ stage: "enter", title: "Reader study", text: `Sign in with the code you were given. You go on where you stopped, on any computer. ${props.hint}`.trim() });
@@ -82,6 +87,7 @@ async function showCase(place, mine) {
     return;
   }
   if (mine !== turn) return;
+  now = place;
   clearModel();
   study.dataset.stage = "case";
   put(".count", `Case ${slot.index + 1} of ${slot.total}`);
@@ -99,7 +105,7 @@ async function showCase(place, mine) {
   if (place.finding) showModel(place.finding);
   find(".hand .back").disabled = place.back === null;
   put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
-  dirty = false;
+  dirty = moving = false;
   say(place.answered && !place.open ? "This answer is final." : "");
   viewer.showState("ready");
   stopwatch.restart(place.saved.visible_ms);
@@ -135,7 +141,7 @@ function clearModel() {
 const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read() });
 
 function changed() {
-  if (now?.stage !== "case" || !now.open) return;
+  if (moving || now?.stage !== "case" || !now.open) return;
   dirty = true;
   clearTimeout(drafting);
   drafting = setTimeout(settle, UNHURRIED);
@@ -156,7 +162,9 @@ function deliver(name, said, then) {
     if (mine !== now) return;
     if (!reply.error) return then(clockTime(reply.time));
     say(notSaved(reply.error), true);
-    if (name === "answer") return catchUp();
+    if (name !== "answer") return;
+    moving = false;
+    return catchUp();
   });
   return queue;
 }
@@ -170,20 +178,21 @@ async function catchUp() {
 }
 
 function answer() {
-  if (now?.stage !== "case") return;
+  if (moving || now?.stage !== "case") return;
   if (!now.open) return go();
   clearTimeout(drafting);
   dirty = false;
+  moving = true;
   say("saving…");
   const { display, place } = viewer;
   deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
 }
 
 function goBack() {
-  if (now?.back == null) return;
-  settle();
+  if (moving || now?.back == null) return;
   const { back } = now;
-  queue = queue.then(() => go(back));
+  settle();
+  queue = queue.then(() => { settle(); return go(back); });
 }
 
 const inCase = () => element.offsetParent && now?.stage === "case";
@@ -211,6 +220,7 @@ document.addEventListener("visibilitychange", () => { if (document.visibilitySta
 document.addEventListener("keydown", (event) => {
   if (!inCase() || document.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (event.key === "Enter" && event.repeat) return event.preventDefault();   // a held key answers no further case
   if (plain && event.key === "Enter" && !event.target.closest("button, .stage")) answer();
   else if (plain && event.key === "?") showKeys();
   else if (!(plain && questions.key(event)) && !viewer.key(event)) return;

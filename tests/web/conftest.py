@@ -121,6 +121,26 @@ def page(open_page):
     return page
 
 
+@contextmanager
+def held(page, wanted):
+    """The requests of `page` that `wanted` names, kept from the server until the block ends."""
+    waiting = []
+
+    def take(route):
+        waiting.append(route) if wanted(route.request) else route.fallback()
+
+    page.route("**/*", take)
+    yield waiting
+    for route in waiting:
+        route.continue_()
+    page.unroute("**/*", take)
+
+
+def call_of(name):
+    """What tells a tab's calls of a server function from other requests."""
+    return lambda request: "/component_server" in request.url and request.post_data_json["fn_name"] == name
+
+
 def show_film(page):
     """The drawn film on a page just opened."""
     page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")

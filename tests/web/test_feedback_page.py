@@ -5,6 +5,7 @@ import re
 import uuid
 
 import duckdb
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 from afloc import load_model
 from afloc.examples import EXAMPLES
 from afloc.feedback.store import FILE_NAME
-from tests.web.conftest import serve
+from tests.web.conftest import call_of, held, serve
 from tests.web.test_page import a_film, ask, insist, to_dicom, to_png, upload, wait_for_size
 from tests.web.test_viewer import drag
 
@@ -123,6 +124,35 @@ def test_what_was_said_belongs_to_its_description(page, rows):
     expect(page.locator("[data-agreement=yes]")).to_have_attribute("aria-pressed", "true")
     saved = [(row["description"], len(json.loads(row["regions"]))) for row in rows()]
     assert saved == [("cardiomegaly", 1), ("pneumothorax", 0)]
+
+
+def test_what_is_said_while_another_image_opens_is_stored_with_its_own(page, rows, url):
+    ask(page, "pleural effusion")
+    insist(page)
+    with held(page, call_of("feedback")), page.expect_request(call_of("feedback")) as said:
+        page.click("[data-agreement=yes]")
+        upload(page, to_png(a_film(1)))
+        wait_for_size(page, 240, 300)
+        token = said.value.post_data_json["data"]["token"]
+        assert httpx.delete(f"{url}afloc/images/{token}").is_success  # as after half an hour
+    with page.expect_response(lambda response: call_of("feedback")(response.request)) as answer:
+        pass
+    assert answer.value.json()["gone"]
+    with page.expect_response(lambda response: call_of("feedback")(response.request)):
+        pass
+    (row,) = rows()
+    assert row["image_digest"] == EXAMPLES[0].load().digest
+
+
+def test_what_is_said_without_an_answer_is_called_unsaved(page, rows):
+    ask(page, "pleural effusion")
+    insist(page)
+    page.fill("#probe .feedback input", "in the apex")
+    page.keyboard.press("Enter")
+    wait_for(page, "^Not saved yet: answer with 1 to 4$")
+    page.keyboard.press("2")
+    wait_for(page, SAVED)
+    assert [row["comment"] for row in rows()] == ["in the apex"]
 
 
 def test_no_identity_is_kept(page, rows, folder):

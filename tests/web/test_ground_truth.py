@@ -1,9 +1,13 @@
 """The Ground truth tab in a real browser: its figures are the command line's."""
 
+import errno
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -17,13 +21,14 @@ from afloc.errors import DataError
 from afloc.examples import EXAMPLES
 from afloc.heatmap import min_max
 from afloc.metrics import curve, dice, iou
-from afloc.web.set_uploads import SetUploads
+from afloc.web.set_uploads import LONGEST_NAME, MOST_ENTRIES, MOST_SETS, SetUploads
 from afloc.web.sets import PATH, Sets, run_routes
 from afloc.web.store import IDLE_SECONDS, ImageStore
 from afloc.web.truths import draw, encode_runs, outline
 from afloc.web.uploads import PATH as IMAGES
 from afloc.web.uploads import image_routes
 from tests.evaluation.sets import box, write_set, write_table
+from tests.web.conftest import call_of, held
 from tests.web.test_page import to_png
 
 FILM = EXAMPLES[0]
@@ -125,6 +130,16 @@ def test_dropped_files(tab):
     assert shown(tab, "iou") == pytest.approx(200 * 100 / 1024**2, abs=1e-3)
 
 
+def test_nothing_of_the_last_image_stays_over_the_next(tab):
+    assert shown(tab, "iou") > 0
+    with held(tab, call_of("measure")), tab.expect_request(call_of("measure")):
+        give(tab, "next.png", to_png(np.zeros((90, 120), np.uint8)), "image")
+        tab.wait_for_function(f"document.querySelector('{VIEWER}').viewer.image.width === 120")
+        assert tab.evaluate(f"document.querySelector('{VIEWER}').viewer.grid") is None
+        expect(tab.locator("#ground_truth .figures td.iou")).to_have_text("–")
+    tab.wait_for_selector(f"{VIEWER}[data-state='ready']")
+
+
 def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
     panes = tab.get_attribute(VIEWER, "data-panes")
     tab.click("#ground_truth [data-compare=both]")
@@ -185,7 +200,14 @@ def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder
     state = tab.locator("#ground_truth .set .state")
     tab.set_input_files("#ground_truth .of-set", files)  # the table says images/0.png: so not side by side
     expect(state).to_contain_text("set.csv, row 2")
-    tab.set_input_files("#ground_truth .of-set", pack(tmp_path / "small"))
+
+    def is_sent(request):
+        return "/afloc/sets?" in request.url
+
+    with held(tab, is_sent), tab.expect_request(is_sent):
+        tab.set_input_files("#ground_truth .of-set", pack(tmp_path / "small"))
+        tab.click("#ground_truth [data-view=case]")
+        tab.click("#ground_truth [data-view=set]")  # which would look for the set
     expect(state).to_have_text("4 images, not evaluated yet.")
     tab.click("#ground_truth .run")
     expect(state).to_contain_text("4 images, ", timeout=60_000)
@@ -256,6 +278,91 @@ def test_uploaded_sets_stay_in_their_folder_and_in_bounds(model, tmp_path):
     assert not kept.exists()
     with pytest.raises(DataError, match="no such set"):
         sets.state(two, "simple")
+
+
+def zipped(*entries, method=zipfile.ZIP_DEFLATED):
+    """A ZIP file of (name, content)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def broken(name):
+    """A ZIP file whose first file is no deflated data from its first byte on."""
+    content = bytearray(zipped((name, bytes(500))))
+    content[content.index(name.encode()) + len(name)] = 0xFF
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (zipped(("set.csv", bytes(900)), method=zipfile.ZIP_BZIP2), "unusual way"),
+        (zipped(("set.csv", bytes(900)), method=zipfile.ZIP_LZMA), "unusual way"),
+        (zipped(("set.csv", bytes(600)), ("more.csv", bytes(600))), "larger than"),
+        (b"PK\x01\x02" * (MOST_ENTRIES + 1), "larger than"),
+        (broken("set.csv"), "damaged"),
+        (zipped(("set.csv", b"x" * 500))[:-200], "damaged"),
+        (zipped(("a", b""), ("a/b.csv", b"")), "a file and a folder"),
+    ],
+    ids=["bzip2", "lzma", "too large", "too many", "no deflate", "cut off", "file and folder"],
+)
+def test_a_zip_that_cannot_be_taken_leaves_nothing(tmp_path, content, said):
+    uploads = SetUploads(tmp_path, 1000)
+    for _ in range(MOST_SETS + 1):
+        with pytest.raises(DataError, match=said):
+            uploads.add(content, "set.zip")
+    assert not any(tmp_path.iterdir())
+
+
+def test_long_names_are_cut_by_bytes(tmp_path):
+    uploads = SetUploads(tmp_path, 1000)
+    long = "肺" * 110 + ".png"
+    key = uploads.add(zipped((long, b"x")), "set.zip")
+    (path,) = (uploads.folder(key) / "set").iterdir()
+    assert len(path.name.encode()) <= LONGEST_NAME and long.endswith(path.name)
+
+
+@pytest.mark.parametrize("number, said", [(errno.ENOSPC, "no room"), (errno.EACCES, "cannot write")])
+def test_only_a_full_disk_is_called_one(tmp_path, monkeypatch, number, said):
+    def refuse(*_):
+        raise OSError(number, "")
+
+    monkeypatch.setattr("afloc.web.set_uploads.hold", refuse)
+    with pytest.raises(DataError, match=said):
+        SetUploads(tmp_path, 1000).add(b"", "set.csv")
+
+
+def test_others_are_served_while_a_set_is_written_and_it_may_be_dropped(tmp_path, monkeypatch):
+    uploads = SetUploads(tmp_path, 1000)
+    key = uploads.add(b"image,labels\n", "set.csv")
+
+    def write(*_):
+        assert not uploads._lock.locked()
+        uploads.drop(key)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(uploads, "_write", write)
+    with pytest.raises(DataError, match="no longer holds this set"):
+        uploads.add(b"", "film.png", key)
+
+
+def test_only_what_a_killed_server_left_is_removed(tmp_path):
+    running = SetUploads(tmp_path, 1000)
+    mine = running.folder(running.add(b"image,labels\n", "set.csv"))
+    hold = "import sys, pathlib, afloc.web.held as h; held = h.hold(pathlib.Path(sys.argv[1]), 'upload-'); "
+    command = [sys.executable, "-c", f"{hold}print(held.path, flush=True); input()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        theirs = Path(other.stdout.readline().strip())
+        (theirs / "Doe_Jane.png").write_bytes(b"x")
+        SetUploads(tmp_path, 1000).sweep()
+        assert (mine / "set" / "set.csv").is_file() and (theirs / "Doe_Jane.png").is_file()
+        other.kill()
+    SetUploads(tmp_path, 1000)
+    assert mine.is_dir() and not theirs.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, f"{mine.name}.lock"}
 
 
 def test_uploaded_sets_go_when_nobody_uses_them(model, tmp_path):

@@ -386,6 +386,22 @@ def test_an_image_the_server_dropped_is_sent_again(page):
     assert ask(page, "cardiomegaly") != "problem"
 
 
+def test_a_file_that_changed_meanwhile_is_not_sent_again(page, tmp_path):
+    file = tmp_path / "film.png"
+    file.write_bytes(to_png(a_film(1)))
+    page.set_input_files("input[type=file]", file)
+    wait_for_size(page, 240, 300)
+    with page.expect_request(lambda request: "/component_server" in request.url) as asked:
+        ask(page, "pneumothorax")
+    token = asked.value.post_data_json["data"]["image"]
+    file.write_bytes(to_png(a_film(2, 310, 240)))
+    page.evaluate("token => fetch('/afloc/images/' + token, { method: 'DELETE' })", token)
+    page.fill("textarea", "cardiomegaly")
+    expect(page.locator(".verdict .words")).to_have_text(
+        "The file was moved or changed: please open it again."
+    )
+
+
 def test_phone_stacks_without_sideways_scrolling(open_page):
     page = open_page(390, 844)
     assert page.evaluate("document.documentElement.scrollWidth") == 390

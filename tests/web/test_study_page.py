@@ -19,7 +19,7 @@ from afloc.feedback.schedule import schedule
 from afloc.feedback.store import FILE_NAME, Store
 from afloc.feedback.study import read_study
 from afloc.web.study import Desk, show_place
-from tests.web.conftest import serve
+from tests.web.conftest import call_of, held, serve
 from tests.web.test_page import a_film, to_png
 
 QUESTIONS = """
@@ -248,6 +248,37 @@ def drag_in_study(page):
     page.wait_for_function("document.querySelector('#study .viewer').viewer.shapes.length === 1")
 
 
+def test_an_impatient_reader_answers_each_case_once(tiny_folder, chromium, tmp_path):
+    write_study(tmp_path / "studies", 1, 2)
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
+    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
+        seat = Seat(page, [])
+        page.goto(url)
+        page.get_by_role("tab", name="Reader study").click()
+        page.fill("#study .card input", "code-of-1")
+        page.keyboard.press("Enter")
+        page.click(".study[data-stage=consent] .card .go")
+        seat.arrive(0)
+        page.keyboard.press("3")
+
+        def is_film(request):
+            return request.url.endswith("/afloc/study")
+
+        with held(page, is_film), page.expect_request(is_film):
+            page.keyboard.down("Enter")
+            page.keyboard.down("Enter")
+            page.click(".hand .go")
+        page.keyboard.up("Enter")
+        page.keyboard.press("Enter")  # the next film is on its way still
+        seat.arrive(1)
+        page.keyboard.down("Enter")
+        page.keyboard.down("Enter")  # held for long
+        expect(page.locator(".hand .saved")).to_contain_text("Not saved")  # the second one is not answered
+        expect(page.locator(".count")).to_have_text("Case 2 of 4")
+        events = read_events(tmp_path / "data")
+    assert [json.loads(row["answers"]) for row in events if row["kind"] == "reading"] == [{"sure": 3}]
+
+
 def test_an_earlier_answer_is_changed_and_the_first_is_kept(site, sit):
     _, study, folder = site
     seat = sit(study.readers["R1"])
@@ -311,6 +342,15 @@ def test_results_for_the_coordinator(site, sit):
         "Reading time",
         "ROC",
     ]
+    page.wait_for_selector("#results .figure .main-svg")
+    with held(page, call_of("results")), page.expect_request(call_of("results")):
+        page.click("#results .again")
+        page.click("#results .leave")
+    with page.expect_response(lambda response: call_of("results")(response.request)):
+        pass
+    expect(page.locator("#results .part")).to_have_count(0)  # nothing comes back after signing out
+    page.fill("#results .card input", "the-coordinator")
+    page.keyboard.press("Enter")
     page.wait_for_selector("#results .figure .main-svg")
     total = len(schedule(study, "R1"))
     cells = page.locator("#results .part >> nth=0").locator("td").all_inner_texts()

@@ -215,6 +215,25 @@ def test_boxes_and_outlines_by_mouse(page):
     assert [shape["kind"] for shape in shapes()] == ["outline"]
 
 
+def test_a_second_finger_ends_a_drawing(page):
+    touch = page.context.new_cdp_session(page)
+    box = page.locator(".stage").bounding_box()
+
+    def put(kind, *points):
+        fingers = [{"x": box["x"] + x, "y": box["y"] + y, "id": i} for i, (x, y) in enumerate(points)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    page.click("[data-mode=box]")
+    put("touchStart", (400, 300))
+    put("touchMove", (480, 360))
+    expect(page.locator(".viewer .drawing")).to_have_count(1)
+    put("touchStart", (480, 360), (300, 300))
+    put("touchEnd")
+    expect(page.locator(".viewer .drawing")).to_have_count(0)
+    assert page.evaluate(f"{VIEWER}.shapes") == []
+
+
 def test_boxes_by_keyboard(page):
     page.focus(".stage")
     page.keyboard.press("b")
@@ -255,6 +274,7 @@ def test_compare_shows_up_to_four_with_one_place_and_one_scale(page):
     assert len(set(films)) == 1
     page.locator(".caption .close").nth(1).click()
     expect(page.locator(".caption b")).to_have_text([titles[0], *titles[2:]])
+    expect(page.locator(".keep")).to_be_enabled()
 
 
 def test_what_is_compared_is_one_picture_and_a_word_shows_in_its_own_pane(page):
@@ -362,9 +382,13 @@ def test_a_cat_is_doubted_and_the_user_may_go_on(page):
     wait_for_size(page, 451, 300)
     assert ask(page, "drusen") == "doubt"
     assert page.get_attribute(".viewer", "data-map") == "none" and page.inner_text(".verdict .number") == ""
+    page.click("[data-offer=scan]")
+    expect(page.locator(".scan .state")).to_contain_text("Go on anyway")
+    assert page.locator(".scan .bar").count() == 0
     insist(page)
     assert page.get_attribute(".viewer", "data-map") == "shown"
     expect(page.locator(".verdict .warning")).to_contain_text("Not an image the model knows.")
+    expect(page.locator(".scan .bar")).not_to_have_count(0)
 
 
 def download(page, name):
