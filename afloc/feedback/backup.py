@@ -18,6 +18,7 @@ from afloc.feedback.store import Store
 
 COPY_NAME = "feedback.parquet"
 COPY_FILES = ("feedback.*",)
+_LAST_ROW = "SELECT seq, id FROM events ORDER BY seq DESC LIMIT 1"
 log = logging.getLogger(__name__)
 
 
@@ -94,17 +95,17 @@ def place_of(text: str | Path) -> Place:
 class Backup:
     """Copies `store` to a place every `minutes` while there is something new, and once more on closing.
 
-    At the start an empty store is filled from the copy. While that has not worked nothing is copied, so that
-    no copy is overwritten by less than it holds. `problem`: why the last attempt failed, in one sentence, or
-    None. Close it before the store.
+    At the start, and when rows that had been copied are lost, the store takes what it lacks from the copy.
+    While that has not worked nothing is copied, so that no copy is overwritten by less than it holds.
+    `problem`: why the last attempt failed, in one sentence, or None. Close it before the store.
     """
 
     def __init__(self, store: Store, place: Path | str, minutes: float):
         self.problem: str | None = None
         self._store = store
         self._place = place_of(place)
-        self._copied = -1
-        self._restored = store.last_seq > 0
+        self._copied: list[dict] | None = None  # the last row of the copy, none of an empty one
+        self._restored = False
         self._end = threading.Event()
         self._restore()
         self._thread = threading.Thread(
@@ -114,16 +115,17 @@ class Backup:
 
     def copy(self) -> bool:
         """Copy now, if there is anything new; whether the copy is up to date."""
-        if not self._restore():
-            return False
-        last = self._store.last_seq
-        if last == self._copied:
-            return True
         try:
-            self._place.put(self._store)
+            self._restored = self._restored and self._holds_what_was_copied()
+            if not self._restore():
+                return False
+            last = self._store.rows(_LAST_ROW)
+            if last != self._copied:
+                self._place.put(self._store)
+                self._copied = last
         except Exception as error:  # the hub fails in a dozen types; the page goes on
             return self._fail("The copy of the feedback failed", error)
-        self.problem, self._copied = None, last
+        self.problem = None
         return True
 
     def close(self) -> None:
@@ -132,18 +134,22 @@ class Backup:
         self.copy()
 
     def _restore(self) -> bool:
-        """Fill the store from the copy, once; whether that is done."""
+        """Take from the copy what the store lacks, unless that is done; whether it is."""
         if self._restored:
             return True
         try:
             with self._place.fetched() as path:
-                if path is not None:
-                    import_rows(self._store, path)
-                    self._copied = self._store.last_seq
+                if path is not None and import_rows(self._store, path) == self._store.last_seq:
+                    self._copied = self._store.rows(_LAST_ROW)  # all there is came from the copy
         except Exception as error:
             return self._fail("The copy of the feedback could not be read", error)
         self._restored = True
         return True
+
+    def _holds_what_was_copied(self) -> bool:
+        """Whether the store still has the last row of the copy, at its place: a damaged one has not."""
+        place = "SELECT 1 FROM events WHERE seq = ? AND id = ?"
+        return not self._copied or bool(self._store.rows(place, [*self._copied[0].values()]))
 
     def _fail(self, what: str, error: Exception) -> bool:
         why = f": {error}" if isinstance(error, AFLocError) else f": {type(error).__name__}."

@@ -18,6 +18,7 @@ from afloc.text import clean_text, clean_values
 KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference")
 LONGEST_TEXT = 20_000  # characters of a description or comment
 LONGEST_JSON = 500_000  # characters of drawn regions and the like
+LARGEST_COORDINATE = 1e6  # of a region, in pixels, to either side
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ JSON_NAMES = tuple(column.name for column in COLUMNS if column.type == "JSON")
 class Event:
     """What is saved; the fields are those of `COLUMNS` (`seq` is given when it is saved).
 
-    JSON columns take plain Python values. An empty text is None. StoreError for a value that has no place in
-    its column. The image itself, its name and its tags have no column.
+    JSON columns take plain Python values. An empty text is None; without an `id` it gets one. Of a region
+    only its box or outline is kept. StoreError for a value that has no place in its column. The image itself,
+    its name and its tags have no column.
     """
 
     kind: str
@@ -115,8 +117,10 @@ class Event:
     def __post_init__(self):
         if self.kind not in KINDS:
             raise StoreError(f"An event is one of {', '.join(KINDS)}, not {self.kind!r}.")
+        if not self.id:
+            object.__setattr__(self, "id", str(uuid.uuid4()))
         if self.regions is not None:
-            check_regions(self.regions)
+            object.__setattr__(self, "regions", _fit_regions(self.regions))
         for name in _TYPES:
             object.__setattr__(self, name, _fit(name, getattr(self, name)))
 
@@ -127,22 +131,42 @@ class Event:
 
 
 def event_from_row(row: Mapping[str, Any]) -> Event:
-    """The event of a row as `Store.rows` gives it (JSON columns read)."""
-    return Event(**{f.name: row[f.name] for f in fields(Event)})
+    """The event of a row as `Store.rows` gives it (JSON columns read); without regions that are none."""
+    values = {f.name: row[f.name] for f in fields(Event)}
+    return Event(**values | {"regions": values["regions"] and sound_regions(values["regions"])})
 
 
-def check_regions(regions: Any) -> None:
-    """StoreError unless `regions` is a list of boxes and outlines as the column `regions` describes them."""
+def sound_regions(regions: Sequence[Any] | None) -> list[dict[str, Any]]:
+    """The regions as the column describes them, with nothing else in them, without those that are none.
+
+    For what is stored: rows of earlier versions may hold other things.
+    """
+    return [region for region in map(_region, regions or ()) if region]
+
+
+def _fit_regions(regions: Any) -> list[dict[str, Any]]:
     if not isinstance(regions, Sequence) or isinstance(regions, str):
         raise StoreError("Regions are a list of boxes and outlines.")
-    for region in regions:
-        shape = dict(region) if isinstance(region, Mapping) else {}
-        box, outline = shape.get("box"), shape.get("outline")
-        if not (
-            (_numbers(box, 4) and box[2] > 0 and box[3] > 0)
-            or (isinstance(outline, Sequence) and len(outline) >= 3 and all(_numbers(p, 2) for p in outline))
-        ):
-            raise StoreError('A region is {"box": [x, y, width, height]} or {"outline": [[x, y], …]}.')
+    sound = sound_regions(regions)
+    if len(sound) < len(regions):
+        raise StoreError(
+            'A region is either {"box": [x, y, width, height]} or {"outline": [[x, y], …]}, '
+            f"with numbers up to {LARGEST_COORDINATE:,.0f}."
+        )
+    return sound
+
+
+def _region(region: Any) -> dict[str, Any] | None:
+    """The box or the outline of a region; None unless it has one of the two, and that one is sound."""
+    if not isinstance(region, Mapping) or ("box" in region) == ("outline" in region):
+        return None
+    if "box" in region:
+        box = region["box"]
+        return {"box": box} if _numbers(box, 4) and box[2] > 0 and box[3] > 0 else None
+    outline = region["outline"]
+    points = outline if isinstance(outline, list | tuple) else ()
+    sound = len(points) >= 3 and all(_numbers(point, 2) for point in points)
+    return {"outline": outline} if sound else None
 
 
 def _numbers(values: Any, count: int) -> bool:
@@ -150,7 +174,9 @@ def _numbers(values: Any, count: int) -> bool:
         isinstance(values, list | tuple)
         and len(values) == count
         and all(
-            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= LARGEST_COORDINATE  # nor is it NaN
             for value in values
         )
     )

@@ -13,7 +13,7 @@ import shapely
 
 from afloc.errors import DataError, StoreError
 from afloc.feedback.agreement import shape
-from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
+from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row, sound_regions
 from afloc.feedback.frames import kept_studies, kept_study, study_frame
 from afloc.feedback.reference import references
 from afloc.feedback.store import Store
@@ -108,20 +108,24 @@ def _write_parquet(store: Store, path: Path, study: str | None) -> None:
 
 
 def _write_coco(store: Store, path: Path, study: str | None) -> None:
-    """Boxes as bbox, outlines as segmentation; images are named by digest, categories by description."""
+    """Boxes as bbox, outlines as segmentation; images are named by digest, categories by description.
+
+    A stored region that is neither is left out.
+    """
     images: dict[str, dict] = {}
     categories: dict[str, int] = {}
     annotations = []
     where, parameters = _select(study)
     query = f"SELECT * FROM answers {where} ORDER BY seq"
     for row in store.rows(query, parameters):
-        if not row["regions"] or row["image_digest"] is None:
+        regions = sound_regions(row["regions"])
+        if not regions or row["image_digest"] is None:
             continue
         digest = row["image_digest"]
         size = {"width": row["image_width"], "height": row["image_height"]}
         image = images.setdefault(digest, {"id": len(images) + 1, "file_name": digest, **size})
         category = categories.setdefault(row["description"] or "", len(categories) + 1)
-        for region in row["regions"]:
+        for region in regions:
             area = shape([region])
             left, top, right, bottom = shapely.bounds(area).tolist()
             annotations.append(

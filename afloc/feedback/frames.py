@@ -55,7 +55,8 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
             continue
         columns.append(f'{value} AS "q_{question.id}"')
     for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
-        box = f"CASE WHEN json_array_length({name}) = 1 THEN ({name} -> '$[0].box')::DOUBLE[] END"
+        alone = f"json_array_length({name}) = 1 AND NOT json_exists({name}, '$[0].outline')"
+        box = f"CASE WHEN {alone} THEN TRY_CAST({name} -> '$[0].box' AS DOUBLE[4]) END"
         columns += (f"({box})[{place}] AS {name}_{side}" for place, side in enumerate(BOX, start=1))
     extra = "".join(", " + column for column in columns)
     frame = store.frame(

@@ -3,11 +3,15 @@
 DuckDB writes first to a log beside the file (`.wal`) and replays it when the file is opened. A log with
 flipped bits makes it refuse to open; one that was cut is taken as far as it goes, without a word. So we keep
 count of what was acknowledged in a small file of our own (`.saved`), set damaged files aside under a name
-with the time, read what can be read, and say what happened.
+with the time, read what can be read, and say what happened. Only an error that tells of damage leads to that:
+any other (no memory, too many open files, a disk that does not answer) may pass, and no file is touched.
 """
 
+import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +19,24 @@ import duckdb
 
 from afloc.errors import StoreError
 
-_UNREACHABLE = (
+# What DuckDB says of a file that was cut, has other bits than were written, or is none of its own.
+_DAMAGE = re.compile(
+    "[Cc]orrupt|not a valid DuckDB database file|Could not read enough bytes|Failed to deserialize|"
+    "WAL does not match|WAL checkpoint iteration does not match|Failed to read WAL of version|"
+    "Invalid WAL entry type|map::at"
+)
+_FILE_NAMED = re.compile('file "[^"]*"')
+_REASONS = (
     "Permission denied",
     "Read-only file system",
     "No space left",
     "No such file",
     "Is a directory",
+    "Input/output error",
+    "Too many open files",
+    "Out of Memory",
 )
+log = logging.getLogger(__name__)
 
 
 class StoreInUseError(StoreError):
@@ -29,29 +44,26 @@ class StoreInUseError(StoreError):
 
 
 class UnreachableError(StoreError):
-    """The data folder is full, read-only or missing; this may pass."""
+    """The data folder is full, read-only, missing or cannot be read; this may pass."""
 
 
-def open_database(path: Path) -> tuple[duckdb.DuckDBPyConnection, list[str], bytes]:
-    """Connect to `path`, setting aside what is damaged.
+def open_database(path: Path, notices: list[str]) -> tuple[duckdb.DuckDBPyConnection, bytes]:
+    """Connect to `path`, setting aside what is damaged; `notices` gets a sentence for each file.
 
-    Returns the connection, a sentence for each file set aside, and the log as it was before (empty where
-    there was none or it is set aside already). UnreachableError where the folder cannot be used,
-    StoreInUseError where another process has the file open, StoreError where a newer DuckDB wrote it.
+    Returns the connection and the log as it was before (empty where there was none or it is set aside
+    already). UnreachableError where the folder cannot be used just now, StoreInUseError where another process
+    has the file open, StoreError where a newer DuckDB wrote it.
     """
-    log = log_path(path)
-    try:
+    wal = log_path(path)
+    with _folder_used():
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = log.read_bytes() if log.exists() else b""
-    except OSError as error:
-        raise UnreachableError(f"The data folder cannot be used: {error.strerror}.") from None
+        kept = wal.read_bytes() if wal.exists() else b""
     try:
-        return _connect(path), [], kept
+        return _connect(path), kept
     except duckdb.Error as error:
         first = str(error)
-    notices = []
     if kept:
-        aside = set_aside(log)
+        aside = set_aside(wal)
         position = re.search(r"entry at byte position (\d+)", first)
         readable = int(position.group(1)) if position else 0
         notices.append(
@@ -59,24 +71,36 @@ def open_database(path: Path) -> tuple[duckdb.DuckDBPyConnection, list[str], byt
             f"its first {readable:,} of {len(kept):,} bytes were read."
         )
         if readable:
-            log.write_bytes(kept[:readable])
+            with _folder_used():
+                wal.write_bytes(kept[:readable])
             try:
-                return _connect(path), notices, b""
+                return _connect(path), b""
             except duckdb.Error:
-                log.unlink(missing_ok=True)
+                wal.unlink(missing_ok=True)
         notices[-1] = f"The log of the last answers was damaged, set aside as {aside.name} and not read."
         try:
-            return _connect(path), notices, b""
+            return _connect(path), b""
         except duckdb.Error:
             pass
-    aside = set_aside(path)
-    notices.append(
-        f"The database was damaged and set aside as {aside.name}; an empty one was started in its place."
-    )
+    set_database_aside(path, notices)
     try:
-        return _connect(path), notices, b""
+        return _connect(path), b""
     except duckdb.Error:
         raise UnreachableError("The data folder cannot be used: no database can be created in it.") from None
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that the content of the file or its log is at fault."""
+    return bool(_DAMAGE.search(_FILE_NAMED.sub("file", str(error))))  # whatever the folder is called
+
+
+def unreachable(error: duckdb.Error) -> UnreachableError:
+    """What to raise for any other error of DuckDB's on opening."""
+    reason = next((each for each in _REASONS if each in str(error)), None)
+    if reason is None:
+        log.warning("The database cannot be opened: %s", error)
+        return UnreachableError("The data folder cannot be used just now.")
+    return UnreachableError(f"The data folder cannot be used: {reason}.")
 
 
 def log_path(path: Path) -> Path:
@@ -86,14 +110,24 @@ def log_path(path: Path) -> Path:
 def set_aside(path: Path) -> Path:
     """Rename a damaged file to a name with the time; its new path."""
     aside = _damaged_name(path)
-    path.rename(aside)
+    with _folder_used():
+        path.rename(aside)
     return aside
+
+
+def set_database_aside(path: Path, notices: list[str]) -> None:
+    """`set_aside` the database itself, and say so."""
+    aside = set_aside(path)
+    notices.append(
+        f"The database was damaged and set aside as {aside.name}; an empty one was started in its place."
+    )
 
 
 def keep_copy(path: Path, content: bytes) -> Path:
     """Write what a damaged log held before it was read."""
     aside = _damaged_name(path)
-    aside.write_bytes(content)
+    with _folder_used():
+        aside.write_bytes(content)
     return aside
 
 
@@ -125,6 +159,15 @@ class SavedCount:
             pass  # the rows are safe; only the check at the next start knows less
 
 
+@contextmanager
+def _folder_used() -> Iterator[None]:
+    """UnreachableError where the operating system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(f"The data folder cannot be used: {error.strerror}.") from None
+
+
 def _damaged_name(path: Path) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
@@ -146,10 +189,10 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
                 "Another AFLoc has this data folder open: close it, or give this one a folder of its own "
                 "with AFLOC_DATA_DIR."
             ) from None
-        if reason := next((each for each in _UNREACHABLE if each in text), None):
-            raise UnreachableError(f"The data folder cannot be used: {reason}.") from None
+        if is_damage(error):
+            raise
         if "newer" in text and "version" in text:
             raise StoreError(
                 "The database was written by a newer DuckDB: install the newer version."
             ) from None
-        raise
+        raise unreachable(error) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from afloc.errors import DataError, StoreError
-from afloc.feedback.events import Event
+from afloc.feedback.events import Event, sound_regions
 from afloc.feedback.store import Saved, Store
 from afloc.feedback.study import Study
 
@@ -32,7 +32,7 @@ def references(store: Store, study: Study) -> dict[str, Reference]:
     for row in store.rows(
         "SELECT * FROM events WHERE kind = 'reference' AND study = ? ORDER BY seq", [study.id]
     ):
-        found[row["case_id"]] = Reference(row["present"], tuple(row["regions"] or ()))
+        found[row["case_id"]] = Reference(row["present"], tuple(sound_regions(row["regions"])))
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from afloc.feedback import agreement, resampling
+from afloc.feedback.events import LARGEST_COORDINATE, sound_regions
 from afloc.feedback.frames import BOX
 from afloc.feedback.reference import Reference
 from afloc.feedback.study import Study
@@ -268,14 +269,17 @@ def _rated(
 
 
 def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Drawn:
-    """What was drawn on each of `cases`, unknown where there is no reading."""
+    """What was drawn on each of `cases`, unknown where there is no reading or a region in it is none."""
     places, boxes = cases.get_indexer(frame["case_id"]), np.full((len(cases), len(BOX)), np.nan)
-    boxes[places] = frame[[f"{column}_{side}" for side in BOX]]
+    found = frame[[f"{column}_{side}" for side in BOX]].to_numpy(float)
+    others = ~(np.abs(found) <= LARGEST_COORDINATE).all(1)  # no box alone, or none that is sound
+    boxes[places[~others]] = found[~others]
     regions: list[agreement.Regions | None] = [None] * len(cases)
-    others = frame[f"{column}_x"].isna().to_numpy()
     texts = frame[column].to_numpy(object, na_value="[]")
     for place, text in zip(places[others], texts[others], strict=True):
-        regions[place] = json.loads(text) if text != "[]" else ()
+        kept = json.loads(text) if text != "[]" else ()
+        sound = sound_regions(kept)
+        regions[place] = sound if len(sound) == len(kept) else None
     return agreement.drawn(regions, boxes)
 
 

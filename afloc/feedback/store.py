@@ -29,22 +29,26 @@ from afloc.feedback.events import JSON_NAMES, NAMES, Event
 from afloc.feedback.recovery import (
     SavedCount,
     UnreachableError,
+    is_damage,
     keep_copy,
     log_path,
     open_database,
-    set_aside,
+    set_database_aside,
+    unreachable,
 )
 from afloc.feedback.schema import MIGRATIONS
 from afloc.feedback.server import EVENTS, STUDIES, Server, is_url
 
 FILE_NAME = "feedback.duckdb"
 NOT_SAVED = "Not saved: the data folder is full or cannot be written to; please try again."
+NOT_READ = "The data folder cannot be read just now; please try again."
 AT_ONCE = 200  # rows committed together at most
 SECONDS_TO_SAVE = 30.0
 SECONDS_BETWEEN_CHECKS = 5.0
 ROOM_TO_SAVE = 1 << 20  # bytes; the largest answer
 
 _COLUMN_LIST = ", ".join(f'"{name}"' for name in NAMES)
+_VALUE_ERRORS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 _PLACES = "(" + ", ".join("?" * len(NAMES)) + ")"
 
 Result = TypeVar("Result")
@@ -110,7 +114,8 @@ class Store:
         self.close()
 
     def record(self, event: Event) -> Saved:
-        """Save one event; returns after the commit. StoreError: it is not saved."""
+        """Save one event; returns after the commit. StoreError: it is not saved, or not for certain where the
+        sentence says so; it can be recorded again, its id is kept once."""
         return self.record_all([event])[0]
 
     def record_all(self, events: Sequence[Event]) -> list[Saved]:
@@ -144,11 +149,7 @@ class Store:
 
     def check(self) -> str | None:
         """Why an answer could not be saved now, None where it could; a small row is really written."""
-        with self._checking:
-            if time.monotonic() >= self._checked_until:
-                with contextlib.suppress(StoreError):
-                    self._ask((), check=True)
-                self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
+        self._check_now_and_then()
         if self._server:
             return self.problem
         try:
@@ -197,21 +198,32 @@ class Store:
         try:
             return job.done.result(SECONDS_TO_SAVE + len(events) / 100)
         except TimeoutError:
-            raise StoreError("Not saved in time: the disk is slow; please try again.") from None
+            how = "in time" if job.done.cancel() else "for certain"  # it is being written: it may be yet
+            raise StoreError(f"Not saved {how}: the disk is slow; please try again.") from None
+
+    def _check_now_and_then(self) -> None:
+        """Have a small row written, which opens the database where it is not; some seconds apart."""
+        with self._checking:
+            if time.monotonic() >= self._checked_until:
+                with contextlib.suppress(StoreError):
+                    self._ask((), check=True)
+                self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
 
     def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         if self._server and not self._closed:
             self._follow()
+        if self._connection is None:
+            self._check_now_and_then()
         connection = self._connection
         if connection is None:
-            raise StoreError(self.problem or "The store is closed.")
+            raise StoreError("The store is closed." if self._closed else self.problem or NOT_READ)
         try:
             with connection.cursor() as cursor:
                 return fetch(cursor)
         except duckdb.ProgrammingError:  # the query is at fault: a bug
             raise
         except duckdb.Error:
-            raise StoreError("The data folder cannot be read just now; please try again.") from None
+            raise StoreError(NOT_READ) from None
 
     # What follows runs in the writing thread, `_open` and `_disconnect` on opening and closing too.
 
@@ -227,7 +239,9 @@ class Store:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            self._save(batch)
+            # Who has given up waiting was told that it is not saved.
+            if batch := [each for each in batch if each.done.set_running_or_notify_cancel()]:
+                self._save(batch)
             if job is None:
                 return
 
@@ -239,14 +253,18 @@ class Store:
             self.problem = str(error)
             _refuse(batch, StoreError(f"Not saved: {self.problem[:1].lower()}{self.problem[1:]}"))
         except duckdb.Error as error:
-            self._disconnect()  # after a fatal error nothing works until the file is opened again
+            fits = not isinstance(error, _VALUE_ERRORS)
+            if fits or not self._roll_back():
+                self._disconnect()  # after a fatal error nothing works until the file is opened again
             if len(batch) > 1:
                 for job in batch:
                     self._save([job])
+            elif not fits:
+                _refuse(batch, StoreError("Not saved: a value does not fit."))
             elif (found := self._find_saved(batch[0])) is not None:
                 batch[0].done.set_result(found)
             else:
-                self.problem = NOT_SAVED if _blames_disk(error) else "Not saved: a value does not fit."
+                self.problem = NOT_SAVED
                 _refuse(batch, StoreError(self.problem))
         except Exception as error:  # a bug: the callers learn of it and the thread lives on
             self._disconnect()
@@ -327,20 +345,21 @@ class Store:
             self._prepare(connection := duckdb.connect(":memory:"))
             self._connection, self._studies_seen = connection, 0
             return
-        connection, notices, log = open_database(self.path)
+        notices = self._pending_notices
+        connection, log = open_database(self.path, notices)
         try:
             self._prepare(connection)
         except duckdb.Error as error:
             connection.close()
-            if _blames_disk(error):
-                raise UnreachableError("The data folder is full or cannot be written to.") from None
-            aside = set_aside(self.path)
-            connection, _, log = open_database(self.path)
-            self._prepare(connection)
-            notices.append(
-                f"The database was damaged and set aside as {aside.name}; "
-                "an empty one was started in its place."
-            )
+            if not is_damage(error):
+                raise unreachable(error) from None
+            set_database_aside(self.path, notices)
+            connection, log = open_database(self.path, notices)
+            try:
+                self._prepare(connection)
+            except duckdb.Error as second:
+                connection.close()
+                raise unreachable(second) from None
         missing = self._count.read(self._id) - self._seq
         if missing > 0:
             if log:
@@ -348,10 +367,9 @@ class Store:
                 notices.append(f"The log of the last answers was cut short; it is kept as {aside.name}.")
             notices.append(f"{missing:,} rows that had been saved could not be read.")
         self._connection = connection
-        self._pending_notices += notices
-        if self._pending_notices:
+        if notices:
             try:
-                rows = [[_now(), notice] for notice in self._pending_notices]
+                rows = [[_now(), notice] for notice in notices]
                 connection.executemany("INSERT INTO notices VALUES (?, ?)", rows)
                 self._pending_notices = []
                 self._count.write(self._id, self._seq)
@@ -359,7 +377,7 @@ class Store:
                 pass  # they are tried again at the next opening
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Bring the schema up to date and read through every row; duckdb.Error where that fails."""
+        """Bring the schema up to date, read through rows and index; duckdb.Error where that fails."""
         connection.execute("CREATE TABLE IF NOT EXISTS store (key VARCHAR PRIMARY KEY, value VARCHAR)")
         values = dict(connection.execute("SELECT key, value FROM store").fetchall())
         version = int(values.get("schema", 0))
@@ -377,8 +395,18 @@ class Store:
             connection.commit()
             connection.execute("CHECKPOINT")
         self._id = values["id"]
-        _, last = connection.execute("SELECT count(hash(events)), max(seq) FROM events").fetchone()
+        query = "SELECT count(hash(events)), max(seq), max(id) FROM events"
+        _, last, name = connection.execute(query).fetchone()
         self._seq = last or 0
+        connection.execute("SELECT seq FROM events WHERE id = ?", [name])  # in the index
+
+    def _roll_back(self) -> bool:
+        """Whether the connection can be used after a row was refused."""
+        try:
+            self._connection.rollback()
+            return True
+        except duckdb.Error:
+            return False
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -434,12 +462,6 @@ def _read_study(name: str, row: dict) -> tuple:
 def _refuse(batch: list[_Job], error: Exception) -> None:
     for job in batch:
         job.done.set_exception(error)
-
-
-def _blames_disk(error: duckdb.Error) -> bool:
-    return isinstance(error, duckdb.FatalException) or any(
-        reason in str(error) for reason in ("Could not write", "No space left", "Read-only file system")
-    )
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 import csv
 import json
 import logging
+import shutil
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -11,10 +13,11 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from afloc.errors import DataError
 from afloc.feedback import frames, readings
 from afloc.feedback.backup import COPY_NAME, Backup
-from afloc.feedback.events import NAMES
+from afloc.feedback.events import NAMES, Event
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.reference import import_reference, references
-from afloc.feedback.store import Store
+from afloc.feedback.results import analyse
+from afloc.feedback.store import FILE_NAME, Store
 from afloc.feedback.study import load_image, read_study
 from afloc.text import safe_cell, unsafe_cell
 from tests.feedback.conftest import HOSTILE
@@ -92,6 +95,58 @@ def test_imrmc(filled, study, tmp_path):
     assert len(ratings) == 3 * 12 * 2
     with pytest.raises(DataError, match="--study"):
         export(filled, tmp_path / "out.imrmc")
+
+
+UNSOUND = [
+    [{"box": [0, 0, 1, 1], "outline": 5}],
+    [{"outline": [[0, 0], [10, 0], [5, 9]], "box": None}],
+    [{"box": [0, 0, 1e308, 1e308]}],
+    [{"outline": [[0, 0], [1e308, 0], [0, 1e308]]}],
+    ["box", None, {"box": 7}, {"outline": [[0, 0], 1, 2]}],
+]
+
+
+@pytest.fixture
+def with_unsound_regions(filled_folder, tmp_path):
+    """The simulated study with regions in some rows that are none, as earlier versions let them in."""
+    shutil.copytree(filled_folder, tmp_path / "unsound")
+    with duckdb.connect(tmp_path / "unsound" / FILE_NAME) as connection:
+        query = "SELECT id FROM answers WHERE kind = ? AND len(regions::JSON[]) > 0 ORDER BY seq LIMIT ?"
+        for kind in ("reading", "feedback"):
+            ids = connection.execute(query, [kind, len(UNSOUND)]).fetchall()
+            for (name,), regions in zip(ids, UNSOUND, strict=True):
+                connection.execute("UPDATE events SET regions = ? WHERE id = ?", [json.dumps(regions), name])
+    with Store(tmp_path / "unsound") as store:
+        yield store
+
+
+def test_stored_regions_that_are_none_are_skipped(with_unsound_regions, filled, study, tmp_path):
+    store = with_unsound_regions
+    counts = []
+    for each in (store, filled):
+        file = export(each, tmp_path / "out.json")[0]
+        coco = json.loads(file.read_text(), parse_constant=pytest.fail)
+        counts.append(len(coco["annotations"]))
+    assert counts[0] == counts[1] - 2 * len(UNSOUND)
+
+
+def test_a_study_is_summarised_without_regions_that_are_none(with_unsound_regions, study):
+    store = with_unsound_regions
+    frame, known = frames.study_frame(store, study), references(store, study)
+    unsound = frame["regions"].isin([json.dumps(regions) for regions in UNSOUND])
+    assert unsound.sum() == len(UNSOUND)
+    expected = analyse(study, frame[~unsound], known).overlaps
+    pd.testing.assert_frame_equal(analyse(study, frame, known).overlaps, expected)
+
+
+def test_an_export_with_regions_that_are_none_can_be_read_again(with_unsound_regions, tmp_path):
+    for ending in ("csv", "parquet"):
+        file = export(with_unsound_regions, tmp_path / f"out.{ending}")[0]
+        with Store(tmp_path / ending) as store:
+            import_rows(store, file)
+            pairs = zip(store.rows(EVERYTHING), with_unsound_regions.rows(EVERYTHING), strict=True)
+            changed = [(row["regions"], before["regions"]) for row, before in pairs if row != before]
+            assert sorted(map(str, changed)) == sorted(str(([], regions)) for regions in UNSOUND * 2)
 
 
 def test_formats(filled, tmp_path):
@@ -208,6 +263,72 @@ def test_a_copy_brings_everything_back(filled_folder, tmp_path):
     assert sorted(path.name for path in copy.parent.iterdir())[0].startswith("feedback.")
     with Store(tmp_path / "again") as store:
         assert import_rows(store, copy) == len(before) and store.rows(EVERYTHING) == before
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    """A folder with the copy of 21 rows, and the ids of those."""
+    with Store(tmp_path / "first") as store:
+        ids = {saved.id for saved in store.record_all([Event("feedback", visible_ms=n) for n in range(21)])}
+        Backup(store, tmp_path / "bucket", minutes=60).close()
+    return tmp_path / "bucket", ids
+
+
+def copied_ids(folder) -> set[str]:
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT id::VARCHAR FROM read_parquet(?)", [str(folder / COPY_NAME)])
+        return {name for (name,) in found.fetchall()}
+
+
+def test_a_copy_that_could_not_be_read_is_not_overwritten_by_less(tmp_path, bucket):
+    folder, ids = bucket
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    (folder / COPY_NAME).write_bytes(b"PAR1 not")
+    with Store(tmp_path / "data") as store:
+        backup = Backup(store, folder, minutes=60)
+        added = store.record(Event("feedback")).id
+        backup.close()
+        assert backup.problem.startswith("The copy of the feedback could not be read")
+    shutil.rmtree(folder)
+    (tmp_path / "away").rename(folder)
+    with Store(tmp_path / "data") as store:
+        backup = Backup(store, folder, minutes=60)
+        backup.close()
+        assert backup.problem is None and store.last_seq == 22
+    assert copied_ids(folder) == ids | {added}
+
+
+def test_rows_lost_with_a_damaged_log_come_back_from_the_copy(tmp_path, bucket):
+    folder, ids = bucket
+    with Store(tmp_path / "data") as store:
+        store.record(Event("feedback"))
+    with Store(tmp_path / "data") as store:
+        backup = Backup(store, folder, minutes=60)
+        backup.copy()
+        shutil.copytree(tmp_path / "data", tmp_path / "killed")
+        backup.close()
+    log = tmp_path / "killed" / f"{FILE_NAME}.wal"
+    content = log.read_bytes()
+    log.write_bytes(content[:150] + bytes(each ^ 255 for each in content[150:]))
+    with Store(tmp_path / "killed") as store:
+        assert store.last_seq < 22
+        Backup(store, folder, minutes=60).close()
+        assert store.last_seq == 22
+    assert copied_ids(folder) > ids and len(copied_ids(folder)) == 22
+
+
+def test_rows_lost_while_it_runs_come_back_from_the_copy(tmp_path, bucket):
+    folder, ids = bucket
+    with Store(tmp_path / "data") as store:
+        backup = Backup(store, folder, minutes=60)
+        assert store.last_seq == 21
+        store._disconnect()  # as after a fatal error
+        (tmp_path / "data" / FILE_NAME).write_bytes(b"not a database " * 4000)
+        added = {store.record(Event("feedback")).id for _ in range(30)}  # more than there were
+        assert store.last_seq == 30 and backup.copy() and store.last_seq == 51
+        assert copied_ids(folder) == ids | added
+        backup.close()
 
 
 def test_a_copy_that_fails_says_so(filled, tmp_path):

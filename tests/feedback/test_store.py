@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from afloc.errors import StoreError
+from afloc.feedback import recovery
 from afloc.feedback import store as store_module
 from afloc.feedback.events import COLUMNS, NAMES, Event
 from afloc.feedback.recovery import StoreInUseError
@@ -104,11 +107,47 @@ def test_a_correction_and_a_withdrawal_are_rows_of_their_own(place):
         {"regions": [{"box": [0, 0, 0, 5]}]},
         {"regions": [{"outline": [[0, 0], [1, 1]]}]},
         {"regions": "box"},
+        {"regions": [{}]},
+        {"regions": [{"box": [0, 0, 1, 1], "outline": 5}]},
+        {"regions": [{"outline": [[0, 0], [1, 0], [0, 1]], "box": None}]},
+        {"regions": [{"box": [0, 0, 1e308, 1]}]},
+        {"regions": [{"box": [0, 0, 10**400, 1]}]},
+        {"regions": [{"outline": [[0, 0], [-1e308, 0], [0, 1]]}]},
+        {"regions": [{"outline": [[0, 0], [float("nan"), 0], [0, 1]]}]},
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_sentence(fields):
     with pytest.raises(StoreError, match=r"^[^.]+\.$"):
         Event(**{"kind": "feedback"} | fields)
+
+
+def test_of_a_region_the_box_or_the_outline_is_kept():
+    box, outline = {"box": [0.5, -3, 1_000_000, 1]}, {"outline": [[0, 0], [10, 0], [5, 8.25]]}
+    event = Event("feedback", regions=[box | {"label": "x"}, outline | {"id": 7}])
+    assert event.regions == [box, outline]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_row_without_an_id_gets_one(place, nothing):
+    with Store(place) as store:
+        saved = [store.record(Event("feedback", id=nothing)) for _ in range(2)]
+        assert [row["id"] for row in store.rows("SELECT id FROM events ORDER BY seq")] == [
+            each.id for each in saved
+        ]
+        assert len({each.id for each in saved}) == 2 and store.check() is None
+
+
+def test_a_value_that_does_not_fit_harms_nothing_else(tmp_path, monkeypatch):
+    with Store(tmp_path) as store:
+        first, connection = store.record(full_event()), store._connection
+        bad = full_event(id=_new_id())
+        object.__setattr__(bad, "visible_ms", 2**70)
+        for events in ([bad], [full_event(id=_new_id()), bad]):
+            with pytest.raises(StoreError, match=r"^Not saved: a value does not fit\.$"):
+                store.record_all(events)
+        assert store.problem is None and store.check() is None
+        assert store.record(full_event(id=_new_id())).seq == first.seq + 1
+        assert store._connection is connection  # the file was not opened again
 
 
 def test_every_column_has_a_meaning():
@@ -209,6 +248,61 @@ def test_a_folder_that_cannot_be_used_now_may_be_usable_later(tmp_path):
         assert store.problem is None and len(store.rows("SELECT * FROM events")) == 1
 
 
+def test_a_folder_repaired_can_be_read_at_once(tmp_path, monkeypatch):
+    with Store(tmp_path / "data") as store:
+        store.record(full_event())
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    (tmp_path / "data").write_text("in the way")
+    with Store(tmp_path / "data") as store:
+        with pytest.raises(StoreError, match=r"^The data folder cannot be used"):
+            store.rows("SELECT * FROM events")
+        (tmp_path / "data").unlink()
+        (tmp_path / "elsewhere").rename(tmp_path / "data")
+        with pytest.raises(StoreError, match=r"^The data folder cannot be used"):  # not tried at every read
+            store.rows("SELECT * FROM events")
+        monkeypatch.setattr(store, "_checked_until", 0)
+        assert len(store.rows("SELECT * FROM events")) == 1 and store.problem is None
+    with pytest.raises(StoreError, match=r"^The store is closed\.$"):
+        store.rows("SELECT * FROM events")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_waits_too_long_is_told_what_became_of_the_row(tmp_path, monkeypatch, begun):
+    """A slow disk: the writer stands still with another row, or with this one, when the wait is over."""
+    writing, go_on = threading.Event(), threading.Event()
+    sentence = "^Not saved for certain: " if begun else "^Not saved in time: "
+
+    class Waited(Future):
+        def result(self, timeout=None):
+            assert not begun or writing.wait(60)
+            raise TimeoutError
+
+    commit = Store._commit
+
+    def commit_late(store, batch):
+        writing.set()
+        assert go_on.wait(60)
+        return commit(store, batch)
+
+    with Store(tmp_path) as store:
+        monkeypatch.setattr(Store, "_commit", commit_late)
+        other = threading.Thread(target=store.record, args=(full_event(),))
+        if not begun:
+            other.start()
+            assert writing.wait(60)
+        event = full_event(id=_new_id())
+        with monkeypatch.context() as patch:
+            patch.setattr(store_module, "Future", Waited)
+            with pytest.raises(StoreError, match=sentence):
+                store.record(event)
+        go_on.set()
+        if not begun:
+            other.join()
+        last = store.record(full_event(id=_new_id()))
+        kept = [row["id"] for row in store.rows("SELECT id FROM events ORDER BY seq")]
+        assert len(kept) == 2 and kept[1] == last.id and (event.id in kept) == begun
+
+
 def test_migration_keeps_the_rows(tmp_path, monkeypatch):
     with Store(tmp_path) as store:
         store.record(full_event())
@@ -233,6 +327,67 @@ def test_a_damaged_database_is_set_aside(tmp_path, content):
     assert aside.read_bytes() == content and aside.name in notice
     with Store(tmp_path) as store:
         assert store.notices == [notice] and len(store.rows("SELECT * FROM events")) == 1
+
+
+PASSING = [
+    duckdb.IOException('IO Error: Cannot open file "{}": Too many open files'),
+    duckdb.IOException('IO Error: Could not read from file "{}": Input/output error'),
+    duckdb.IOException(
+        'IO Error: Failure while replaying WAL file "{0}.wal": '
+        'Could not read from file "{0}.wal": Input/output error'
+    ),
+    duckdb.OutOfMemoryException("Out of Memory Error: Allocation failure"),
+    duckdb.InternalException("INTERNAL Error: Attempted to dereference unique_ptr that is NULL!"),
+    duckdb.Error("what nobody has seen before"),
+]
+
+
+@pytest.mark.parametrize("stage", ["opening", "reading"])
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: str(error)[:20])
+def test_an_error_that_passes_sets_nothing_aside(tmp_path, monkeypatch, killed_folder, error, stage):
+    folder, rows = killed_folder
+    place = tmp_path / "Corrupt file"  # the name of the folder stands in the error
+    shutil.copytree(folder, place)
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+
+    def fail(*_):
+        raise type(error)(str(error).format(place / "feedback.duckdb"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((recovery.duckdb, "connect") if stage == "opening" else (Store, "_prepare")), fail)
+        store = Store(place)
+        with pytest.raises(StoreError, match=r"^Not saved: the data folder cannot be used[^.]*\.$"):
+            store.record(full_event())
+        assert not list(place.glob("*.damaged-*"))
+        if stage == "opening":
+            assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    assert store.record(full_event()).seq == len(rows) + 1
+    assert store.rows("SELECT * FROM events ORDER BY seq")[:-1] == rows
+    assert store.problem is None and store.notices == []
+    store.close()
+
+
+def test_what_is_set_aside_is_told_even_where_the_next_step_fails(tmp_path, monkeypatch, killed_folder):
+    folder, rows = killed_folder
+    shutil.copytree(folder, tmp_path / "data")
+    log = tmp_path / "data" / "feedback.duckdb.wal"
+    content = log.read_bytes()
+    log.write_bytes(content[:30_000] + bytes(each ^ 255 for each in content[30_000:]))
+    connect, attempts = duckdb.connect, []
+
+    def fail_second(*arguments):
+        attempts.append(arguments)
+        if len(attempts) == 2:
+            raise duckdb.OutOfMemoryException("Out of Memory Error: Allocation failure")
+        return connect(*arguments)
+
+    monkeypatch.setattr(recovery.duckdb, "connect", fail_second)
+    with Store(tmp_path / "data") as store:
+        assert store.problem == "The data folder cannot be used: Out of Memory."
+        store.record(full_event())
+        assert "was damaged and set aside" in store.notices[0]
+        found = store.rows("SELECT * FROM events ORDER BY seq")[:-1]
+        assert 10 < len(found) < 70 and found == rows[: len(found)]
 
 
 def test_kills_lose_nothing_that_was_acknowledged(tmp_path, long):
@@ -313,6 +468,36 @@ def test_a_damaged_log_never_stops_the_start(tmp_path, killed_folder, long, dama
         shutil.rmtree(place)
     print(f"{damage}: {recovered / (number + 1):.1f} of 60 rows of the log recovered on average")
     assert recovered > 0
+
+
+@pytest.mark.parametrize("part", ["database", "head of the log", "cut database", "foreign log"])
+def test_damage_anywhere_never_stops_the_saving(tmp_path, killed_folder, long, part):
+    """Whatever DuckDB says of it: the damaged file is set aside, the rest is read and new rows are saved."""
+    folder, rows = killed_folder
+    name = "feedback.duckdb" if "database" in part else "feedback.duckdb.wal"
+    content, chance = (folder / name).read_bytes(), random.Random(part)
+    for number in range(200 if long else 12):
+        broken = bytearray(content)
+        if part == "cut database":
+            broken = broken[: chance.randrange(len(broken))]
+        elif part == "foreign log":
+            broken[: chance.randrange(100)] = chance.randbytes(chance.randrange(100))
+        else:
+            end = len(broken) if part == "database" else 110
+            for _ in range(chance.choice((1, 1, 3, 20))):
+                broken[chance.randrange(end)] ^= 1 << chance.randrange(8)
+        place = tmp_path / str(number)
+        shutil.copytree(folder, place)
+        (place / name).write_bytes(broken)
+        with Store(place) as store:
+            assert store.problem is None
+            found = store.rows("SELECT * FROM events ORDER BY seq")
+            assert found == rows[: len(found)]
+            if len(found) < 70:
+                kept = [path.read_bytes() for path in place.glob(f"{name}.damaged-*")]
+                assert store.notices and ("database" in part or kept == [bytes(broken)])
+            assert store.record(full_event(id=_new_id())).seq == len(found) + 1
+        shutil.rmtree(place)
 
 
 def test_an_unexpected_error_reaches_the_caller_and_the_writer_lives(place, monkeypatch):
