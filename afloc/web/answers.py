@@ -1,6 +1,7 @@
 """What the server says: a finding as JSON, an error as one sentence."""
 
 import functools
+import io
 import json
 import logging
 import traceback
@@ -77,12 +78,12 @@ def answering(function: Callable[..., dict]) -> Callable[..., dict]:
 
 async def read_body(request: Request, limit_mb: int) -> bytes:
     """The body, refused with ImageError as soon as it grows past the limit."""
-    body = bytearray()
+    body = io.BytesIO()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_mb << 20:
+        body.write(chunk)
+        if body.tell() > limit_mb << 20:
             raise ImageError(f"The file is larger than {limit_mb} MB; please open a smaller one.")
-    return bytes(body)
+    return body.getvalue()  # its own memory, not a copy
 
 
 def post_route(path: str, function: Callable[[dict], Response]) -> Route:

@@ -5,6 +5,7 @@ send files for whoever asks. Beyond that: how large a body may be, how often a c
 the headers of every answer, and one sentence where an answer would have been an error page.
 """
 
+import asyncio
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,10 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from afloc.errors import ImageError
+from afloc.errors import AFLocError
 from afloc.web import oauth, signin
 from afloc.web.answers import explain
-from afloc.web.limits import Limit, TooManyError, client, name_client
+from afloc.web.limits import Budget, Limit, TooManyError, client, name_client
 from afloc.web.logs import log_request
 from afloc.web.metrics import METRICS
 from afloc.web.policy import fixed_headers
@@ -35,10 +36,19 @@ OWN = ("/afloc/images", "/afloc/runs", "/afloc/sets", "/afloc/study", "/afloc/ex
 BELOW = (*STATIC, "/gradio_api/call/", "/gradio_api/heartbeat/", *OWN)
 MOST_ELSEWHERE_MB = 32  # of a body that is no image file: a question, a dropped ground truth
 BURST = 10  # seconds' worth of requests that may come at once
+BODIES_AT_ONCE = 8  # of the largest size, that may be on their way in
+LEAST_IN_FLIGHT_MB = 512  # where uploads are small
+STALL_SECONDS = 60.0  # without a byte, after which a body is given up
+FULL = "The server is taking in as much as it can; please try again in a minute."
+STALLED = "The rest of this did not arrive; please send it again."
 
 
-class TooLargeError(ImageError):
-    """A body grew past what is allowed."""
+class BodyError(AFLocError):
+    """A body that is not taken any further. `status`: of the answer."""
+
+    def __init__(self, sentence: str, status: int):
+        super().__init__(sentence)
+        self.status = status
 
 
 class Door:
@@ -58,6 +68,7 @@ class Door:
     ):
         self._app = app
         self._upload_mb = upload_mb
+        self._budget = Budget(max(BODIES_AT_ONCE * upload_mb, LEAST_IN_FLIGHT_MB) << 20)
         self._limit = Limit(*((rate, BURST * rate) for rate in rates))
         self._sign_in = sign_in
         used = oauth.PATHS if by_hub else (signin.PATH, LOGOUT) if sign_in else ()
@@ -84,15 +95,22 @@ class Door:
                     headers.setdefault(name, value)
             await send(message)
 
+        async def send_from_app(message: Message) -> None:
+            if status or not body.refusal:  # else the door answers, whatever the app made of the error
+                await send_on(message)
+
         client.set(name_client(scope["client"][0] if scope.get("client") else ""))
         limit_mb = self._upload_mb if route in FILES else min(self._upload_mb, MOST_ELSEWHERE_MB)
-        receive = _bounded(receive, limit_mb)
+        body = Body(receive, limit_mb, self._budget)
         try:
-            answer = await self._refuse(Request(scope, receive), route, limit_mb)
-            await (answer or self._app)(scope, receive, send_on)
-        except TooLargeError as error:
+            answer = await self._refuse(Request(scope, body.receive), route, limit_mb)
+            await (answer or self._app)(scope, body.receive, send_from_app)
+            if body.refusal:
+                raise body.refusal
+        except BodyError as refusal:
             if not status:
-                await _say(str(error), 413)(scope, receive, send_on)
+                headers = {"Connection": "close"} if refusal.status == 408 else None
+                await _say(str(refusal), refusal.status, headers)(scope, receive, send_on)
         except ClientDisconnect:  # whoever sent went away; nobody is left to answer
             pass
         except Exception as error:
@@ -101,6 +119,7 @@ class Door:
                 raise ConnectionError(sentence) from None
             await _say(sentence, 500)(scope, receive, send_on)
         finally:
+            body.give_back()
             seconds = time.perf_counter() - started
             METRICS.request(route, status, seconds)
             log_request(route, scope["method"] if scope["method"] in _METHODS else "other", status, seconds)
@@ -128,6 +147,43 @@ class Door:
         return _say("There is no such page.", 404) if route in self._closed else None
 
 
+class Body:
+    """A request's body on its way in: at most `limit_mb`, counted in `budget` until `give_back`.
+
+    `refusal`: why `receive` raised BodyError, once it did: the body is too large, too much comes in at once,
+    or nothing came for STALL_SECONDS.
+    """
+
+    def __init__(self, receive: Receive, limit_mb: int, budget: Budget):
+        self._receive, self._limit_mb, self._budget = receive, limit_mb, budget
+        self._taken = 0
+        self._complete = False
+        self.refusal: BodyError | None = None
+
+    async def receive(self) -> Message:
+        try:
+            async with asyncio.timeout(None if self._complete else STALL_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._refuse(STALLED, 408) from None
+        size = len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._taken + size > self._limit_mb << 20:
+            raise self._refuse(too_large(self._limit_mb), 413)
+        if not self._budget.take(size):
+            raise self._refuse(FULL, 503)
+        self._taken += size
+        return message
+
+    def give_back(self) -> None:
+        self._budget.give_back(self._taken)
+        self._taken = 0
+
+    def _refuse(self, sentence: str, status: int) -> BodyError:
+        self.refusal = BodyError(sentence, status)
+        return self.refusal
+
+
 _UNKNOWN = "other"
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH")
 
@@ -153,20 +209,6 @@ def _declared(headers: Headers) -> int:
 def _from_elsewhere(headers: Headers) -> bool:
     """Whether a browser says that another site's page asks."""
     return headers.get("sec-fetch-site") == "cross-site"
-
-
-def _bounded(receive: Receive, limit_mb: int) -> Receive:
-    seen = 0
-
-    async def receive_some() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit_mb << 20:
-            raise TooLargeError(too_large(limit_mb))
-        return message
-
-    return receive_some
 
 
 def _say(sentence: str, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -1,5 +1,9 @@
-"""How often somebody may ask: token buckets, one for each client and one for all of them together."""
+"""How often somebody may ask, and how much all may send at once.
 
+Token buckets, one for each client and one for all of them together; a budget of bytes.
+"""
+
+import hashlib
 import ipaddress
 import math
 import threading
@@ -60,6 +64,8 @@ class Limit:
     ):
         """Both as (rate, burst) of a `Bucket`."""
         self._each, self._everybody = Bucket(*each, clock), Bucket(*everybody, clock)
+        self._right: OrderedDict[bytes, None] = OrderedDict()  # hashes of (client, code), the latest last
+        self._lock = threading.Lock()
 
     def take(self, name: str) -> None:
         """One token; TooManyError, which says how long to wait, where there is none."""
@@ -70,16 +76,54 @@ class Limit:
             raise TooManyError(f"Too many requests: please wait {math.ceil(wait)} s and try again.")
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self, tried: object = None) -> Iterator[None]:
         """A try by the current client that costs a token only where it fails.
 
         The token is taken first, so that many tries at once are not checked before the first is counted.
+        `tried`: the code that is tried, if it may be remembered (hashed). Where it was right for this client
+        before, it needs no token, so that others at the same address do not lock out who is in.
         """
         name = client.get()
+        pair = hashlib.sha256(repr((name, tried)).encode()).digest() if isinstance(tried, str) else None
+        if pair and self._was_right(pair):
+            yield
+            return
         self.take(name)
         yield
         for bucket, key in ((self._each, name), (self._everybody, "")):
             bucket.add(key, 1)
+        if pair:
+            self._remember(pair)
+
+    def _was_right(self, pair: bytes) -> bool:
+        with self._lock:
+            found = pair in self._right
+            if found:
+                self._right.move_to_end(pair)
+            return found
+
+    def _remember(self, pair: bytes) -> None:
+        with self._lock:
+            self._right[pair] = None
+            if len(self._right) > MOST_CLIENTS:
+                self._right.popitem(last=False)
+
+
+class Budget:
+    """Bytes that may be held at once; for one event loop."""
+
+    def __init__(self, size: int):
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Whether there are so many left; then they are taken."""
+        enough = size <= self._left
+        if enough:
+            self._left -= size
+        return enough
+
+    def give_back(self, size: int) -> None:
+        self._left += size
 
 
 def wrong_tries() -> Limit:

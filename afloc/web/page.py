@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import gradio as gr
 from starlette.applications import Starlette
@@ -22,6 +21,7 @@ from afloc.settings import Settings
 from afloc.web.api import Page, add_endpoints
 from afloc.web.door import FIGURES, HEALTH, Door
 from afloc.web.ground_truth import ground_truth_tab
+from afloc.web.held import HeldFolder, hold, private_folder, remove_left
 from afloc.web.oauth import SignedIn, check_place
 from afloc.web.operations import operations_routes
 from afloc.web.policy import NameScripts
@@ -35,6 +35,7 @@ from afloc.web.study import Desk, study_routes, study_tab
 from afloc.web.uploads import image_routes
 from afloc.web.viewer import read_asset
 
+UPLOADS, SENT = "afloc-uploads", "sent-"  # the folder of upload folders, and how their names begin
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
 SESSIONS = 64  # that gradio remembers; it forgets none by itself, and there is nothing in them of ours
 LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
@@ -89,11 +90,13 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
     feedback = Store(settings.data_url or settings.data_dir)
     desk = Desk(model, studies, feedback, settings.coordinator_code)
-    uploads = TemporaryDirectory(prefix="afloc-", ignore_cleanup_errors=True)
-    page = build_page(model, store, sets, desk, Path(uploads.name))
+    upload_folders = private_folder(UPLOADS)
+    remove_left(upload_folders, SENT)
+    uploads = hold(upload_folders, SENT)
+    page = build_page(model, store, sets, desk, uploads.path)
 
     def forget_unused() -> None:
-        sweep(Path(uploads.name), time.time() - LEFTOVER_SECONDS)
+        sweep(uploads.path, time.time() - LEFTOVER_SECONDS)
         store.sweep()
         sets.sweep()
 
@@ -129,7 +132,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         pwa=False,
     )
     page.app = app.routes[-1].app
-    page.app.uploaded_file_dir = uploads.name
+    page.app.uploaded_file_dir = str(uploads.path)
     sign_in = SignIn(settings.password, framed) if settings.password else None
     inside = SignedIn(app, (HEALTH, FIGURES), framed) if by_hub else app
     rates = settings.rate, settings.rate_all
@@ -137,7 +140,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
 
 
 def _keep_until_the_end(
-    feedback: Store, settings: Settings, uploads: TemporaryDirectory, forget_unused: Callable[[], None]
+    feedback: Store, settings: Settings, uploads: HeldFolder, forget_unused: Callable[[], None]
 ):
     """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
@@ -151,7 +154,7 @@ def _keep_until_the_end(
         if backup:
             backup.close()
         feedback.close()
-        uploads.cleanup()
+        uploads.remove()
 
     return lifespan
 

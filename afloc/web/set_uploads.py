@@ -5,19 +5,21 @@ POST /afloc/sets?name=NAME[&set=SET]  takes one file as the body, for a new set 
 DELETE /afloc/sets/SET                drops it
 
 The readers of sets need files, so these lie in a folder of their own until the set is dropped, unused for
-half an hour, or the server starts again.
+half an hour, or its server was killed and one starts or goes on in the same data folder.
 """
 
+import errno
 import io
 import re
-import secrets
-import shutil
+import struct
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -26,29 +28,42 @@ from starlette.routing import Route
 
 from afloc.errors import AFLocError, DataError
 from afloc.web.answers import explain, read_body
+from afloc.web.held import HeldFolder, hold, remove_left
 from afloc.web.store import IDLE_SECONDS
 
 PATH = "/afloc/sets"
 PREFIX = "upload-"  # of the names of uploaded sets
 MOST_FILES = 4000
+MOST_ENTRIES = 4 * MOST_FILES  # of a ZIP file: folders and what desktops leave in it, too
 MOST_SETS = 8
 TABLES = (".csv", ".json")
+LONGEST_NAME = 255  # bytes; file systems take no more
+CHUNK = 1 << 20
+DAMAGED = "The ZIP file is damaged or locked: please pack it again."
+UNUSUAL = "The ZIP file is packed in an unusual way: please pack it with Deflate."
+GONE = "The server no longer holds this set; please open it again."
+_DAMAGE = (  # what zipfile raises over a file that is none
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError, ArithmeticError, LookupError),
+)
+_NAME_TROUBLE = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 
 
 @dataclass
 class Uploaded:
-    """A set's folder, what it weighs, and when it was last asked for."""
+    """A set's folder, what it weighs, and when it was last asked for. `turn`: one file at a time goes in."""
 
-    folder: Path
+    held: HeldFolder
     size: int = 0
     files: int = 0
     last_used: float = 0.0
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 class SetUploads:
     """Uploaded sets by name, below `folder`, each of at most `limit` bytes unpacked; safe among threads.
 
-    A name holds 128 random bits and is the only way to a set.
+    A name holds 128 random bits and is the only way to a set. Several processes may share the folder.
     """
 
     def __init__(self, folder: Path, limit: int, clock: Callable[[], float] = time.monotonic):
@@ -57,44 +72,35 @@ class SetUploads:
         self._clock = clock
         self._lock = threading.Lock()
         self._sets: dict[str, Uploaded] = {}
-        shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed
+        remove_left(folder, PREFIX)
 
     def add(self, content: bytes, name: str, key: str | None = None) -> str:
         """Put a file, or what a ZIP file holds, into a set (without `key`: a new one); the set's name.
 
-        DataError where it is too much, or no file of a set.
+        DataError where it is too much, or no file of a set. The set is dropped where anything goes wrong.
         """
-        with self._lock:
-            self._drop_stale()
-            if key is None:
-                if len(self._sets) >= MOST_SETS:
-                    raise DataError("Too many sets are open on this server; please try again later.")
-                key = PREFIX + secrets.token_urlsafe(16)
-                self._sets[key] = Uploaded(self._folder / key, last_used=self._clock())
-            found = self._sets.get(key)
+        try:
+            key, found = self._begin() if key is None else (key, self._find(key))
             if found is None:
-                raise DataError("The server no longer holds this set; please open it again.")
-            try:
+                raise DataError(GONE)
+            with found.turn:
                 if Path(name).suffix.lower() == ".zip":
                     self._unpack(content, found)
                 else:
-                    self._write(found, name, len(content), lambda: content)
-            except (DataError, OSError) as error:
-                self._drop(key)
-                if isinstance(error, DataError):
-                    raise
-                raise DataError("The server has no room for this set.") from None
+                    self._write(found, name, io.BytesIO(content))
+        except OSError as error:
+            dropped = key is not None and self._find(key) is None  # by its page, in the middle
+            self.drop(key)
+            raise DataError(GONE if dropped else _explain_disk(error)) from None
+        except BaseException:
+            self.drop(key)
+            raise
         return key
 
     def folder(self, key: str) -> Path | None:
         """The folder of a set, or None where there is none (any more)."""
-        with self._lock:
-            self._drop_stale()
-            found = self._sets.get(key)
-            if found is None:
-                return None
-            found.last_used = self._clock()
-            return found.folder
+        found = self._find(key)
+        return None if found is None else found.held.path
 
     def table(self, key: str) -> Path | None:
         """What `read_dataset` reads of a set: its one table, or the folder where it has none."""
@@ -110,7 +116,7 @@ class SetUploads:
             raise DataError(f"There are several tables, {names}: please give one with its images.")
         return tables[0] if tables else root
 
-    def drop(self, key: str) -> None:
+    def drop(self, key: str | None) -> None:
         with self._lock:
             self._drop(key)
 
@@ -118,41 +124,84 @@ class SetUploads:
         """Drop the sets unused for IDLE_SECONDS, and what a run still wrote of one that was dropped."""
         with self._lock:
             self._drop_stale()
-            for folder in self._folder.glob(f"{PREFIX}*"):
-                if folder.name not in self._sets:
-                    shutil.rmtree(folder, ignore_errors=True)
+        remove_left(self._folder, PREFIX)
+
+    def _begin(self) -> tuple[str, Uploaded]:
+        with self._lock:
+            self._drop_stale()
+            if len(self._sets) >= MOST_SETS:
+                raise DataError("Too many sets are open on this server; please try again later.")
+            begun = Uploaded(hold(self._folder, PREFIX), last_used=self._clock())
+            key = begun.held.path.name
+            self._sets[key] = begun
+            return key, begun
+
+    def _find(self, key: str) -> Uploaded | None:
+        with self._lock:
+            self._drop_stale()
+            found = self._sets.get(key)
+            if found:
+                found.last_used = self._clock()
+            return found
 
     def _unpack(self, content: bytes, into: Uploaded) -> None:
+        if content.count(zipfile.stringCentralDir) > MOST_ENTRIES:  # zipfile makes an object of each first
+            raise self._too_large()
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 for entry in archive.infolist():
-                    if not entry.is_dir():
-                        self._write(into, entry.filename, entry.file_size, lambda e=entry: archive.read(e))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
-            raise DataError("The ZIP file is damaged or locked: please pack it again.") from None
+                    if entry.is_dir():
+                        continue
+                    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                        # zipfile reads the other methods without a bound of what comes out at once
+                        raise DataError(UNUSUAL)
+                    with archive.open(entry) as source:
+                        self._write(into, entry.filename, source)
+        except _DAMAGE:
+            raise DataError(DAMAGED) from None
 
-    def _write(self, into: Uploaded, name: str, size: int, read: Callable[[], bytes]) -> None:
+    def _write(self, into: Uploaded, name: str, source: IO[bytes]) -> None:
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        if any(part.startswith((".", "__MACOSX")) for part in parts):
+        if not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
             return  # what desktops leave in ZIP files; "..", too
-        into.size += size
         into.files += 1
-        if into.size > self._limit or into.files > MOST_FILES:
-            most = f"{self._limit >> 20} MB or {MOST_FILES} files"
-            raise DataError(f"The set is larger than {most}: use python -m afloc evaluate.")
-        path = into.folder.joinpath("set", *(re.sub(r"[/\x00:]", "_", part)[-120:] for part in parts))
+        if into.files > MOST_FILES:
+            raise self._too_large()
+        path = into.held.path.joinpath("set", *(_file_name(part) for part in parts))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(read())
+        with open(path, "wb") as file:
+            while chunk := source.read(CHUNK):
+                into.size += len(chunk)
+                if into.size > self._limit:
+                    raise self._too_large()
+                file.write(chunk)
 
-    def _drop(self, key: str) -> None:
+    def _too_large(self) -> DataError:
+        most = f"{self._limit >> 20} MB or {MOST_FILES} files"
+        return DataError(f"The set is larger than {most}: use python -m afloc evaluate.")
+
+    def _drop(self, key: str | None) -> None:
         found = self._sets.pop(key, None)
         if found:
-            shutil.rmtree(found.folder, ignore_errors=True)
+            found.held.remove()
 
     def _drop_stale(self) -> None:
         oldest = self._clock() - IDLE_SECONDS
         for key in [key for key, each in self._sets.items() if each.last_used < oldest]:
             self._drop(key)
+
+
+def _file_name(part: str) -> str:
+    """A part of a name as file systems take it; of one too long the end, which says what kind it is."""
+    return re.sub(r"[/\x00:]", "_", part).encode()[-LONGEST_NAME:].decode(errors="ignore")
+
+
+def _explain_disk(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The server has no room for this set."
+    if error.errno in _NAME_TROUBLE:
+        return "A name in the set is too long, or stands for a file and a folder: please rename it."
+    return "The server cannot write to its folder for sets."
 
 
 def _root(folder: Path) -> Path:

@@ -63,9 +63,10 @@ class Desk:
         object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(self._load))
 
     def visitor(self, said: Mapping[str, Any]) -> Visitor:
-        """Who has the code in `said`; AccessError for nobody, and after too many wrong ones."""
-        with self.tries.attempt():
-            return sign_in(said.get("code"), self.studies.values(), self.page_code)
+        """Who has the code in `said`; AccessError for nobody, and for a new one after too many wrong."""
+        code = said.get("code")
+        with self.tries.attempt(code):
+            return sign_in(code, self.studies.values(), self.page_code)
 
     def reader(self, said: Mapping[str, Any]) -> tuple[Study, str]:
         """The study and the name of the reader whose code is in `said`; AccessError for any other code."""

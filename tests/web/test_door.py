@@ -1,23 +1,29 @@
 """What gets through the door, over real connections."""
 
+import asyncio
 import json
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, AuthenticationError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from afloc.errors import AccessError, SettingsError
 from afloc.passwords import check_hash, hash_password, matches
 from afloc.settings import read_settings
-from afloc.web.door import BURST, Door, find_route
+from afloc.web.door import BODIES_AT_ONCE, BURST, Door, find_route
+from afloc.web.held import hold, private_folder
 from afloc.web.limits import MOST_CLIENTS, Bucket, Limit, TooManyError, client, name_client
-from afloc.web.page import sweep
+from afloc.web.page import SENT, UPLOADS, sweep
 from tests.web.conftest import serve
 from tests.web.test_page import a_film, to_png
 
@@ -246,6 +252,77 @@ def test_a_body_too_large_is_refused_before_it_is_read(url, path):
     assert refused in ("413", "422", "400")
 
 
+async def reading_app(scope, receive, send):
+    """Answers with how much it was sent, and has words of its own for what goes wrong on the way."""
+    try:
+        said = f"{len(await Request(scope, receive).body())}"
+    except Exception:
+        said = "invalid"
+    await PlainTextResponse(said)(scope, receive, send)
+
+
+async def post(door, receive):
+    """The status, the text and the headers of what the door answers to a body."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/afloc/images", "query_string": b"", "headers": []}
+    await door(scope, receive, send)
+    return sent[0]["status"], sent[1]["body"].decode(), dict(sent[0]["headers"])
+
+
+def half_sent(more):
+    """A body of 1 MB whose end comes when `more` has come."""
+    parts = iter([{"type": "http.request", "body": bytes(1 << 20), "more_body": True}])
+
+    async def receive():
+        if (part := next(parts, None)) is None:
+            await more()
+        return part or {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive
+
+
+def test_bodies_on_their_way_in_are_bounded_together(monkeypatch):
+    monkeypatch.setattr("afloc.web.door.LEAST_IN_FLIGHT_MB", 0)
+
+    async def check():
+        door, arrived, end = Door(reading_app, 1, (99, 99)), asyncio.Queue(), asyncio.Event()
+
+        async def wait():
+            arrived.put_nowait(True)
+            await end.wait()
+
+        waiting = [asyncio.create_task(post(door, half_sent(wait))) for _ in range(BODIES_AT_ONCE)]
+        for _ in waiting:
+            await arrived.get()
+        status, text, _ = await post(door, half_sent(wait))
+        assert status == 503 and json.loads(text)["error"].endswith("please try again in a minute.")
+        end.set()
+        for status, text, _ in [*await asyncio.gather(*waiting), await post(door, half_sent(wait))]:
+            assert (status, text) == (200, f"{1 << 20}")
+
+    with start_blocking_portal() as portal:
+        portal.call(check)
+
+
+def test_a_body_that_stalls_is_given_up_and_its_room_is_free_again(monkeypatch):
+    monkeypatch.setattr("afloc.web.door.LEAST_IN_FLIGHT_MB", 0)
+    monkeypatch.setattr("afloc.web.door.STALL_SECONDS", 0)
+
+    async def check():
+        door = Door(reading_app, 1, (99, 99))
+        for _ in range(2 * BODIES_AT_ONCE):
+            status, text, headers = await post(door, half_sent(asyncio.Event().wait))
+            assert status == 408 and "did not arrive" in json.loads(text)["error"]
+            assert headers[b"connection"] == b"close"
+
+    with start_blocking_portal() as portal:
+        portal.call(check)
+
+
 def test_a_browser_on_another_site_cannot_give_orders(url):
     answer = httpx.post(
         f"{url}afloc/images", content=to_png(a_film()), headers={"Sec-Fetch-Site": "cross-site"}
@@ -305,6 +382,28 @@ def test_a_try_counts_only_where_it_fails():
             raise AccessError("wrong")
     with pytest.raises(TooManyError, match="wait 60 s"), limit.attempt():
         raise AssertionError("a try too many was looked at")
+
+
+def test_wrong_tries_of_others_do_not_lock_out_who_is_in():
+    limit = Limit((1 / 60, 3), (1, 100), clock=lambda: 0.0)
+    client.set("a ward")
+    with limit.attempt("a reader's code"):
+        pass
+    for _ in range(3):
+        with pytest.raises(AccessError, match="wrong"), limit.attempt("a guess"):
+            raise AccessError("wrong")
+    for _ in range(20):
+        with limit.attempt("a reader's code"):
+            pass
+    for name, code in (("a ward", "another's code"), ("a ward", "a guess"), ("a ward", None)):
+        client.set(name)
+        with pytest.raises(TooManyError), limit.attempt(code):
+            raise AssertionError("a try too many was looked at")
+    client.set("elsewhere")
+    for number in range(2 * MOST_CLIENTS):
+        with limit.attempt(str(number)):
+            pass
+    assert len(limit._right) == MOST_CLIENTS
 
 
 def test_clients_are_told_apart_by_address_or_network():
@@ -384,9 +483,10 @@ def test_wrong_reader_codes_are_throttled(tiny_folder, tmp_path):
         def case(code):
             return httpx.post(f"{url}afloc/study", json={"code": code, "index": 0}).json()["error"]
 
+        assert "wait" not in case("demo-2")
         for number in range(30):
             assert ("wait" in case(f"guess {number}")) == (number >= 10)
-        assert "wait" in case("demo-1")
+        assert "wait" in case("demo-1") and "wait" not in case("demo-2")
 
 
 def test_a_password_is_kept_as_a_hash():
@@ -419,3 +519,30 @@ def test_the_upload_folder_goes_with_the_server(tiny_folder, tmp_path, film):
         folder = Path(path).parents[1]
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_the_uploads_of_a_killed_server_go_at_the_next_start(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    parent = private_folder(UPLOADS)
+    left, another = hold(parent, SENT), hold(parent, SENT)
+    for held in (left, another):
+        (held.path / "Doe_Jane.png").write_bytes(b"x")
+    left.lock.close()  # as the end of its process does
+    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "data")):
+        assert not left.path.exists() and any(another.path.iterdir())
+    assert {path.name for path in parent.iterdir()} == {another.path.name, f"{another.path.name}.lock"}
+
+
+def test_the_folder_for_uploads_is_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = private_folder("one")
+    path.chmod(0o777)
+    assert private_folder("one") == path and stat.S_IMODE(path.stat().st_mode) == 0o700
+    (tmp_path / f"two-{os.getuid()}").symlink_to(path)
+    with pytest.raises(SettingsError, match="another user"):
+        private_folder("two")
+    user = os.getuid() + 1
+    (tmp_path / f"one-{user}").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    with pytest.raises(SettingsError, match="another user"):
+        private_folder("one")

@@ -2,15 +2,19 @@
 
 import io
 import json
+import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 import tifffile
+from anyio.from_thread import start_blocking_portal
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from afloc.images import image_from_array
+from afloc.web.answers import read_body
 from afloc.web.store import FEATURE_BYTES, IDLE_SECONDS, ImageStore
 from afloc.web.uploads import PATH, image_routes
 from tests.web.test_page import a_film, to_png
@@ -71,6 +75,25 @@ def test_what_is_no_image_is_refused_with_a_sentence(client, content, words):
     answer = client.post(PATH, content=content)
     assert answer.status_code == 422
     assert words in answer.json()["error"]
+
+
+def test_a_body_is_in_memory_once():
+    chunk, count = bytes(1 << 16), 128
+    sent = iter(range(count))
+
+    async def receive():
+        return {"type": "http.request", "body": chunk, "more_body": next(sent) < count - 1}
+
+    async def measure():
+        tracemalloc.start()
+        body = await read_body(Request({"type": "http"}, receive), limit_mb=8)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return len(body), peak
+
+    with start_blocking_portal() as portal:
+        size, peak = portal.call(measure)
+    assert size == count * len(chunk) and peak < 1.5 * size
 
 
 def test_unknown_example_names_those_there_are(client):
