@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` should not
 
 USAGE_ERROR = 2
 TABLES = (".csv", ".parquet")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 class Parser(argparse.ArgumentParser):
@@ -121,7 +122,8 @@ def add_convert(commands: argparse._SubParsersAction) -> None:
         "checkpoint", metavar="CKPT", type=Path, help="a checkpoint of the released AFLoc code"
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the model folder to write")
-    _add_model(parser)
+    parser.add_argument("--model", help="taken as everywhere, to no effect: CKPT is the model")
+    parser.add_argument("--device", choices=DEVICES, help="taken as everywhere, to no effect: nothing is run")
     parser.set_defaults(run=run_convert)
 
 
@@ -248,7 +250,7 @@ def add_bench(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--runs", type=_count, metavar="N", help="runs of each figure (default: 40, 12 at published size)"
     )
-    _add_device(parser)
+    _add_model(parser)
     parser.set_defaults(run=run_bench)
 
 
@@ -259,7 +261,7 @@ def run_bench(arguments: argparse.Namespace) -> None:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    report = bench(arguments.device, arguments.runs, arguments.soak, say)
+    report = bench(arguments.model, arguments.device, arguments.runs, arguments.soak, say)
     print(json.dumps(report, indent=2) if arguments.json else to_table(report))
 
 
@@ -300,7 +302,7 @@ def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
     width = min(60, max(len(name) for name, _ in named))
     print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
     print(f"{'':{width}}  score  probability  verdict")
-    verdicts = {True: "evidence for it", False: "no evidence for it", None: "not calibrated"}
+    verdicts = {True: "evidence for it", False: "no evidence for it", None: "no verdict"}
     for name, finding in named:
         name = one_line(name, width)
         probability = "" if finding.probability is None else f"{finding.probability:.2f}"
@@ -419,13 +421,9 @@ def _add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
         help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
         + ("; give it several times to compare" if several else ""),
     )
-    _add_device(parser)
-
-
-def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda"),
+        choices=DEVICES,
         default="auto",
         help="where the model runs (default: auto)",
     )

@@ -1,9 +1,9 @@
 """`python -m afloc bench`: how fast answers come, beside the released pipeline with the same weights.
 
-Two models: the embedded one, and one of the published size (ResNet-50 at 299 pixels, BERT-base) whose weights
-are random. In every run an answer of ours is followed by one of the naive path: what the released code does
-for a pair, both encoders from scratch, the text padded to 97 tokens, a batch of one, in PyTorch. A film has
-1024 x 1024 pixels and is in memory; a description has 8 to 12 tokens.
+Two models: the embedded one (or that of `--model`), and one of the published size (ResNet-50 at 299 pixels,
+BERT-base) whose weights are random. In every run an answer of ours is followed by one of the naive path: what
+the released code does for a pair, both encoders from scratch, the text padded to 97 tokens, a batch of one,
+in PyTorch. A film has 1024 x 1024 pixels and is in memory; a description has 8 to 12 tokens.
 """
 
 import itertools
@@ -224,14 +224,23 @@ MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
 """Each model's key, where it is loaded from (or what writes its folder) and how many runs are usual."""
 
 
-def bench(device: str = "auto", runs: int | None = None, soak: bool = False, say=lambda _: None) -> dict:
+def bench(
+    model: str | None = None,
+    device: str = "auto",
+    runs: int | None = None,
+    soak: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, dict]:
     """{"embedded": …, "published_size": …}: the figures of SCENARIOS, `cold_start_s` and `memory_mb`.
 
-    `runs`: of each scenario; by default as many as give steady medians within two minutes.
+    `model`, as `load_model` takes it, stands in for the embedded one, under "model". `runs`: of each
+    scenario; by default as many as give steady medians within two minutes.
     """
     report = {}
     with tempfile.TemporaryDirectory() as folder:
         for key, source, usual in MODELS:
+            if model and key == "embedded":
+                key, source = "model", model
             if callable(source):
                 write, source = source, Path(folder) / key
                 write(source)
@@ -243,13 +252,14 @@ def bench(device: str = "auto", runs: int | None = None, soak: bool = False, say
 
 def to_table(report: dict) -> str:
     """The report as the README's table."""
+    titles = [key.replace("_", " ") for key in report]
     lines = [
-        "| | embedded | | published size | |",
+        f"| | {' | | '.join(titles)} | |",
         "|---|--:|--:|--:|--:|",
         "| | ms (p95) | ratio | ms (p95) | ratio |",
     ]
     for name, scenario in SCENARIOS.items():
-        cells = (report[key][name] for key in ("embedded", "published_size"))
+        cells = (figures[name] for figures in report.values())
         values = (f"{each['p50_ms']:.1f} ({each['p95_ms']:.1f}) | {each['ratio']:.1f}×" for each in cells)
         lines.append(f"| {scenario.title} | {' | '.join(values)} |")
     for name, title in (
@@ -257,8 +267,8 @@ def to_table(report: dict) -> str:
         ("memory_mb", "memory at most, MB"),
         ("growth_percent", "growth after 5,000 descriptions and 500 images, %"),
     ):
-        if name in report["embedded"]:
-            values = (f"{report[key][name]} |" for key in ("embedded", "published_size"))
+        if all(name in figures for figures in report.values()):
+            values = (f"{figures[name]} |" for figures in report.values())
             lines.append(f"| {title} | {' | '.join(values)} |")
     return "\n".join(lines)
 

@@ -14,6 +14,12 @@ from afloc.errors import DataError, SettingsError
 
 MODALITIES = ("chest_xray", "fundus", "histopathology")
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
+_PLACE = re.compile(
+    r"\b(?:above|across|along|around|at|behind|below|beside|between|by|from|in|inside|near|of|on|outside|over|"
+    r"through|to|toward|under|within) (?:the )?\w+"
+)
+_ARTICLE = re.compile(r"^(?:the|an?) ")
+_SIDE = re.compile(r"^(?:left|right) | (?:of|in) the (?:left|right) eye$")
 
 
 @dataclass(frozen=True)
@@ -79,17 +85,35 @@ def find_by_label(label: str, modality: str | None = None) -> FindingEntry | Non
 
 
 def find_in_text(text: str, modality: str) -> FindingEntry | None:
-    """The finding a free text names first, by its name or a synonym in whole words; the longer name counts
+    """The pathology a free text names first, by its name or a synonym in whole words; the longer name counts
     where two begin at one place. None where it names none."""
-    pattern, findings = _names(modality)
-    found = pattern.search(_key(re.sub(r"[^\w\s]", " ", text)))
+    return _first_named(_plain(text), modality)
+
+
+def find_subject(text: str, modality: str) -> FindingEntry | None:
+    """What a free text is about: the pathology it names first; where it names none, the structure or tissue,
+    unless it stands for a place alone ("spots around the macula"). None where it names neither."""
+    plain = _plain(text)
+    return _first_named(plain, modality) or _first_named(_PLACE.sub("", plain), modality, normal=True)
+
+
+def _first_named(plain: str, modality: str, normal: bool = False) -> FindingEntry | None:
+    pattern, findings = _names(modality, normal)
+    found = pattern.search(plain)
     return load_findings(modality)[findings[found[0]]] if found else None
 
 
+def _plain(text: str) -> str:
+    return _key(re.sub(r"[^\w\s]", " ", text))
+
+
 def find_structure(text: str, modality: str) -> FindingEntry | None:
-    """The structure, which every such image shows, of which a text is nothing but the name or the sentence;
-    None for any other text."""
-    return _structures(modality).get(_key(text.strip(" .")))
+    """The structure, which every such image shows, of which a text is nothing but the name, an article and a
+    side before or behind it left out, or the sentence; None for any other text."""
+    key = _key(text.strip(" ."))
+    bare = _ARTICLE.sub("", key)
+    found = map(_structures(modality).get, (key, bare, _SIDE.sub("", bare)))
+    return next(filter(None, found), None)
 
 
 @cache
@@ -175,10 +199,10 @@ def _synonyms(modality: str) -> dict[str, str]:
 
 
 @cache
-def _names(modality: str) -> tuple[re.Pattern, dict[str, str]]:
+def _names(modality: str, normal: bool) -> tuple[re.Pattern, dict[str, str]]:
     findings: dict[str, str] = {}
     for entry in load_findings(modality).values():
-        if not entry.normal:
+        if entry.normal == normal:
             for name in (entry.name, *entry.synonyms):
                 findings.setdefault(_key(name), entry.id)
     longest_first = sorted(findings, key=len, reverse=True)

@@ -22,13 +22,7 @@ from afloc import paper
 from afloc.appearance import features_fit, looks_like
 from afloc.cache import ByteCache
 from afloc.errors import DescriptionError, ModelError, SettingsError
-from afloc.findings import (
-    MODALITIES,
-    find_in_text,
-    find_structure,
-    load_findings,
-    sentence_for_label,
-)
+from afloc.findings import MODALITIES, find_subject, load_findings, sentence_for_label
 from afloc.geometry import Letterbox
 from afloc.heatmap import Region, enlarge, find_regions
 from afloc.images import Image
@@ -175,10 +169,7 @@ class View:
         texts = list(dict.fromkeys([*(tokens for tokens, _ in read), *placed]))
         vectors = dict(zip(texts, map(text_vectors, self._model.encode_texts(texts)), strict=True))
         return [
-            (
-                self._native_finding(text, vectors[tokens], vectors[place], affirms(part, self.modality)),
-                warning,
-            )
+            (self._native_finding(text, vectors[tokens], vectors[place], affirms(part)), warning)
             for text, part, (tokens, warning), place in zip(descriptions, parts, read, placed, strict=True)
         ]
 
@@ -214,7 +205,7 @@ class View:
     def _place_warning(self, text: str) -> str | None:
         if self.modality not in self._model.modalities:
             return f"This model was not trained on {self.modality.replace('_', ' ')} images."
-        entry = find_in_text(text, self.modality) or find_structure(text, self.modality)
+        entry = find_subject(text, self.modality)
         if entry and entry.id in (self._model.calibration(self.modality) or {}).get("unplaced", ()):
             left = "" if entry.family == "structure" else ": read the verdict only"
             return f"This model's maps of {entry.name} do not find the place{left}."

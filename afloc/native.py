@@ -32,8 +32,6 @@ SMOOTHING = 1.5 / 19  # of the side: the sigma of 1.5 cells in the 19 x 19 maps 
 
 WORDS = 0.25  # the share of the words: alone they find little, but they sharpen what the sentences find
 
-LOCAL = 0.5  # the share of what is found somewhere in the score; the rest is how well the whole image fits
-
 _WHOLE = {"floor": 0.0, "top": 1.0}
 _UNCALIBRATED = {level: {"scale": 10.0, "bias": 0.0} for level in LEVELS}
 

@@ -1,4 +1,4 @@
-"""Settings of the page, one row each, read from the environment."""
+"""Settings, one row each, read from the environment."""
 
 import os
 from collections import namedtuple
@@ -180,12 +180,18 @@ Settings = namedtuple("Settings", [setting.field for setting in SETTINGS])
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Every setting's value; SettingsError names the first one that is not accepted."""
-    values = {}
-    for setting in SETTINGS:
-        text = environment.get(setting.name, setting.default).strip()
-        try:
-            values[setting.field] = setting.parse(text)
-        except ValueError as error:
-            given = "" if setting.secret else f" is {text!r}; it"
-            raise SettingsError(f"{setting.name}{given} takes {error}.") from None
-    return Settings(**values)
+    return Settings(*(_read(setting, environment) for setting in SETTINGS))
+
+
+def read_setting(name: str) -> Any:
+    """The value of one setting, for what the commands read too; SettingsError where it is not accepted."""
+    return next(_read(setting, os.environ) for setting in SETTINGS if setting.name == name)
+
+
+def _read(setting: Setting, environment: Mapping[str, str]) -> Any:
+    text = environment.get(setting.name, setting.default).strip()
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        given = "" if setting.secret else f" is {text!r}; it"
+        raise SettingsError(f"{setting.name}{given} takes {error}.") from None

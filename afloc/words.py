@@ -105,11 +105,10 @@ def affirmed_part(description: str, modality: str) -> str:
     return " ".join(filter(None, (_affirmed(each, modality) for each in sentences))) or description
 
 
-def affirms(description: str, modality: str) -> bool:
-    """Whether a description says that something is there, and neither denies nor calls normal."""
-    entry = find_in_text(description, modality)
-    normal = entry is not None and entry.normal
-    return not (normal or _NEGATION.search(description) or _NORMAL.search(description))
+def affirms(description: str) -> bool:
+    """Whether a description says that something is there: no word of it denies or calls normal. "Benign" does
+    not: benign tissue has a place."""
+    return not (_NEGATION.search(description) or _NORMAL.search(description))
 
 
 def _affirmed(sentence: str, modality: str) -> str:

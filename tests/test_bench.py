@@ -31,6 +31,17 @@ def test_json_is_all_that_is_written_to_stdout(small_folder, monkeypatch, capsys
     assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
+def test_a_model_stands_in_for_the_embedded_one(small_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench, "MODELS", (("embedded", None, 1), ("published_size", "random", 1)))
+    monkeypatch.setattr(bench, "cold_start", lambda source, *_: asked.append(source) or {})
+    monkeypatch.setattr(bench, "load_model", lambda source, device: source)
+    monkeypatch.setattr(bench, "time_model", lambda *_: {})
+    assert list(bench.bench(small_folder)) == ["model", "published_size"]
+    assert list(bench.bench()) == ["embedded", "published_size"]
+    assert asked == [small_folder, "random", None, "random"]
+
+
 def test_descriptions_have_8_to_12_tokens_and_films_differ():
     tokenizer = load_model(None, "cpu").tokenizer
     texts = list(bench.descriptions())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from afloc.__main__ import main
+from afloc.__main__ import COMMANDS, main
 from tests.released import REFERENCE
 
 FILM = str(REFERENCE / "images" / "pattern_3.png")  # 150 x 301
@@ -55,9 +55,10 @@ def test_locate_by_the_published_protocol(tmp_path, released_checkpoint):
 
 
 def test_tables(capsys, small_folder):
-    assert run("locate", FILM, "effusion", "--model", small_folder) == 0
-    table = capsys.readouterr().out
-    assert "effusion" in table and "evidence for it" in table
+    assert run("locate", FILM, "effusion", "left lung", "--model", small_folder) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[2].startswith("effusion ") and table[2].endswith("evidence for it")
+    assert table[3].endswith("  no verdict"), "of a calibrated model"
     assert run("classify", FILM, "--model", small_folder, "--findings", "pneumothorax, big heart") == 0
     rows = capsys.readouterr().out.splitlines()[2:]
     assert rows[0].startswith("pneumothorax ") and rows[1].startswith("big heart ")
@@ -109,12 +110,19 @@ def test_a_wrong_command_is_one_sentence(capsys, arguments):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["locate", "classify", "embed", "evaluate", "convert"])
+OF_THE_MODEL = dict.fromkeys(
+    ("locate", "classify", "embed", "evaluate", "convert", "bench"), {"--model", "--device"}
+)
+OF_THE_MODEL |= {"deploy": {"--model"}}
+
+
+@pytest.mark.parametrize("command", [add.__name__.removeprefix("add_") for add in COMMANDS])
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as caught:
         run(command, "--help")
     assert caught.value.code == 0
-    assert {"--model", "--device"} <= set(capsys.readouterr().out.replace("[", " ").split())
+    words = set(capsys.readouterr().out.replace("[", " ").split())
+    assert {"--model", "--device"} & words == OF_THE_MODEL.get(command, set())
 
 
 def test_import_and_help_do_not_wait_for_torch():

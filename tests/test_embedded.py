@@ -7,6 +7,7 @@ import pytest
 
 from afloc import load_model
 from afloc.examples import EXAMPLES
+from afloc.findings import MODALITIES, load_findings
 from afloc.model.checkpoint import EMBEDDED
 from tests.language.order import ordered
 
@@ -41,8 +42,26 @@ def test_where_its_maps_fail_it_says_so(model):
     placed, failing = view.locate_all(["cardiomegaly", "left pneumothorax"])
     assert placed.warning is None
     assert "pneumothorax do not find the place: read" in failing.warning
-    disc, macula = model.encode(EXAMPLES[1].load(), "fundus").locate_all(["optic disc", "macula"])
-    assert disc.warning is None and macula.warning.endswith("macula do not find the place.")
+    fundus = model.encode(EXAMPLES[1].load(), "fundus")
+    placed = ["optic disc", "the optic disc", "hard exudates around the macula", "degeneration of the macula"]
+    assert all(finding.warning is None for finding in fundus.locate_all(placed))
+    for finding in fundus.locate_all(["macula", "the macula", "Macula of the right eye.", "macula is seen"]):
+        assert finding.warning.endswith("macula do not find the place.")
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_whatever_a_finding_is_called_it_says_so(model, modality):
+    unplaced = model.calibration(modality)["unplaced"]
+    view = model.encode(EXAMPLES[0].load(), modality)
+    for entry in (load_findings(modality)[each] for each in unplaced):
+        for finding in view.locate_all([entry.name, *entry.synonyms, entry.simple]):
+            assert "do not find the place" in finding.warning, finding.text
+
+
+@pytest.mark.parametrize("text", ["macula", "The macula.", "fovea of the left eye", "left optic disc"])
+def test_a_structure_with_an_article_or_a_side_is_not_judged(model, text):
+    finding = model.encode(EXAMPLES[1].load(), "fundus").locate(text)
+    assert finding.present is None and finding.probability is None
 
 
 def test_the_optic_disc_is_found_and_not_judged(model):

@@ -2,8 +2,9 @@
 
 The project's own is a CSV with the columns `image`, `labels` (joined by ";"), `boxes` (JSON list of {label,
 x, y, w, h}, pixels, top-left origin) and `mask` (JSON object label -> picture, not zero where the finding
-is); `patient`, `source` and `modality` may stand beside them. Paths are relative to the CSV. The public sets
-are read as they are downloaded; the modules imported below say which file or folder to give.
+is); `patient`, `source` and `modality` may stand beside them. Paths are relative to the CSV; those of images
+to their folder, where it is given. The public sets are read as they are downloaded; the modules imported
+below say which file or folder to give.
 """
 
 import re
@@ -68,6 +69,8 @@ def _check_within(rows: Iterable[Row], folder: Path) -> None:
 
 def _read(path: Path, images: Path | None) -> Iterator[Row]:
     if path.is_dir():
+        if images is not None:
+            raise DataError(f"{path.name} is a folder, and its images lie in it: leave out --images.")
         return mask_folders.read_folder(path)
     if path.suffix.lower() == ".json":
         content = load_json(path)
@@ -78,11 +81,11 @@ def _read(path: Path, images: Path | None) -> Iterator[Row]:
     for column, read in _TABLES.items():
         if column in columns:
             return read(path, images)
-    return read_csv(path)
+    return read_csv(path, images)
 
 
-def read_csv(path: Path) -> Iterator[Row]:
-    """The rows of the project's own layout."""
+def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """The rows of the project's own layout; `images`: what its images, not its masks, are relative to."""
     for number, cells in read_table(path, required=("image",), one_of=("labels", "boxes", "mask")):
         place = f"{path.name}, row {number}"
 
@@ -98,7 +101,7 @@ def read_csv(path: Path) -> Iterator[Row]:
             raise DataError(f"{where('modality')}: {modality!r} is none of {', '.join(MODALITIES)}.")
         yield Row(
             name=name,
-            path=path.parent / name,
+            path=(images or path.parent) / name,
             place=place,
             truths=_read_truths(cells, path.parent, where),
             labels=labels or None,

@@ -41,17 +41,6 @@ def measure(heatmap: np.ndarray, mask: np.ndarray) -> Agreement:
     )
 
 
-def measure_at(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> dict[str, float]:
-    """IoU, Dice, the area above one threshold (a share of the map) and whether the maximum hits."""
-    at = curve(heatmap, mask, (threshold,))
-    return {
-        "iou": float(at.iou[0]),
-        "dice": float(at.dice[0]),
-        "area": float(at.area[0]),
-        "pointing": pointing(heatmap, mask),
-    }
-
-
 def fixed_curve(heatmap: np.ndarray, mask: np.ndarray) -> Curve:
     """Agreement at FIXED_THRESHOLDS of a map on the fixed scale; where nothing exceeds one, IoU is 0."""
     return curve(heatmap, mask, FIXED_THRESHOLDS)

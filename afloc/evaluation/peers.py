@@ -3,8 +3,9 @@
 Models of the CLIP and SigLIP families that transformers loads, dual encoders put together from a ViT and a
 BERT (`VisionTextDualEncoderModel`), and BioViL-T (`afloc.evaluation.biovil`). Their map is the cosine of each
 patch with the text: a patch goes through what the pooled image goes through on its way into the space of the
-texts (Zhou et al. 2022, arXiv 2112.01071). Nothing of the repository is run: weights are safetensors or read
-by `afloc.model.container`.
+texts. That is in the manner of MaskCLIP (Zhou et al. 2022, arXiv 2112.01071), but after the whole last layer,
+of which MaskCLIP takes the values of the attention alone: its figures are others. Nothing of the repository
+is run: weights are safetensors or read by `afloc.model.container`.
 """
 
 import hashlib
@@ -199,7 +200,8 @@ class DualEncoder(Peer):
         return Letterbox.fit(height, width, self.size).crop(square)
 
     def _project(self, hidden: Tensor) -> Tensor:
-        """What the vision encoder leaves for each token, in the space of the texts: (B, D, rows, columns)."""
+        """What the whole last layer of the vision encoder leaves for each patch, `hidden` (B, tokens, width),
+        in the space of the texts: (B, D, rows, columns)."""
         vision = self.network.vision_model
         count, tokens, width = hidden.shape
         alone = hidden.reshape(count * tokens, 1, width)  # each token as an image of its own

@@ -20,6 +20,7 @@ from afloc.model.afloc import AFLoc
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.text_encoder import TextEncoder, TextFeatures
 from afloc.model.tokenizer import Tokens
+from afloc.settings import read_setting
 
 _KEPT = 4  # models whose exported encoders stay on disk
 _OPSET = 17  # the first with layer normalisation
@@ -28,7 +29,7 @@ _TEXT = "text"
 
 def cache_folder() -> Path:
     """Where exported encoders lie: AFLOC_CACHE_DIR, else AFLoc's folder of the user's cache."""
-    if chosen := os.environ.get("AFLOC_CACHE_DIR", "").strip():
+    if chosen := read_setting("AFLOC_CACHE_DIR"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afloc"
 

@@ -53,7 +53,8 @@ class DescriptionSampler:
         self.meanings = [list(texts.values()) for texts in said.values()]
 
     def draw(self, themes: int, step: int) -> list[Description]:
-        """Descriptions of `themes` random findings and as many of report sentences, each with its foils."""
+        """Descriptions of `themes` random findings and half as many of report sentences, each with its
+        foils."""
         rng = random.Random(f"{self.seed}/{step}/{self.modality}")
         drawn: dict[str, Description] = {}
         for finding in rng.sample(self.findings, min(themes, len(self.findings))):
@@ -148,8 +149,9 @@ def _related(a: str, b: str, modality: str) -> bool:
 
 
 def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
-    """Each description against those that mean something else: InfoNCE over every pair that means the same
-    (Khosla et al. 2020, arXiv 2004.11362, its "out" form), as the mean of the three levels.
+    """Each description against those that mean something else: InfoNCE over every pair that means the same,
+    as the mean of the three levels. Like the "out" form of Khosla et al. (2020, arXiv 2004.11362), but each
+    pair against the negatives alone, and the mean over pairs.
 
     `same` (T, T) as `same_meanings` gives it; the diagonal is ignored.
     """

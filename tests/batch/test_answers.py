@@ -11,6 +11,7 @@ from afloc.__main__ import main
 from afloc.batch import answers, work
 from afloc.batch.answers import Vectors, Verdicts, answer_table
 from afloc.errors import DataError
+from afloc.model.similarity import LEVELS
 from tests.evaluation.sets import write_set
 
 
@@ -41,13 +42,15 @@ def test_vectors_are_those_of_the_views(table, small_model, tmp_path):
     assert rows[-1]["embedding"] is None and rows[-1]["error"].endswith(".")
 
 
-def test_the_scores_of_a_vector_and_a_description_agree(table, small_model, tmp_path):
-    """What `embed` writes is what the global level of `locate` is computed from."""
+def test_a_vector_and_a_description_give_the_score(table, small_model, monkeypatch):
+    """What `embed` writes is what `locate` scores, where no share of it is local."""
+    calibration = {"levels": dict.fromkeys(LEVELS, {"scale": 8.0, "bias": -0.5}), "local": 0.0}
+    monkeypatch.setattr(small_model, "calibration", lambda modality: calibration)
     view = small_model.encode(read_image(table.parent / "images/0.png"))
     tokens, _ = small_model.read_text("effusion")
     report = small_model.encode_texts([tokens])[0].report[0].numpy()
-    wanted = view._features.global_[0] / view._features.global_[0].norm()
-    assert view.embedding @ report == pytest.approx(float(wanted.numpy() @ report), abs=1e-5)
+    logit = 8.0 * view.embedding @ (report / np.linalg.norm(report)) - 0.5
+    assert view.locate("effusion").score == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
 
 
 def test_verdicts_are_those_of_classify(table, small_folder, small_model, tmp_path, capsys):
