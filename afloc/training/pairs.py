@@ -123,7 +123,12 @@ def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list
 
 
 def check_enough(pairs: list[Pair], batch_size: int, table: Path) -> None:
-    """DataError where a batch cannot be drawn, for no row comes twice in one."""
+    """DataError where no batch can be drawn, for no row comes twice in one, or nothing can be calibrated."""
+    if not any(pair.held_back for pair in pairs):
+        raise DataError(
+            f"{table.name} names too few patients: one in twelve is left out, for the calibration, and "
+            "none of them is."
+        )
     count = sum(pair.teaches for pair in pairs)
     if count < batch_size:
         raise DataError(

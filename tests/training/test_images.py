@@ -43,6 +43,6 @@ def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt
 def test_a_recipe_that_joins_films_is_refused(tmp_path):
     recipe = Path(__file__).parents[2] / "assets" / "configs" / "short.toml"
     joining = tmp_path / "joining.toml"
-    joining.write_text(recipe.read_text().replace("steps = 250", "steps = 250\njoined = 0.5"))
+    joining.write_text(recipe.read_text() + "joined = 0.5\n")
     with pytest.raises(SettingsError, match="joins films"):
         read_recipe(joining)

@@ -72,7 +72,14 @@ def test_a_table_smaller_than_a_batch_is_refused_before_the_language_stage(tmp_p
     assert said.startswith("train.csv has 1") and "fewer than a batch of 200: give more rows" in said
 
 
+def test_a_table_of_one_patient_is_refused(tmp_path, capsys):
+    rows = "".join(f"{number}.png,Effusion,a,one\n" for number in range(60))
+    (tmp_path / "train.csv").write_text("image,labels,source,patient\n" + rows)
+    assert train(tmp_path, STAGES) == 2
+    assert "train.csv names too few patients" in refused(tmp_path, capsys)
+
+
 def test_a_row_that_is_cut_short_is_an_empty_one(tmp_path, capsys):
     (tmp_path / "train.csv").write_text("image,labels,source\n1.png\n")
     assert train(tmp_path, STAGES) == 2
-    assert "has 0 rows to learn from" in refused(tmp_path, capsys)
+    assert refused(tmp_path, capsys).startswith("train.csv names too few patients")
