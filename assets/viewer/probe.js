@@ -132,7 +132,7 @@ async function askForAll() {
   const about = image, ask = () => server.scan({ image: about.token, modality });
   let reply = await ask();
   if (reply.gone && about === image) { await renew(about); reply = await ask(); }
-  return reply.doubt && !trusted ? { error: `${reply.doubt} Press “Go on anyway” above to scan it all the same.` } : reply;
+  return reply.doubt && !trusted ? { error: "Not an image the model knows. “Go on anyway”, above, scans it all the same." } : reply;
 }
 
 // A description from a chip, the scan or the list of recent ones.

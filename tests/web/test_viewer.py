@@ -383,7 +383,7 @@ def test_a_cat_is_doubted_and_the_user_may_go_on(page):
     assert ask(page, "drusen") == "doubt"
     assert page.get_attribute(".viewer", "data-map") == "none" and page.inner_text(".verdict .number") == ""
     page.click("[data-offer=scan]")
-    expect(page.locator(".scan .state")).to_contain_text("Go on anyway")
+    expect(page.locator(".scan .state")).to_contain_text("“Go on anyway”, above, scans it")
     assert page.locator(".scan .bar").count() == 0
     insist(page)
     assert page.get_attribute(".viewer", "data-map") == "shown"
