@@ -23,12 +23,13 @@ from afloc.web.policy import fixed_headers
 from afloc.web.signin import SignIn
 
 HEALTH, FIGURES, LOGOUT = "/health", "/metrics", "/logout"
+QUESTIONS = "/gradio_api/component_server"  # where the page calls functions of the server
 FILES = ("/gradio_api/upload", "/afloc/images", "/afloc/sets")  # what takes a file of an image or a set
 STATIC = ("/assets/", "/static/", "/svelte/")
 ROUTES = (
     *("/", HEALTH, FIGURES, signin.PATH, *oauth.PATHS),
     *("/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"),
-    *("/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/component_server"),
+    *("/gradio_api/info", "/gradio_api/startup-events", QUESTIONS),
     *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel", "/gradio_api/reset"),
     "/gradio_api/upload",
 )
@@ -137,6 +138,8 @@ class Door:
             return _say("This page takes no orders from other sites.", 403)
         if _declared(request.headers) > limit_mb << 20:
             return _say(too_large(limit_mb), 413)
+        if route == QUESTIONS and request.headers.get("content-type", "").lower().startswith("multipart/"):
+            return _say("Questions are sent as JSON.", 415)  # gradio would put a file elsewhere
         if self._sign_in and route != FIGURES:
             if route == signin.PATH and request.method == "POST":
                 return await self._sign_in.enter(request)

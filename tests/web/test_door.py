@@ -243,13 +243,18 @@ def send_raw(url, request, *parts):
         return connection.recv(200).decode()
 
 
+def test_a_question_brings_no_file(url):
+    answer = httpx.post(f"{url}gradio_api/component_server/", files={"file": ("film.png", b"x")})
+    assert answer.status_code == 415 and answer.json()["error"] == "Questions are sent as JSON."
+
+
 @pytest.mark.parametrize("path", ["afloc/images", "gradio_api/upload", "gradio_api/component_server"])
 def test_a_body_too_large_is_refused_before_it_is_read(url, path):
     head = f"POST /{path} HTTP/1.1\nHost: x\nContent-Type: multipart/form-data; boundary=x"
     assert " 413 " in send_raw(url, f"{head}\nContent-Length: {2 << 20}")
     chunk = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
     refused = send_raw(url, f"{head}\nTransfer-Encoding: chunked", *[chunk] * 17).split()[1]
-    assert refused in ("413", "422", "400")
+    assert refused in ("413", "415", "422", "400")
 
 
 async def reading_app(scope, receive, send):
