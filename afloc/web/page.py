@@ -21,7 +21,7 @@ from afloc.settings import Settings
 from afloc.web.api import Page, add_endpoints
 from afloc.web.door import FIGURES, HEALTH, Door
 from afloc.web.ground_truth import ground_truth_tab
-from afloc.web.held import HeldFolder, hold, private_folder, remove_left
+from afloc.web.held_folders import HeldFolder, hold, private_folder, remove_left
 from afloc.web.oauth import SignedIn, check_place
 from afloc.web.operations import operations_routes
 from afloc.web.policy import NameScripts

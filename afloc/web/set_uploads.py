@@ -28,7 +28,7 @@ from starlette.routing import Route
 
 from afloc.errors import AFLocError, DataError
 from afloc.web.answers import explain, read_body
-from afloc.web.held import HeldFolder, hold, remove_left
+from afloc.web.held_folders import HeldFolder, hold, remove_left
 from afloc.web.store import IDLE_SECONDS
 
 PATH = "/afloc/sets"

@@ -88,13 +88,15 @@ function createFeedback(root, probe) {
   // where the server had dropped it.
   async function call(mine, name, question, image = null) {
     for (;;) {
-      const reply = await probe.server[name]({ ...question, ...(image && { token: image.token }) }).catch(() => null);
-      if (reply && !reply.gone) return reply;
-      const refused = reply && (await sendAgain(image).catch((error) => error));
-      if (refused instanceof Refusal) return { error: refused.message };
-      if (reply && !refused) continue;
-      say(mine, "Not saved yet: the server does not answer. Trying again…", true);
-      await pause(RETRY);
+      try {
+        const reply = await probe.server[name]({ ...question, token: image?.token });
+        if (!reply.gone) return reply;
+        await sendAgain(image);
+      } catch (error) {
+        if (error instanceof Refusal) return { error: error.message };
+        say(mine, "Not saved yet: the server does not answer. Trying again…", true);
+        await pause(RETRY);
+      }
     }
   }
 

@@ -130,6 +130,7 @@ async function answer() {
     showReply(reply);
   } catch (error) {
     busy = false;
+    if (error instanceof Refusal && number !== asked) return answer();
     if (error instanceof Refusal) { viewer.showState("ready"); return showProblem(error.message); }
     viewer.showState("offline");
     setTimeout(answer, RETRY);
@@ -138,12 +139,8 @@ async function answer() {
 
 // Asks about the image shown, and sends it again where the server has dropped it.
 async function fromServer(name, question) {
-  const about = image, ask = () => server[name]({ image: about.token, ...question });
-  const reply = await ask();
-  if (!reply.gone || about !== image) return reply;
-  await sendAgain(about);
-  if (about !== image) forget(about.token);
-  return ask();
+  const about = image;
+  return askAbout(about, () => about === image, (token) => server[name]({ image: token, ...question }));
 }
 
 function showReply(reply) {

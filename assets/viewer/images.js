@@ -21,6 +21,20 @@ async function sendAgain(image) {
   await image.sending;
 }
 
+// The same for an image that is asked about, unless another one is shown by then: that one the server need not keep.
+async function renew(image, isShown) {
+  await sendAgain(image);
+  if (!isShown()) forget(image.token);
+}
+
+// What the server answers to `ask(token)` about the image shown, which is sent again where it had been dropped.
+async function askAbout(image, isShown, ask) {
+  const reply = await ask(image.token);
+  if (!reply.gone || !isShown()) return reply;
+  await renew(image, isShown);
+  return ask(image.token);
+}
+
 class Refusal extends Error {}
 
 function forget(token) {

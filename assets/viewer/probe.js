@@ -93,11 +93,14 @@ async function answerWaiting() {
     const reply = await server.locate({ image: about.token, live: true, ...question });
     took = performance.now() - asked;
     if (about !== image) waiting ??= { description: box.value, modality };
-    else if (reply.gone) { await renew(about); waiting ??= question; }
+    else if (reply.gone) { await renew(about, () => about === image); waiting ??= question; }
     else if (!reply.overtaken && !waiting && question.description === box.value) showReply(reply);
   } catch (error) {
     busy = false;
-    if (error instanceof Refusal) { viewer.showState("ready"); return refuse(error.message); }
+    if (error instanceof Refusal) {
+      if (about === image) { viewer.showState("ready"); refuse(error.message); }
+      return answerWaiting();
+    }
     viewer.showState("offline");
     stale = Boolean(answer);
     showVerdict();
@@ -107,12 +110,6 @@ async function answerWaiting() {
   }
   busy = false;
   answerWaiting();
-}
-
-// Sends an image again that the server had dropped, unless another one is open by then.
-async function renew(about) {
-  await sendAgain(about);
-  if (about !== image) forget(about.token);
 }
 
 function showReply(reply) {
@@ -129,9 +126,7 @@ function showReply(reply) {
 
 async function askForAll() {
   if (!image) return null;
-  const about = image, ask = () => server.scan({ image: about.token, modality });
-  let reply = await ask();
-  if (reply.gone && about === image) { await renew(about); reply = await ask(); }
+  const about = image, reply = await askAbout(about, () => about === image, (token) => server.scan({ image: token, modality }));
   return reply.doubt && !trusted ? { error: "Not an image the model knows. “Go on anyway”, above, scans it all the same." } : reply;
 }
 

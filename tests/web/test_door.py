@@ -21,7 +21,7 @@ from afloc.errors import AccessError, SettingsError
 from afloc.passwords import check_hash, hash_password, matches
 from afloc.settings import read_settings
 from afloc.web.door import BODIES_AT_ONCE, BURST, Door, find_route
-from afloc.web.held import hold, private_folder
+from afloc.web.held_folders import hold, private_folder
 from afloc.web.limits import MOST_CLIENTS, Bucket, Limit, TooManyError, client, name_client
 from afloc.web.page import SENT, UPLOADS, sweep
 from tests.web.conftest import serve

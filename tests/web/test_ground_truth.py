@@ -352,7 +352,10 @@ def test_others_are_served_while_a_set_is_written_and_it_may_be_dropped(tmp_path
 def test_only_what_a_killed_server_left_is_removed(tmp_path):
     running = SetUploads(tmp_path, 1000)
     mine = running.folder(running.add(b"image,labels\n", "set.csv"))
-    hold = "import sys, pathlib, afloc.web.held as h; held = h.hold(pathlib.Path(sys.argv[1]), 'upload-'); "
+    hold = (
+        "import sys, pathlib, afloc.web.held_folders as h; "
+        "held = h.hold(pathlib.Path(sys.argv[1]), 'upload-'); "
+    )
     command = [sys.executable, "-c", f"{hold}print(held.path, flush=True); input()", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         theirs = Path(other.stdout.readline().strip())
