@@ -5,7 +5,7 @@ const KEYS = {
   0: "fit", r: "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", o: "outline", m: "map", f: "full", v: "pan", w: "window",
   b: "box", d: "draw", p: "preset", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
 };
-const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "middle" };
+const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "middle" };
 
 // Handles a key; true when it was one of these. `layer` has keys of its own; onStage(): the image has the focus; drawing(): dragging
 // does something else than move the image.
@@ -17,7 +17,7 @@ function createKeys(actions, { layer, onStage, drawing }) {
     if (event.key === "h") { actions.peek(true); return true; }
     if (event.key === "Escape" && drawing()) { actions.pan(); return true; }
     const name = KEYS[event.key] || (onStage() && STAGE_KEYS[event.key]);
-    if (name) actions[name]();
+    if (name && !(name === "middle" && event.repeat)) actions[name]();   // a held key draws one box
     return Boolean(name);
   };
 }

@@ -13,7 +13,7 @@ const KEY_SHEET = {
     ["v", "dragging pans; so do the arrows, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
   ],
   draw: [
-    ["b  d", "dragging draws a box, an outline"], ["Enter", "in box mode: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
+    ["b  d", "dragging draws a box, an outline"], ["Space", "in box mode, with the image focused: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
     ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"],
   ],
   share: [["x", "share"]],

@@ -212,6 +212,7 @@ card.addEventListener("submit", async (event) => {
 });
 element.addEventListener("click", (event) => {
   const target = event.target.closest("button");
+  if (event.detail && inCase()) target?.blur();   // pressed with the mouse: Enter saves, and does not press it again
   if (target?.matches(".hand .go")) answer();
   if (target?.matches(".back")) goBack();
   if (target?.matches(".leave")) leave();
@@ -221,7 +222,7 @@ document.addEventListener("keydown", (event) => {
   if (!inCase() || document.querySelector("dialog[open]") || event.target.closest("textarea, select, input:not([type=range])")) return;
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (event.key === "Enter" && event.repeat) return event.preventDefault();   // a held key answers no further case
-  if (plain && event.key === "Enter" && !event.target.closest("button, .stage")) answer();
+  if (plain && event.key === "Enter" && !event.target.closest("button")) answer();
   else if (plain && event.key === "?") showKeys();
   else if (!(plain && questions.key(event)) && !viewer.key(event)) return;
   event.preventDefault();

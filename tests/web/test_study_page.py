@@ -279,6 +279,62 @@ def test_an_impatient_reader_answers_each_case_once(tiny_folder, chromium, tmp_p
     assert [json.loads(row["answers"]) for row in events if row["kind"] == "reading"] == [{"sure": 3}]
 
 
+def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_path):
+    write_study(tmp_path / "studies", 1, 3)
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
+    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
+        seat = Seat(page, [])
+        page.goto(url)
+        page.get_by_role("tab", name="Reader study").click()
+        page.fill("#study .card input", "code-of-1")
+        page.keyboard.press("Enter")
+        page.click(".study[data-stage=consent] .card .go")
+        viewer = page.locator("#study .viewer")
+
+        def shapes():
+            return viewer.evaluate("root => root.viewer.shapes.length")
+
+        seat.arrive(0)
+        page.keyboard.press("1")
+        page.keyboard.press("b")
+        drag_in_study(page)
+        page.keyboard.press("Enter")
+        seat.arrive(1)
+
+        page.click("#study [data-question=sure] .option >> nth=1")  # all with the mouse, then a box is put right
+        page.click("#study [data-question=place] .tool >> nth=0")
+        drag_in_study(page)
+        page.click("#study [data-mode=pan]")
+        viewer.locator("path.own").click()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        seat.arrive(2)
+
+        page.click("#study [data-mode=box]")
+        drag_in_study(page)
+        page.click("#study [data-act=undo]")
+        page.keyboard.press("3")
+        page.keyboard.press("Enter")  # neither undoes again nor draws
+        seat.arrive(3)
+
+        page.keyboard.press("2")  # without a mouse
+        page.locator("#study .stage").focus()
+        page.keyboard.press("b")
+        page.keyboard.press("Space")
+        assert shapes() == 1
+        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("Enter")
+        seat.arrive(4)
+        page.keyboard.press("?")
+        expect(page.locator("#study .keys dl div", has_text="a box in the middle").locator("dt")).to_have_text(
+            "Space"
+        )
+    rows = [row for row in read_events(tmp_path / "data") if row["kind"] == "reading"]
+    assert [json.loads(row["answers"]) for row in rows] == [{"sure": 1}, {"sure": 2}, {"sure": 3}, {"sure": 2}]
+    assert [len(json.loads(row["regions"])) for row in rows] == [1, 1, 0, 1]
+
+
 def test_an_earlier_answer_is_changed_and_the_first_is_kept(site, sit):
     _, study, folder = site
     seat = sit(study.readers["R1"])

@@ -237,7 +237,11 @@ def test_a_second_finger_ends_a_drawing(page):
 def test_boxes_by_keyboard(page):
     page.focus(".stage")
     page.keyboard.press("b")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # saves in a study, and so draws nothing anywhere
+    assert page.evaluate(f"{VIEWER}.shapes") == []
+    page.keyboard.down("Space")
+    page.keyboard.down("Space")  # held
+    page.keyboard.up("Space")
     (box,) = page.evaluate(f"{VIEWER}.shapes")
     page.keyboard.press("v")
     settled(page)  # Tab goes to what is on the screen
