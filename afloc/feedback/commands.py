@@ -15,12 +15,14 @@ def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
         "--format", choices=FORMATS, help="default: by the ending .csv .parquet .json .imrmc"
     )
     command.add_argument("--study", metavar="ID", help="this study only (default: everything)")
+    _add_version(command, "for .imrmc: ")
     _add_data(command, run_export)
     command = commands.add_parser("import", help="add the rows of an exported CSV or Parquet file")
     command.add_argument("file", type=Path, metavar="FILE")
     _add_data(command, run_import)
     command = commands.add_parser("summary", help="counts; with --study agreement, reading time, ROC")
     command.add_argument("--study", metavar="ID", help="the study to analyse")
+    _add_version(command)
     command.add_argument("--json", action="store_true", help="the tables as JSON")
     _add_data(command, run_summary)
     command = commands.add_parser("reference", help="import the reference standard of a study")
@@ -44,7 +46,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     from afloc.feedback.export import export
 
     with _store(arguments) as store:
-        for path in export(store, arguments.to, arguments.format, arguments.study):
+        for path in export(store, arguments.to, arguments.format, arguments.study, arguments.study_version):
             print(f"Wrote {path}.")
 
 
@@ -56,25 +58,32 @@ def run_import(arguments: argparse.Namespace) -> None:
 
 
 def run_summary(arguments: argparse.Namespace) -> None:
+    from afloc.errors import DataError
     from afloc.feedback.frames import kept_study, overview, study_frame
     from afloc.feedback.reference import references
-    from afloc.feedback.results import analyse
+    from afloc.feedback.results import analyse, explain_times
+    from afloc.feedback.versions import select_versions
 
+    if arguments.study_version and not arguments.study:
+        raise DataError("A version is one of a study: say which study with --study.")
     with _store(arguments) as store:
-        tables = {"feedback": overview(store)}
+        tables, counted, notes = {"feedback": overview(store)}, {}, []
         if arguments.study:
-            study = kept_study(store, arguments.study)
-            found = analyse(study, study_frame(store, study), references(store, study))
-            tables = vars(found)
+            kept_study(store, arguments.study)
+            selected = select_versions(store, arguments.study, arguments.study_version)
+            study, frame = selected.study, study_frame(store, selected.study, selected.versions)
+            tables = vars(analyse(study, frame, references(store, study)))
+            notes = [*selected.notes, *filter(None, [explain_times(study)])]
+            counted = {"version": selected.name, "versions": selected.versions, "notes": notes}
         notices = store.notices
     if arguments.json:
         named = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        print(json.dumps(named | {"notices": notices}, indent=2))
+        print(json.dumps(named | counted | {"notices": notices}, indent=2))
         return
     for name, table in tables.items():
         print(f"{name}\n{table.round(3).to_string(index=False) if len(table) else 'nothing yet'}\n")
-    for notice in notices:
-        print(notice)
+    for sentence in (*notes, *notices):
+        print(sentence)
 
 
 def run_reference(arguments: argparse.Namespace) -> None:
@@ -128,6 +137,15 @@ def run_order(arguments: argparse.Namespace) -> None:
     print("place  period  case  arm  repeat")
     for slot in schedule(read_study(arguments.file), arguments.reader):
         print(f"{slot.index + 1:5}  {slot.period:6}  {slot.case.id}  {slot.arm}  {slot.repeat}")
+
+
+def _add_version(parser: argparse.ArgumentParser, where: str = "") -> None:
+    parser.add_argument(
+        "--study-version",
+        metavar="VERSION",
+        help=f"{where}the readings of this version of the study, or all to pool them (default: the version "
+        "read last)",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser, run) -> None:

@@ -42,7 +42,8 @@ COLUMNS = (
     Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with); of "
            "feedback, the user name of who signed in with Hugging Face."),
     Column("study", "VARCHAR", "The study's id."),
-    Column("study_version", "VARCHAR", "12 hexadecimal digits that stand for the study as it was then."),
+    Column("study_version", "VARCHAR", "12 hexadecimal digits that stand for the study as it was then, its "
+           "images too; its definition is in the study.json beside the export."),
     Column("case_id", "VARCHAR", "The case's id in the study."),
     Column("arm", "VARCHAR", "unaided (no map, no score) or aided."),
     Column("period", "INTEGER", "1 or 2: before or after the wash-out."),
@@ -66,7 +67,9 @@ COLUMNS = (
     Column("comment", "VARCHAR", "Free text."),
     Column("regions", "JSON", "What was drawn, a list of {\"box\": [x, y, width, height]} and {\"outline\": "
            "[[x, y], …]}, in pixels of the image from its top left corner."),
-    Column("visible_ms", "BIGINT", "Milliseconds the case was visible before the answer."),
+    Column("visible_ms", "BIGINT", "Milliseconds the case was visible before the answer. In a study of "
+           "design unaided_then_aided an aided reading has those after the unaided answer alone: the time "
+           "with the aid is the sum of the two readings."),
     Column("replaces", "UUID", "The row that this one corrects or takes back."),
 )
 # fmt: on

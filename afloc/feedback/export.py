@@ -17,20 +17,28 @@ from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row, so
 from afloc.feedback.frames import kept_studies, kept_study, study_frame
 from afloc.feedback.reference import references
 from afloc.feedback.store import Store
-from afloc.feedback.study import study_from_definition
+from afloc.feedback.study import study_from_definition, version_of
+from afloc.feedback.versions import read_versions, select_versions
 from afloc.text import file_name, safe_cell, unsafe_cell
 
 FORMATS = ("csv", "parquet", "coco", "imrmc")
 _ENDINGS = {".csv": "csv", ".parquet": "parquet", ".json": "coco", ".imrmc": "imrmc"}
 
 
-def export(store: Store, path: Path, format: str | None = None, study: str | None = None) -> list[Path]:
+def export(
+    store: Store,
+    path: Path,
+    format: str | None = None,
+    study: str | None = None,
+    version: str | None = None,
+) -> list[Path]:
     """Write what the store holds, or one study of it, to `path`; returns the files written.
 
     `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in the answers that
     stand) or imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data
-    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`). DataError for a
-    format that is unknown or cannot be had.
+    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`), with those of its
+    `earlier_versions`. `version`: whose readings imrmc holds, as `select_versions` has it; the other formats
+    hold all, each with its version. DataError for a format that is unknown or cannot be had.
     """
     path = Path(path)
     format = format or _ENDINGS.get(path.suffix.lower())
@@ -38,16 +46,26 @@ def export(store: Store, path: Path, format: str | None = None, study: str | Non
         raise DataError(f"The format must be one of {', '.join(FORMATS)}: name it, or end the file in "
                         f"{', '.join(_ENDINGS)}.")  # fmt: skip
     studies = {study: kept_study(store, study)} if study is not None else kept_studies(store)
+    if version is not None and (format != "imrmc" or study is None):
+        raise DataError("A version is chosen for iMRMC and one study; the other formats hold all versions.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _WRITERS[format](store, path, study)
+    if format == "imrmc":
+        _write_imrmc(store, path, study, version)
+    else:
+        _WRITERS[format](store, path, study)
     written = [path, path.with_name(f"{path.stem}.dictionary.csv")]
     with open(written[1], "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("column", "type", "meaning"))
         table.writerows((column.name, column.type, column.meaning) for column in COLUMNS)
-    for name, each in studies.items():
+    for name in studies:
         written.append(path.with_name(f"{path.stem}.{file_name(name)}.study.json"))
-        text = json.dumps({"version": each.version, **each.definition()}, indent=2)
+        *earlier, newest = (
+            {"version": each.name, "readings": each.readings, **each.definition}
+            for each in read_versions(store, name)
+            if each.definition
+        )
+        text = json.dumps(newest | {"earlier_versions": earlier}, indent=2)
         written[-1].write_text(text + "\n", encoding="utf-8")
     return written
 
@@ -57,8 +75,8 @@ def import_rows(store: Store, path: Path) -> int:
     is.
 
     The rows keep their ids, times and order; in an empty store they are the same rows. The definitions of
-    studies that were written beside the file come along. DataError for a file that is no such export; then
-    nothing is saved.
+    studies that were written beside the file come along, in all their versions. DataError for a file that is
+    no such export; then nothing is saved.
     """
     path = Path(path)
     read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
@@ -67,14 +85,21 @@ def import_rows(store: Store, path: Path) -> int:
         rows = sorted(read(path), key=lambda row: int(row["seq"]))
         events = [event_from_row(row) for row in rows]
         beside = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*.study.json"))
-        definitions = [json.loads(each.read_text(encoding="utf-8")) for each in beside]
-        studies = [study_from_definition({k: v for k, v in d.items() if k != "version"}) for d in definitions]
+        definitions = [each for file in beside for each in _read_definitions(file)]
+        studies = [study_from_definition(definition).id for definition in definitions]
     except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error, duckdb.Error, StoreError):
         raise DataError(f"{path.name} is not a CSV or Parquet file that was exported from AFLoc.") from None
-    for study in studies:
-        store.keep_study(study.version, study.id, study.definition())
+    for study, definition in zip(studies, definitions, strict=True):
+        store.keep_study(version_of(definition), study, definition)
     store.record_all(events)
     return store.rows("SELECT count(*) AS n FROM events")[0]["n"] - before
+
+
+def _read_definitions(path: Path) -> list[dict[str, Any]]:
+    """The definitions in a study.json, the newest last."""
+    newest = json.loads(path.read_text(encoding="utf-8"))
+    found = [*newest.pop("earlier_versions", ()), newest]
+    return [{k: v for k, v in each.items() if k not in ("version", "readings")} for each in found]
 
 
 def _select(study: str | None) -> tuple[str, list[str]]:
@@ -140,7 +165,8 @@ def _write_coco(store: Store, path: Path, study: str | None) -> None:
                     else [],
                     "iscrowd": 0,
                     "attributes": {
-                        name: row[name] for name in ("id", "reader", "study", "case_id", "arm", "repeat")
+                        name: row[name]
+                        for name in ("id", "reader", "study", "study_version", "case_id", "arm", "repeat")
                     },
                 }
             )
@@ -155,17 +181,19 @@ def _write_coco(store: Store, path: Path, study: str | None) -> None:
     path.write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_imrmc(store: Store, path: Path, study: str | None) -> None:
+def _write_imrmc(store: Store, path: Path, study: str | None, version: str | None) -> None:
     """The raw data file of the iMRMC software: sizes, then reader, case, modality (here the arm), score.
 
-    The truth of each case stands as reader -1. Repeated cases are left out.
+    The truth of each case stands as reader -1. Repeated cases are left out. Its first line names the version,
+    and what is left out or pooled.
     """
     if study is None:
         raise DataError("iMRMC holds the ratings of one study: say which with --study.")
-    kept = kept_study(store, study)
+    selected = select_versions(store, study, version)
+    kept = selected.study
     if kept.presence is None:
         raise DataError(f"The study {study} asks for no rating of presence, which iMRMC is about.")
-    frame = study_frame(store, kept)
+    frame = study_frame(store, kept, selected.versions)
     column, known = f"q_{kept.presence}", references(store, kept)
     frame = frame[(frame["repeat"] == 0) & frame[column].notna() & frame["case_id"].isin(known)]
     if frame.empty:
@@ -174,7 +202,7 @@ def _write_imrmc(store: Store, path: Path, study: str | None) -> None:
         )
     truths = {case: int(known[case].truth) for case in sorted(frame["case_id"].unique())}
     lines = [
-        f"AFLoc study {study}, version {kept.version}",
+        " ".join((f"AFLoc study {study}, version {selected.name}.", *selected.notes)),
         f"N0: {list(truths.values()).count(0)}",
         f"N1: {list(truths.values()).count(1)}",
         f"NR: {frame['reader'].nunique()}",
@@ -192,7 +220,6 @@ _WRITERS: dict[str, Callable[[Store, Path, str | None], None]] = {
     "csv": _write_csv,
     "parquet": _write_parquet,
     "coco": _write_coco,
-    "imrmc": _write_imrmc,
 }
 
 

@@ -1,10 +1,13 @@
 """What the store holds, as tables to work on."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from afloc.errors import DataError
 from afloc.feedback.store import Store
 from afloc.feedback.study import Study, study_from_definition
+from afloc.feedback.versions import read_versions, versions_like
 
 BOX = ("x", "y", "width", "height")
 
@@ -19,10 +22,13 @@ def overview(store: Store) -> pd.DataFrame:
 
 
 def kept_studies(store: Store) -> dict[str, Study]:
-    """The studies that have answers, by id, as they were when the last version was first answered."""
-    rows = store.rows("SELECT definition FROM studies ORDER BY time, version")
-    studies = (study_from_definition(row["definition"]) for row in rows)
-    return {study.id: study for study in studies}
+    """The studies that have answers, by id, in the version that was read last."""
+    ids = store.rows("SELECT study FROM studies GROUP BY study ORDER BY min(time), study")
+    versions = {row["study"]: read_versions(store, row["study"]) for row in ids}
+    return {
+        name: study_from_definition(next(each.definition for each in reversed(found) if each.definition))
+        for name, found in versions.items()
+    }
 
 
 def kept_study(store: Store, study_id: str) -> Study:
@@ -34,10 +40,12 @@ def kept_study(store: Store, study_id: str) -> Study:
     return studies[study_id]
 
 
-def study_frame(store: Store, study: Study) -> pd.DataFrame:
-    """The readings of a study that stand, one a row.
+def study_frame(store: Store, study: Study, versions: Sequence[str] | None = None) -> pd.DataFrame:
+    """The readings of a study that stand, one a row: those of `versions`, without them those that mean the
+    same as in `study` as it is (`versions_like`).
 
-    Columns reader, case_id, description, arm, period, repeat, seconds (visible), score, regions and
+    Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
+    `results.compare_times`), score, regions and
     model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
     of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
     """
@@ -62,7 +70,8 @@ def study_frame(store: Store, study: Study) -> pd.DataFrame:
     frame = store.frame(
         "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
         f"regions, model_regions{extra} FROM events "
-        "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) ORDER BY seq",
-        [*parameters, study.id],
+        "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) "
+        "AND list_contains(?::VARCHAR[], coalesce(study_version, '')) ORDER BY seq",
+        [*parameters, study.id, list(versions_like(store, study) if versions is None else versions)],
     )
     return frame.astype(dict.fromkeys(("reader", "case_id", "description", "arm"), "category"))

@@ -20,6 +20,11 @@ from afloc.feedback.study import Study
 
 ARMS = ("unaided", "aided")
 MODEL, REFERENCE = "model", "reference"
+TIME_WITH_AID = (
+    "Reading time: each case is read unaided, then aided. The aided time is that of both looks together: the "
+    "time until the unaided answer and the time added with the model, of the same reader on the same case. "
+    "Cases without both are left out."
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Referenc
         pairs=compare_pairs(study, first),
         repeated=compare_repeats(study, frame),
         overlaps=measure_overlaps(first, references, sample),
-        times=compare_times(first, sample),
+        times=compare_times(study, first, sample),
         roc=compare_roc(study, first, references, sample),
         curves=trace_roc(study, first, references, sample),
     )
@@ -187,9 +192,20 @@ def measure_overlaps(
     return pd.DataFrame(rows, columns=["arm", "first", "second", "n_cases", "iou", "low", "high"])
 
 
-def compare_times(frame: pd.DataFrame, sample: Sample) -> pd.DataFrame:
-    """measure (an arm, in seconds; "difference", aided over unaided minus 1), n, value, low, high."""
+def explain_times(study: Study) -> str:
+    """What the aided time is, where that is not the time of the aided reading alone; else ""."""
+    return TIME_WITH_AID if study.design == "unaided_then_aided" else ""
+
+
+def compare_times(study: Study, frame: pd.DataFrame, sample: Sample) -> pd.DataFrame:
+    """measure (an arm, in seconds; "difference", aided over unaided minus 1), n, value, low, high.
+
+    Where each case is read unaided and at once again aided, the second look is short because of the first:
+    the aided time is that of both looks, and cases without both are left out.
+    """
     arms = sample.arms(frame, "seconds")
+    if study.design == "unaided_then_aided":
+        arms = _add_first_look(arms)
     rows = [
         (arm, int((~np.isnan(values)).sum()), *vars(resampling.mean(values, sample.draws)).values())
         for arm, values in arms.items()
@@ -200,6 +216,15 @@ def compare_times(frame: pd.DataFrame, sample: Sample) -> pd.DataFrame:
         found = resampling.relative_difference(unaided, aided, sample.draws)
         rows.append(("difference", int(both.sum()), *vars(found).values()))
     return pd.DataFrame(rows, columns=["measure", "n", "value", "low", "high"])
+
+
+def _add_first_look(arms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The aided time with the time of the unaided look that came before it, where both are known."""
+    if len(arms) < 2:
+        return {}
+    both = arms["unaided"] + arms["aided"]  # NaN without one of them
+    unaided = np.where(np.isnan(both), np.nan, arms["unaided"])
+    return {} if np.isnan(both).all() else {"unaided": unaided, "aided": both}
 
 
 def compare_roc(

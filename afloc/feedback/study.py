@@ -8,12 +8,12 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from afloc.errors import SettingsError
+from afloc.errors import ImageError, SettingsError
 from afloc.examples import EXAMPLES
 from afloc.feedback.toml_table import NAME, NAME_RULE, Table
 from afloc.findings import MODALITIES
@@ -24,6 +24,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "studies"
 DESIGNS = ("unaided", "aided", "unaided_then_aided", "crossover")
 QUESTION_KINDS = ("rating", "choice", "text", "regions")
 EXAMPLE = "example:"
+EXCHANGED = (
+    "The image of this case is no longer the one that the study was opened with: put it back, or start AFLoc "
+    "again to go on with a new version of the study."
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Case:
-    """An image and a finding; `truth` and `boxes` (in its pixels) are the reference standard, if known."""
+    """An image and a finding; `truth` and `boxes` (in its pixels) are the reference standard, if known.
+
+    `digest`: which image it is, "sha256:…" of its file's bytes or "example:NAME"; "" where that is not known,
+    as in a study that was kept before versions covered the images.
+    """
 
     id: str
     image: str = field(repr=False)
@@ -51,6 +59,7 @@ class Case:
     modality: str | None = None
     truth: bool | None = None
     boxes: tuple[Box, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +90,9 @@ class Study:
 
     @cached_property
     def version(self) -> str:
-        """12 hexadecimal digits that stand for all that readers meet; codes and file names do not count."""
-        return hashlib.sha256(json.dumps(self.definition(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hexadecimal digits that stand for all that readers meet, the images too; codes and file names do
+        not count."""
+        return version_of(self.definition())
 
     def definition(self) -> dict[str, Any]:
         """The study as plain values, without sign-in codes and without the names of image files."""
@@ -91,11 +101,19 @@ class Study:
         return known | {
             "readers": list(self.readers),
             "questions": [vars(question) for question in self.questions],
-            "cases": [{k: v for k, v in vars(case).items() if k != "image"} for case in self.cases],
+            "cases": [
+                {k: v for k, v in vars(case).items() if k != "image" and (k != "digest" or v)}
+                for case in self.cases
+            ],
         }
 
     def case(self, case_id: str) -> Case:
         return next(case for case in self.cases if case.id == case_id)
+
+
+def version_of(definition: Mapping[str, Any]) -> str:
+    """The version that a study with this definition has."""
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def study_from_definition(definition: Mapping[str, Any]) -> Study:
@@ -120,11 +138,22 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
 
 
 def load_image(study: Study, case: Case) -> Image:
-    """The pixels of a case; ImageError names the case, never its file."""
+    """The pixels of a case; ImageError never names its file.
+
+    An image that is not the one the study was read with is refused: its readings would be kept under a
+    version that stands for another image.
+    """
     if case.image.startswith(EXAMPLE):
         name = case.image.removeprefix(EXAMPLE)
         return next(example for example in EXAMPLES if example.name == name).load()
-    return read_image(study.folder / case.image)
+    try:
+        with open(study.folder / case.image, "rb") as file:
+            image = read_image(file)
+            if case.digest not in ("", _digest(file)):
+                raise ImageError(EXCHANGED)
+            return image
+    except OSError:
+        raise ImageError("The image of this case cannot be read.") from None
 
 
 def read_studies(folder: Path | None = None) -> dict[str, Study]:
@@ -172,7 +201,28 @@ def read_study(path: Path) -> Study:
         presence=table.text("presence", "") or None,
     )
     table.end()
-    return _checked(study, table)
+    return _with_digests(_checked(study, table), table)
+
+
+def _with_digests(study: Study, table: "Table") -> Study:
+    """The study with each case's `digest`. An example's pixels may differ by a rounding between machines, so
+    that its name stands for them."""
+    found = {case.image: case.image for case in study.cases if case.image.startswith(EXAMPLE)}
+    cases = []
+    for number, case in enumerate(study.cases, 1):
+        if case.image not in found:
+            try:
+                with open(study.folder / case.image, "rb") as file:
+                    found[case.image] = _digest(file)
+            except OSError:
+                table.fail(f"cases[{number}].image", "names a file that cannot be read")
+        cases.append(replace(case, digest=found[case.image]))
+    return replace(study, cases=tuple(cases))
+
+
+def _digest(file: BinaryIO) -> str:
+    file.seek(0)
+    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _checked(study: Study, table: "Table") -> Study:

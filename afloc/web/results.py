@@ -26,9 +26,10 @@ from afloc.feedback.export import FORMATS, export
 from afloc.feedback.frames import kept_studies, overview, study_frame
 from afloc.feedback.readings import progress
 from afloc.feedback.reference import references
-from afloc.feedback.results import analyse
+from afloc.feedback.results import analyse, explain_times
 from afloc.feedback.store import Store
 from afloc.feedback.study import Question, Study
+from afloc.feedback.versions import ALL, Selection, read_versions, select_versions
 from afloc.web.answers import answering, post_route
 from afloc.web.study import Desk
 from afloc.web.viewer import show_html
@@ -44,9 +45,11 @@ def results_tab(desk: Desk) -> None:
 
     @answering
     def results(said: dict) -> dict:
-        """{"code", "study": id, "" for the Probe tab or null} to {"choices", "study", "notes", "parts"}.
+        """{"code", "study": id, "" for the Probe tab or null, "version": one of `versions` or null} to
+        {"choices", "study", "versions", "version", "notes", "parts"}.
 
-        `choices` are [id, title] of what may be seen; a part is what `_part` makes.
+        `choices` are [id, title] of what may be seen, `versions` [name, title] of the study where it was read
+        in several; a part is what `_part` makes.
         """
         visitor, known = _enter(desk, said)
         choices = [[name, study.title] for name, study in known.items() if may_see_results(visitor, name)]
@@ -55,18 +58,27 @@ def results_tab(desk: Desk) -> None:
         chosen = said.get("study") if said.get("study") is not None else choices[0][0]
         require(may_see_results(visitor, chosen or None) and chosen in dict(choices))
         study = known.get(chosen)
-        shown = {"choices": choices, "study": chosen, "notes": []}
+        shown = {"choices": choices, "study": chosen, "versions": [], "version": "", "notes": []}
         if may_see_results(visitor, None):
             shown["notes"] = desk.store.notices + ([desk.store.problem] if desk.store.problem else [])
         if study is None:
-            return shown | {"parts": analysed(None, desk.store.last_seq)}
-        return shown | {"parts": _show_progress(desk, study) + analysed(study.id, desk.store.last_seq)}
+            return shown | {"parts": analysed(None, "", desk.store.last_seq)["parts"]}
+        found = analysed(study.id, _version_of(said) or "", desk.store.last_seq)
+        return (
+            shown
+            | found
+            | {
+                "notes": shown["notes"] + found["notes"],
+                "parts": _show_progress(desk, study) + found["parts"],
+            }
+        )
 
     show_html("results", [results], ("keysheet.js",), ("sheet.css", "card.css"), formats=list(FORMATS))
 
 
 def results_routes(desk: Desk) -> list[Route]:
-    """POST /afloc/export {"code", "study" or "", "format"}: a ZIP file of the export and what explains it."""
+    """POST /afloc/export {"code", "study" or "", "format", "version" (of iMRMC) or null}: a ZIP file of the
+    export and what explains it."""
 
     def pack(said: Mapping[str, Any]) -> Response:
         visitor, known = _enter(desk, said)
@@ -75,7 +87,7 @@ def results_routes(desk: Desk) -> list[Route]:
         name = f"{study or 'afloc'}.{'json' if format == 'coco' else format}"
         out = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w") as archive:
-            for path in export(desk.store, Path(folder) / name, format, study):
+            for path in export(desk.store, Path(folder) / name, format, study, _version_of(said)):
                 archive.write(path, path.name, zipfile.ZIP_DEFLATED)
         return Response(out.getvalue(), media_type="application/zip", headers={"Cache-Control": "no-store"})
 
@@ -97,14 +109,41 @@ def _remember(store: Store):
     """The parts of a study (None: of the Probe tab), worked out anew only after something was saved."""
 
     @lru_cache(8)
-    def analysed(study_id: str | None, _last_seq: int) -> list[dict[str, Any]]:
+    def analysed(study_id: str | None, version: str, _last_seq: int) -> dict[str, Any]:
         if study_id is None:
             table = overview(store)
-            return [_part("Answers", table, figures.overview_figure(table))]
-        study = kept_studies(store).get(study_id)
-        return _show_study(store, study) if study else []
+            return {"parts": [_part("Answers", table, figures.overview_figure(table))]}
+        if study_id not in kept_studies(store):
+            return {"notes": [], "parts": []}
+        selected = select_versions(store, study_id, version)
+        return {
+            "versions": _name_versions(store, study_id),
+            "version": version,
+            "notes": list(selected.notes),
+            "parts": _show_study(store, selected),
+        }
 
     return analysed
+
+
+def _version_of(said: Mapping[str, Any]) -> str | None:
+    """Whose readings are asked for, as `select_versions` takes it."""
+    version = said.get("version") or None
+    require(version is None or isinstance(version, str))
+    return version
+
+
+def _name_versions(store: Store, study_id: str) -> list[list[str]]:
+    """[name, title] of what can be chosen, the newest version first; nothing where there is one alone."""
+    read = [each for each in read_versions(store, study_id) if each.readings]
+    if len(read) < 2:
+        return []
+    titles = [
+        [each.name, f"{each.name or 'unknown'}, {each.readings:,} readings" + (" (newest)" if n == 0 else "")]
+        for n, each in enumerate(reversed(read))
+    ]
+    titles[0][0] = ""
+    return [*titles, [ALL, "all, pooled"]]
 
 
 def _show_progress(desk: Desk, study: Study) -> list[dict[str, Any]]:
@@ -123,8 +162,9 @@ def _show_progress(desk: Desk, study: Study) -> list[dict[str, Any]]:
     return [_part("Progress", pd.DataFrame(rows))]
 
 
-def _show_study(store: Store, study: Study) -> list[dict[str, Any]]:
-    frame = study_frame(store, study)
+def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
+    study = selected.study
+    frame = study_frame(store, study, selected.versions)
     if frame.empty:
         return []
     found = analyse(study, frame, references(store, study))
@@ -138,12 +178,12 @@ def _show_study(store: Store, study: Study) -> list[dict[str, Any]]:
         table = _of(found.agreement, question).replace({"description": {"": "all"}})
         parts.append(_part(f"Agreement: {question.text}", table, figure))
     parts.append(_part("Readers against themselves, on repeated cases", found.repeated))
-    for table, figure in (
-        (found.overlaps, figures.overlap_figure(found.overlaps)),
-        (found.times, figures.times_figure(found.times)),
-        (found.roc, figures.roc_figure(found.curves, found.roc)),
+    for table, figure, note in (
+        (found.overlaps, figures.overlap_figure(found.overlaps), ""),
+        (found.times, figures.times_figure(found.times), explain_times(study)),
+        (found.roc, figures.roc_figure(found.curves, found.roc), ""),
     ):
-        parts.append(_part(figure.layout.title.text, table, figure))
+        parts.append(_part(figure.layout.title.text, table, figure, note))
     return [part for part in parts if part["rows"]]
 
 
@@ -151,11 +191,13 @@ def _of(table: pd.DataFrame, question: Question) -> pd.DataFrame:
     return table[table["question"] == question.id].drop(columns="question")
 
 
-def _part(title: str, table: pd.DataFrame, figure: go.Figure | None = None) -> dict[str, Any]:
-    """{"title", "columns", "rows", "more": rows left out, "figure": Plotly's data and layout, or null}."""
+def _part(title: str, table: pd.DataFrame, figure: go.Figure | None = None, note: str = "") -> dict[str, Any]:
+    """{"title", "note", "columns", "rows", "more": rows left out, "figure": Plotly's data and layout, or
+    null}."""
     shown = json.loads(table.head(MOST_ROWS).to_json(orient="split", double_precision=3, index=False))
     return {
         "title": title,
+        "note": note,
         "columns": [str(name).replace("_", " ") for name in shown["columns"]],
         "rows": shown["data"],
         "more": max(0, len(table) - MOST_ROWS),

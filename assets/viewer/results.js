@@ -2,7 +2,7 @@
 // The Results tab: tables and figures as the server worked them out; nothing is computed here. Plotly comes once a coordinator is in.
 
 const find = (selector) => element.querySelector(selector);
-const root = find(".results"), card = find(".card"), which = find(".which"), state = find(".state");
+const root = find(".results"), card = find(".card"), which = find(".which"), version = find(".version"), state = find(".state");
 const server_path = (window.gradio_config?.root || location.origin).replace(/\/$/, "") + "/afloc/";
 const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
 const SILENT = "The server does not answer. Please try again in a moment.";
@@ -22,10 +22,10 @@ function loadPlotly() {
   return plotly;
 }
 
-async function show(study = null) {
+async function show(study = null, chosen = null) {
   const mine = ++turn;
   state.textContent = "Working it out…";
-  const reply = (await server.results({ code, study }).catch(() => null)) ?? { error: SILENT };
+  const reply = (await server.results({ code, study, version: chosen }).catch(() => null)) ?? { error: SILENT };
   if (mine !== turn) return;
   state.textContent = "";
   if (reply.error) {
@@ -36,6 +36,9 @@ async function show(study = null) {
   root.dataset.stage = "shown";
   which.replaceChildren(...reply.choices.map(([id, title]) => new Option(title, id)));
   which.value = reply.study;
+  version.replaceChildren(...reply.versions.map(([name, title]) => new Option(title, name)));
+  version.value = reply.version;
+  version.parentElement.hidden = !reply.versions.length;
   find("[data-format=imrmc]").hidden = reply.study === "";
   find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
   drawn = [];
@@ -44,7 +47,7 @@ async function show(study = null) {
   draw();
 }
 
-function showPart({ title, columns, rows, more, figure }) {
+function showPart({ title, note, columns, rows, more, figure }) {
   const part = make("section", figure ? "part drawn" : "part"), holder = make("div", "table"), table = make("table", "");
   part.append(make("h2", "", title));
   if (figure) {
@@ -59,6 +62,7 @@ function showPart({ title, columns, rows, more, figure }) {
   holder.append(table);
   holder.tabIndex = 0;
   part.append(holder);
+  if (note) part.append(make("p", "more", note));
   if (more) part.append(make("p", "more", `and ${more} more rows, in the export`));
   return part;
 }
@@ -98,7 +102,7 @@ async function draw() {
 async function download(format) {
   const mine = code;
   state.textContent = "Writing the export…";
-  const response = await fetch(server_path + "export", { method: "POST", body: JSON.stringify({ code, study: which.value, format }) }).catch(() => null);
+  const response = await fetch(server_path + "export", { method: "POST", body: JSON.stringify({ code, study: which.value, format, version: format === "imrmc" ? version.value : null }) }).catch(() => null);
   if (mine !== code) return;
   if (!response?.ok) {
     state.textContent = (await response?.json().catch(() => null))?.error ?? SILENT;
@@ -126,7 +130,8 @@ card.addEventListener("submit", (event) => {
   if (code) show();
 });
 which.addEventListener("change", () => show(which.value));
-find(".again").addEventListener("click", () => show(which.value));
+version.addEventListener("change", () => show(which.value, version.value));
+find(".again").addEventListener("click", () => show(which.value, version.value));
 find(".leave").addEventListener("click", () => {
   code = null;
   turn++;

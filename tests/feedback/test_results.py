@@ -7,8 +7,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from afloc.errors import DataError
-from afloc.feedback import figures, frames, results
+from afloc.feedback import figures, frames, readings, results
 from afloc.feedback.reference import references
+from afloc.feedback.schedule import schedule
 from afloc.feedback.store import Store
 
 
@@ -81,10 +82,33 @@ def test_overlaps(study, analysed):
 def test_choices_and_a_study_without_ratings(filled, study):
     question = dataclasses.replace(study.questions[0], kind="choice", labels=("3", "4"))
     other = dataclasses.replace(study, questions=(question,), presence=None)
-    frame = frames.study_frame(filled, other)
+    frame = frames.study_frame(filled, other, [study.version])
     assert set(frame["q_sure"].dropna()) == {1, 2} and frame["q_sure"].isna().any()
     found = results.analyse(other, frame, references(filled, study))
     assert found.roc.empty and found.curves.empty and found.agreement["icc"].isna().all()
+
+
+def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
+    """20 s without the model, 5 s more with it: the aid costs a quarter."""
+    twice = dataclasses.replace(study, design="unaided_then_aided", consent="", repeats=0)
+    with Store(tmp_path) as store:
+        for reader, seconds in (("R1", 20), ("R2", 40)):
+            for slot in schedule(twice, reader)[: 24 if reader == "R1" else 21]:  # R2 stopped within a case
+                spent = seconds if slot.arm == "unaided" else seconds / 4
+                readings.save_reading(
+                    store, twice, reader, slot.index, {"sure": 3}, visible_ms=round(1000 * spent)
+                )
+        frame = frames.study_frame(store, twice)
+        assert set(frame["seconds"]) == {20, 5, 40, 10}  # the rows stay as they are
+        found = results.analyse(twice, frame, {})
+    times = found.times.set_index("measure")
+    assert times["n"].to_dict() == {"unaided": 22, "aided": 22, "difference": 22}
+    assert times.loc["difference", ["value", "low", "high"]].tolist() == pytest.approx([0.25] * 3)
+    assert times.loc["aided", "value"] == pytest.approx((12 * 25 + 10 * 50) / 22)
+    assert figures.times_figure(found.times).layout.title.text.startswith("Reading time: +25.0% aided")
+    assert "both looks" in results.explain_times(twice) and results.explain_times(study) == ""
+    for arm in ("unaided", "aided"):  # one of the two is nothing to compare
+        assert results.analyse(twice, frame[frame["arm"] == arm], {}).times.empty
 
 
 def test_nothing_yet(study, tmp_path):

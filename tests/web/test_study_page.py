@@ -301,7 +301,9 @@ def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_
         page.keyboard.press("Enter")
         seat.arrive(1)
 
-        page.click("#study [data-question=sure] .option >> nth=1")  # all with the mouse, then a box is put right
+        page.click(
+            "#study [data-question=sure] .option >> nth=1"
+        )  # all with the mouse, then a box is put right
         page.click("#study [data-question=place] .tool >> nth=0")
         drag_in_study(page)
         page.click("#study [data-mode=pan]")
@@ -327,11 +329,16 @@ def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_
         page.keyboard.press("Enter")
         seat.arrive(4)
         page.keyboard.press("?")
-        expect(page.locator("#study .keys dl div", has_text="a box in the middle").locator("dt")).to_have_text(
-            "Space"
-        )
+        expect(
+            page.locator("#study .keys dl div", has_text="a box in the middle").locator("dt")
+        ).to_have_text("Space")
     rows = [row for row in read_events(tmp_path / "data") if row["kind"] == "reading"]
-    assert [json.loads(row["answers"]) for row in rows] == [{"sure": 1}, {"sure": 2}, {"sure": 3}, {"sure": 2}]
+    assert [json.loads(row["answers"]) for row in rows] == [
+        {"sure": 1},
+        {"sure": 2},
+        {"sure": 3},
+        {"sure": 2},
+    ]
     assert [len(json.loads(row["regions"])) for row in rows] == [1, 1, 0, 1]
 
 
@@ -424,6 +431,50 @@ def test_results_for_the_coordinator(site, sit):
             f"{url}afloc/export", json={"code": "the-coordinator", "study": "trial", "format": format}
         )
         assert answer.status_code == 200 and zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+
+
+def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path):
+    """A study whose labels were turned round after its first reader: never both without a word."""
+    study = write_study(tmp_path / "study", 2, 2, HEAD.replace("crossover", "unaided_then_aided"))
+    table = tmp_path / "study" / "trial.toml"
+    with Store(tmp_path / "data") as store:
+        for reader in study.readers:
+            give_consent(store, study, reader)
+            for slot in schedule(study, reader):
+                spent = 20_000 if slot.arm == "unaided" else 5_000
+                save_reading(store, study, reader, slot.index, {"sure": 3}, visible_ms=spent)
+            if reader == "R1":
+                older = study.version
+                table.write_text(
+                    table.read_text().replace('"no", "perhaps", "yes"', '"yes", "perhaps", "no"')
+                )
+                study = read_study(table)
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "study")}
+    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
+        page.goto(url)
+        page.get_by_role("tab", name="Results").click()
+        page.fill("#results .card input", "the-coordinator")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#results .part")
+        notes, answers = page.locator("#results .notes"), page.locator("#results .part >> nth=1 >> tbody")
+        expect(notes).to_contain_text(f"Left out: 4 readings of version {older}, which differs in questions.")
+        expect(answers).to_contain_text("no")
+        expect(answers).not_to_contain_text("yes")
+        times = page.locator("#results .part", has_text="Reading time")
+        expect(times.locator("h2")).to_contain_text("Reading time: +25.0% aided")
+        expect(times.locator(".more")).to_contain_text("that of both looks together")
+        page.select_option("#results .version", older)
+        expect(answers).to_contain_text("yes")
+        expect(answers).not_to_contain_text("no")
+        expect(notes).to_contain_text("Left out: 4 readings")
+        with page.expect_download() as download:
+            page.click("#results [data-format=imrmc]")
+        archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+        assert f"version {older}" in archive.read("trial.imrmc").decode().splitlines()[0]
+        protocol = json.loads(archive.read("trial.trial.study.json"))
+        assert [each["version"] for each in protocol["earlier_versions"]] == [older]
+        page.select_option("#results .version", "all")
+        expect(notes).to_contain_text("Pooled: 4 readings")
 
 
 def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
