@@ -49,8 +49,8 @@ class Question:
 class Case:
     """An image and a finding; `truth` and `boxes` (in its pixels) are the reference standard, if known.
 
-    `digest`: which image it is, "sha256:…" of its file's bytes or "example:NAME"; "" where that is not known,
-    as in a study that was kept before versions covered the images.
+    `digest`: which image it is, SHA-256 (hex) of its file's bytes, or of "example:NAME"; "" where that is not
+    known, as in a study that was kept before versions covered the images.
     """
 
     id: str
@@ -207,7 +207,8 @@ def read_study(path: Path) -> Study:
 def _with_digests(study: Study, table: "Table") -> Study:
     """The study with each case's `digest`. An example's pixels may differ by a rounding between machines, so
     that its name stands for them."""
-    found = {case.image: case.image for case in study.cases if case.image.startswith(EXAMPLE)}
+    names = {case.image for case in study.cases if case.image.startswith(EXAMPLE)}
+    found = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
     cases = []
     for number, case in enumerate(study.cases, 1):
         if case.image not in found:
@@ -222,7 +223,7 @@ def _with_digests(study: Study, table: "Table") -> Study:
 
 def _digest(file: BinaryIO) -> str:
     file.seek(0)
-    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checked(study: Study, table: "Table") -> Study:
