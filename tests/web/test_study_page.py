@@ -464,7 +464,7 @@ def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path
         expect(times.locator("h2")).to_contain_text("Reading time: +25.0% aided")
         expect(times.locator(".more")).to_contain_text("that of both looks together")
         page.select_option("#results .version", older)
-        expect(answers).to_contain_text("yes")
+        expect(answers).to_contain_text("yes", timeout=60_000)
         expect(answers).not_to_contain_text("no")
         expect(notes).to_contain_text("Left out: 4 readings")
         with page.expect_download() as download:
@@ -474,7 +474,7 @@ def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path
         protocol = json.loads(archive.read("trial.trial.study.json"))
         assert [each["version"] for each in protocol["earlier_versions"]] == [older]
         page.select_option("#results .version", "all")
-        expect(notes).to_contain_text("Pooled: 4 readings")
+        expect(notes).to_contain_text("Pooled: 4 readings", timeout=60_000)
 
 
 def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
