@@ -35,7 +35,9 @@ A study, for the page:
 Results, pure functions of rows; a result is good for as long as `store.last_seq` stays:
 
     overview(store)                                      # frames: the Probe tab's answers counted
-    frame = study_frame(store, study)                    # frames: a DataFrame, one reading a row
+    chosen = select_versions(store, study.id, version)   # versions: whose readings count; chosen.notes say it
+    study = chosen.study
+    frame = study_frame(store, study, chosen.versions)   # frames: a DataFrame, one reading a row
     found = analyse(study, frame, references(store, study))   # results: Results
     times_figure(found.times), roc_figure(found.curves, found.roc), …       # figures: plotly
     export(store, path, format, study.id); import_rows(store, path)         # export
