@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from afloc.findings import MODALITIES
 from afloc.geometry import area_resize
@@ -87,13 +88,18 @@ def _fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:
 def features_fit(vector: np.ndarray, known: dict | None) -> bool:
     """Whether an image's global vector lies where those of training images do; True where that is not stored.
 
-    `known`, from the model's calibration: `{"mean", "deviation", "limit"}`, the first two as long as the unit
-    `vector`; the mean squared deviation may reach `limit`.
+    `known`, from the model's calibration: `{"mean", "deviation", "limit"}`, the first two as long as the
+    `vector`; its `feature_distance` may reach `limit`.
     """
-    if known is None:
-        return True
-    away = (vector / np.linalg.norm(vector) - np.array(known["mean"])) / np.array(known["deviation"])
-    return float(np.mean(away**2)) <= known["limit"]
+    return known is None or float(feature_distance(vector, known)) <= known["limit"]
+
+
+def feature_distance(vectors: np.ndarray, known: dict) -> np.ndarray:
+    """How far global vectors (…, D) of any length lie from the mean of the training images', each made a unit
+    vector first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
+    vectors = np.asarray(vectors, np.float64)
+    units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (((units - known["mean"]) / known["deviation"]) ** 2).mean(-1)
 
 
 def distance(measures: np.ndarray, known: dict) -> float:
@@ -114,7 +120,7 @@ def fit_colours(measures: np.ndarray) -> dict:
     covariance = np.cov(measures.T)
     covariance += _RIDGE * np.diag(np.diag(covariance)) + 1e-6 * np.eye(len(covariance))
     known = {"mean": _short(measures.mean(0)), "covariance": _short(covariance)}
-    return known | {"limit": _limit([distance(each, known) for each in measures], SHARE_BY_COLOURS)}
+    return known | {"limit": share_limit([distance(each, known) for each in measures], SHARE_BY_COLOURS)}
 
 
 def fit_layout(shrunk: np.ndarray) -> dict:
@@ -122,11 +128,13 @@ def fit_layout(shrunk: np.ndarray) -> dict:
     mean = shrunk.mean(0)
     _, _, components = np.linalg.svd(shrunk - mean, full_matrices=False)
     known = {"mean": _short(mean), "eigen_images": _short(components[:_EIGEN_IMAGES])}
-    return known | {"limit": _limit([residual(each, known) for each in shrunk], SHARE_BY_LAYOUT)}
+    return known | {"limit": share_limit([residual(each, known) for each in shrunk], SHARE_BY_LAYOUT)}
 
 
-def _limit(values: list[float], share: float) -> float:
-    return float(f"{np.quantile(values, share):.4g}")
+def share_limit(values: ArrayLike, share: float) -> float:
+    """A limit, to four digits, that at least `share` of the values stay within."""
+    limit = np.quantile(values, share, method="inverted_cdf")
+    return float(f"{1.001 * limit:.4g}")  # rounding takes less than a thousandth away
 
 
 def _short(values: np.ndarray) -> list:

@@ -9,6 +9,7 @@ from afloc.appearance import distance, features_fit, fit_colours, fit_layout, lo
 from afloc.examples import EXAMPLES
 from afloc.images import image_from_array, read_image
 from afloc.modality import recognise_modality
+from afloc.training.calibration import KNOWN_SHARE, describe_known
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.name)
@@ -56,3 +57,28 @@ def test_features_are_judged_only_where_the_model_says_what_it_knows():
     known = {"mean": [0.6, 0.8], "deviation": [0.1, 0.1], "limit": 2.0}
     assert features_fit(vector, None) and features_fit(vector, known)
     assert not features_fit(-vector, known)
+
+
+@pytest.mark.parametrize("spread", [0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-1])
+@pytest.mark.parametrize("count", [7, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_vectors_fit_what_they_were_measured_on_however_alike_they_are(spread, count, seed):
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=32) + spread * random.normal(size=(count, 32))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    known = describe_known(vectors)
+    assert known.keys() == {"mean", "deviation", "limit"}
+    assert np.mean([features_fit(each, known) for each in vectors]) >= KNOWN_SHARE
+    if spread < 1e-3:  # what another processor makes of the same picture
+        again = vectors + 1e-5 * random.normal(size=vectors.shape)
+        assert np.mean([features_fit(each, known) for each in again]) >= KNOWN_SHARE
+    others = random.normal(size=(100, 32))
+    assert not any(features_fit(each, known) for each in others)
+
+
+def test_pictures_fit_what_they_were_measured_on_when_all_are_alike():
+    """Where every distance is the same, a limit rounded below it would shut out all of them."""
+    for seed in range(10):
+        alike = np.tile(np.random.default_rng(seed).random(27), (20, 1))
+        known = fit_colours(alike)
+        assert distance(alike[0], known) <= known["limit"]

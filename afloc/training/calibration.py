@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch.nn import functional
 
+from afloc.appearance import feature_distance, share_limit
 from afloc.findings import load_findings
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import LEVELS
@@ -24,6 +26,7 @@ ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say
 ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
 COSINES = {"levels": dict.fromkeys(LEVELS, {"scale": 1.0, "bias": 0.0})}  # as they are
+LEAST_RANGE = 0.01  # of maps: what differs by less is noise
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
 ENOUGH_SIDED = 12  # answers on a side, to tell whether it can
 SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
@@ -107,20 +110,24 @@ def ask(
 
 
 def describe_known(images: np.ndarray) -> dict:
-    """Where the global vectors of images the model knows lie; see `afloc.appearance.features_fit`."""
-    mean, deviation = images.mean(0), images.std(0) + 1e-3
-    away = (((images - mean) / deviation) ** 2).mean(1)
-    return {
-        "mean": [round(float(value), 4) for value in mean],
-        "deviation": [round(float(value), 4) for value in deviation],
-        "limit": math.ceil(1000 * np.quantile(away, KNOWN_SHARE)) / 1000,
+    """Where global vectors (images, D) of known images lie, for `afloc.appearance.features_fit`.
+
+    The limit is measured from the stored, rounded mean: vectors that are nearly alike lie further from it
+    than from each other. It is at least 1, so that differences below 1e-3, which the deviation counts as
+    noise, never raise a doubt.
+    """
+    images = images.astype(np.float64)
+    known = {
+        "mean": images.mean(0).round(4).tolist(),
+        "deviation": (images.std(0) + 1e-3).round(4).tolist(),
     }
+    return known | {"limit": max(1.0, share_limit(feature_distance(images, known), KNOWN_SHARE))}
 
 
 @torch.inference_mode()
 def map_range(stage: ImageStage, calibration: dict) -> dict:
     """The range of maps that becomes 0 … 1: from the lowest level of maps of absent findings to the highest
-    peaks of present ones, but for a few."""
+    peaks of present ones, but for a few; never less than LEAST_RANGE."""
     entries, rng = load_findings(stage.name), random.Random(stage.seed)
     lows, peaks = [], []
     for row in _held_back(stage):
@@ -131,6 +138,7 @@ def map_range(stage: ImageStage, calibration: dict) -> dict:
                 grid = raw_map(image, stage.texts([entries[finding].simple]), calibration)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
+    top = max(top, floor + LEAST_RANGE)
     return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
 
 
@@ -156,22 +164,25 @@ def _held_back(stage: ImageStage) -> np.ndarray:
 def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> dict:
     """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers.
 
-    `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,).
+    `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,). All is measured with
+    the stored, rounded numbers: where answers hardly differ, rounding moves them past each other.
     """
     absent, present = targets == 0, targets == 1
     slope, intercept = fit_platt(logits[absent | present], targets[absent | present])
     share = present.sum() / (absent | present).sum()
     intercept += min(0.0, math.log(ASKED / (1 - ASKED)) - math.log(share / (1 - share)))
-    scaled = slope * logits + intercept
+    slope, intercept = round(slope, 4), round(intercept, 4)
+    probabilities = expit(slope * logits + intercept)
     parts = [absent & (sources == each)[:, None] for each in np.unique(sources)]
     parts = [part for part in parts if part.any(1).sum() >= ENOUGH_ABSENT] or [absent]
-    threshold = max(np.quantile(scaled[part], SPECIFICITY) for part in parts)
+    below = max(np.quantile(probabilities[part], SPECIFICITY, method="inverted_cdf") for part in parts)
+    threshold = min((math.floor(1e4 * below) + 1) / 1e4, 1.0)  # the next of four digits above
     return {
-        "slope": round(slope, 4),
-        "intercept": round(intercept, 4),
-        "threshold": round(float(1 / (1 + np.exp(-threshold))), 4),
-        "sensitivity": round(float((scaled[present] >= threshold).mean()), 3),
-        "specificity": round(float((scaled[absent] < threshold).mean()), 3),
+        "slope": slope,
+        "intercept": intercept,
+        "threshold": threshold,
+        "sensitivity": round(float((probabilities[present] >= threshold).mean()), 3),
+        "specificity": round(float((probabilities[absent] < threshold).mean()), 3),
     }
 
 

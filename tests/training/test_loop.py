@@ -12,6 +12,7 @@ from afloc.errors import DataError
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
+from afloc.native import native_map
 from afloc.training.calibration import calibrate, see, unit_vectors
 from afloc.training.images import ImageStage
 from afloc.training.loop import Stage, Trainer, run_stage
@@ -75,25 +76,28 @@ def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
         run_stage(Regression(rate=0.02), tmp_path)
 
 
-def test_an_image_stage_from_table_to_calibration(tmp_path):
+def image_stage(folder):
+    """Three steps on drawn films with labels alone."""
     torch.manual_seed(0)
-    table = write_films(tmp_path, reports=False)
     tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
-    encoder = ImageEncoder(CONFIG, "chest_xray")
-    frozen = encoder.backbone.stem.state_dict()["0.weight"].clone()
-    stage = ImageStage(
-        encoder,
+    return ImageStage(
+        ImageEncoder(CONFIG, "chest_xray"),
         TextBank(TextEncoder(CONFIG), tokenizer),
-        read_pairs(table, "chest_xray"),
+        read_pairs(write_films(folder, reports=False), "chest_xray"),
         ImageRecipe("train.csv", steps=3, batch_size=8),
         CONFIG.image_size,
         seed=0,
-        folder=tmp_path,
+        folder=folder,
     )
+
+
+def test_an_image_stage_from_table_to_calibration(tmp_path):
+    stage = image_stage(tmp_path)
+    frozen = stage.encoder.backbone.stem.state_dict()["0.weight"].clone()
     assert 0 < sum(pair.held_back for pair in stage.pairs) < 30
     assert not any(stage.sampler.chances[[pair.held_back for pair in stage.pairs]])
     run_stage(stage, tmp_path / "run")
-    assert torch.equal(frozen, encoder.backbone.stem.state_dict()["0.weight"])
+    assert torch.equal(frozen, stage.encoder.backbone.stem.state_dict()["0.weight"])
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
     calibration = calibrate(stage)
@@ -110,4 +114,19 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     }
     assert 0 < calibration["presence"]["other"]["threshold"] < 1
     assert calibration["sides"] is False  # no row names a side
-    assert np.mean([features_fit(each, calibration["known"]) for each in unit_vectors(see(stage))]) > 0.5
+    assert all(features_fit(each, calibration["known"]) for each in unit_vectors(see(stage)))
+
+
+def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
+    stage = image_stage(tmp_path)
+    encoder = stage.encoder
+    for projection in (encoder.global_projection, encoder.deep_projection, encoder.shallow_projection):
+        nn.init.zeros_(projection.weight)
+    calibration, images = calibrate(stage), see(stage)
+    assert all(features_fit(each, calibration["known"]) for each in unit_vectors(images))
+    assert calibration["presence"]["other"]["specificity"] == 1  # nobody is told of a finding it cannot see
+    text = stage.texts(["There is a pleural effusion."])
+    with torch.inference_mode():
+        image = encoder(next(stage.inputs(np.array([0]))))
+        heatmap = native_map(image, text, calibration)
+    assert np.isfinite(heatmap).all() and np.ptp(heatmap) < 1e-3

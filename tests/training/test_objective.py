@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from afloc.model.similarity import attend
+from afloc.native import judge_presence
 from afloc.training.calibration import SPECIFICITY, fit_platt, operating_point
 from afloc.training.objective import SigmoidObjective, balanced_loss
 from afloc.training.places import collect
@@ -80,3 +81,17 @@ def test_the_operating_point_holds_in_every_source_that_has_enough_images():
         (probabilities[sources == each][:, 1:3] < point["threshold"]).mean() for each in ("a", "b", "few")
     ]
     assert below[0] > below[1] == pytest.approx(SPECIFICITY, abs=0.01) and below[2] < 0.1
+
+
+@pytest.mark.parametrize("spread", [0, 1e-6, 1e-4, 1e-2, 1])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_operating_point_claims_is_what_it_reaches_however_alike_the_answers_are(spread, seed):
+    rng = np.random.default_rng(seed)
+    targets = np.tile([1.0, 0.0], (50, 1))
+    logits = rng.normal() + spread * (rng.normal(size=(50, 2)) + targets)
+    point = operating_point(logits, targets, np.full(50, "a"))
+    scores = 1 / (1 + np.exp(-logits))
+    present = np.array([[judge_presence(score, point)[1] for score in row] for row in scores])
+    assert point["sensitivity"] == pytest.approx(present[targets == 1].mean(), abs=1e-3)
+    assert point["specificity"] == pytest.approx(1 - present[targets == 0].mean(), abs=1e-3)
+    assert point["specificity"] >= SPECIFICITY
