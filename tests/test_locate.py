@@ -57,8 +57,9 @@ def test_many_answers_are_those_of_one_question_each_in_order(view):
     assert [finding.text for finding in together] == texts
     for text, finding in zip(texts, together, strict=True):
         alone = view.locate(text)
-        assert finding.score == pytest.approx(alone.score, abs=1e-6)
-        assert np.allclose(finding.grid, alone.grid, atol=1e-6)
+        # a sum may be rounded otherwise where texts are encoded together
+        assert finding.score == pytest.approx(alone.score, abs=1e-5)
+        assert np.allclose(finding.grid, alone.grid, atol=1e-5)
     assert view.locate_all([]) == []
 
 
@@ -79,7 +80,7 @@ def test_answers_do_not_depend_on_what_was_asked_before(small_folder):
     first = [load_model(small_folder, "cpu").encode(film()).locate(text).score for text in texts]
     model = load_model(small_folder, "cpu")
     second = [finding.score for finding in model.encode(film()).locate_all(texts)]
-    assert first == pytest.approx(second, abs=1e-6)
+    assert first == pytest.approx(second, abs=1e-5)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "—?!", "\n\t\x00", "\u200b\u00ad"])

@@ -27,7 +27,9 @@ def test_onnx_runtime_and_pytorch_give_the_same_answers(name, small_folder, rele
     plain.encoders = plain.network
     for ours, theirs in zip(answers(fast), answers(plain), strict=True):
         for one, other in zip(ours, theirs, strict=True):
-            assert one.present == other.present and abs(one.score - other.score) < 1e-3
+            assert abs(one.score - other.score) < 1e-3
+            if one.present is not None and abs(one.probability - one.operating_point) > 0.01:
+                assert one.present == other.present
             assert np.abs(one.grid - other.grid).max() < 1e-3
 
 
@@ -55,7 +57,7 @@ def test_an_export_is_made_once_and_a_damaged_one_made_anew(small_folder, tmp_pa
     assert len(exports) == 2
     (text,) = tmp_path.rglob("text.onnx")
     text.write_bytes(text.read_bytes()[:1000])
-    assert np.array_equal(answers(load_model(small_folder, "cpu"))[0][0].grid, expected)
+    np.testing.assert_allclose(answers(load_model(small_folder, "cpu"))[0][0].grid, expected, atol=1e-6)
     assert len(exports) == 3
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"text.onnx", "chest_xray.onnx"}
 

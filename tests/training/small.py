@@ -62,17 +62,17 @@ def write_films(folder: Path, reports: bool = True) -> Path:
 
 
 def main(table: Path, folder: Path) -> None:
-    """Ten steps of the language stage and of an image stage. The image encoder works in double precision:
-    in single, ten steps blow the rounding of sums up to a difference one can see."""
+    """Ten steps of the language stage and of an image stage, in double precision: in single, ten steps blow
+    the rounding of sums up to a difference one can see."""
     start()
     torch.manual_seed(0)
     tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
-    text, encoder = TextEncoder(CONFIG), ImageEncoder(CONFIG, "chest_xray").double()
+    text, encoder = TextEncoder(CONFIG).double(), ImageEncoder(CONFIG, "chest_xray").double()
     encoder.backbone.stem.register_forward_pre_hook(lambda _, inputs: inputs[0].double())
     pairs = read_pairs(table, "chest_xray")
     recipe = LanguageRecipe(steps=10, themes=8)
     run_stage(LanguageStage(text, tokenizer, {"chest_xray": pairs}, recipe, 0), folder / "language")
-    text.requires_grad_(False).double()
+    text.requires_grad_(False)
     recipe = ImageRecipe("train.csv", steps=10, batch_size=7, skipped=0.1)
     stage = ImageStage(encoder, TextBank(text, tokenizer), pairs, recipe, CONFIG.image_size, 0, folder)
     stage.modules.double()

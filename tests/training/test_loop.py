@@ -24,20 +24,25 @@ from tests.training.small import CONFIG, write_films
 
 
 class Regression(Stage):
-    """A small network with dropout and batch statistics on noise that depends on the step."""
+    """A small network with dropout and batch statistics on noise that depends on the step. In double
+    precision: of gradients that are zero but for the rounding of single, Adam makes whole steps."""
 
     name, steps, seed, weight_decay = "regression", 12, 5, 0.01
 
     def __init__(self, rate: float = 0.01):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
-        self.modules, self.identity, self.rate = nn.ModuleDict({"network": network}), {"rate": rate}, rate
+        self.modules, self.identity, self.rate = (
+            nn.ModuleDict({"network": network.double()}),
+            {"rate": rate},
+            rate,
+        )
 
     def rates(self):
         return [(self.rate, self.modules.parameters())]
 
     def losses(self, step):
-        x = torch.randn(16, 3, generator=torch.Generator().manual_seed(step))
+        x = torch.randn(16, 3, generator=torch.Generator().manual_seed(step), dtype=torch.double)
         return {"total": (self.modules["network"](x)[:, 0] - x.sum(1)).square().mean()}
 
 
