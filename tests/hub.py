@@ -9,12 +9,11 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-COMMIT = "0" * 40
-
 
 class Hub(ThreadingHTTPServer):
     """`repositories`: name to its files; `asked`: what else was asked for it; `fetched`:
-    files that somebody had. `down` has it refuse all."""
+    files that somebody had. `down` has it refuse all. `before_commit`: called once, before the next
+    commit."""
 
     daemon_threads = True
 
@@ -26,6 +25,12 @@ class Hub(ThreadingHTTPServer):
         self.fetched: set[str] = set()
         self.large: dict[str, bytes] = {}
         self.down = False
+        self.before_commit = None
+
+    def head(self, name: str) -> str:
+        """What the last commit of a repository is called."""
+        files = sorted((path, blob_name(content)) for path, content in self.repositories[name].items())
+        return blob_name(json.dumps(files).encode())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
             if found[1] not in hub.repositories:
                 return self.answer({"error": "none"}, 404, X_Error_Code="RepoNotFound")
             files = [{"rfilename": name} for name in hub.repositories[found[1]]]
-            return self.answer({"id": found[1], "sha": COMMIT, "siblings": files})
+            return self.answer({"id": found[1], "sha": hub.head(found[1]), "siblings": files})
         if found := re.fullmatch(r"/api/(?:dataset|model)s/([^/]+/[^/]+)/tree/.*", self.path):
             files = hub.repositories[found[1]].items()
             return self.answer(
@@ -86,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             content = hub.repositories[found[1]][found[2]]
             hub.fetched.add(found[2])
             etag = f'"{blob_name(content)}"'
-            return self.answer(body=content, ETag=etag, X_Repo_Commit=COMMIT)
+            return self.answer(body=content, ETag=etag, X_Repo_Commit=hub.head(found[1]))
         self.answer({"error": self.path}, 404)
 
     def do_PUT(self):
@@ -119,9 +124,16 @@ class Handler(BaseHTTPRequestHandler):
                 each["actions"] = {"upload": {"href": f"{hub.url}/large/{each['oid']}"}}
             return self.answer({"transfer": "basic", "objects": objects})
         if found := re.fullmatch(r"/api/((?:space|dataset)s/([^/]+/[^/]+))/commit/main", self.path):
+            call, hub.before_commit = hub.before_commit, None
+            if call:
+                call()
             for line in body.splitlines():
                 entry = json.loads(line)
                 value = entry["value"]
+                if entry["key"] == "header":
+                    if value.get("parentCommit") not in (None, hub.head(found[2])):
+                        return self.answer({"error": "A commit has happened since."}, 412)
+                    continue
                 if entry["key"] == "file":
                     content = base64.b64decode(value["content"])
                 elif entry["key"] == "lfsFile":
@@ -129,8 +141,9 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     continue
                 hub.repositories[found[2]][value["path"]] = content
-            url = f"{hub.url}/{found[1]}/commit/{COMMIT}"
-            return self.answer({"success": True, "commitOid": COMMIT, "commitUrl": url, "hookOutput": ""})
+            commit = hub.head(found[2])
+            url = f"{hub.url}/{found[1]}/commit/{commit}"
+            return self.answer({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})
         if found := re.fullmatch(r"/api/spaces/([^/]+/[^/]+)/(variables|hardware)", self.path):
             hub.asked[found[2]] = json.loads(body)
             running = {

@@ -7,46 +7,73 @@ copy on a mounted bucket or in a dataset repository on the Hugging Face hub does
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from afloc.errors import AFLocError
+import pyarrow as pa
+from pyarrow import parquet
+
+from afloc.errors import AFLocError, DataError
+from afloc.feedback.events import NAMES
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.store import Store
 
 COPY_NAME = "feedback.parquet"
 COPY_FILES = ("feedback.*",)
-_LAST_ROW = "SELECT seq, id FROM events ORDER BY seq DESC LIMIT 1"
+ATTEMPTS = 5  # to write where others do
+_COMMITTED_SINCE = (409, 412)  # the hub's statuses where a commit came in between
 log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
-    """Where the copy is kept."""
+    """Where the copy is kept. Each method raises where the place cannot be read or written."""
 
-    def put(self, store: Store) -> None:
-        """Write the copy and what explains it, in place of the one before."""
+    def version(self) -> Hashable | None:
+        """Another one whenever the copy is another; None where the place is empty."""
 
-    def fetched(self):
-        """A context with the path of the copy, None where there is none yet."""
+    def fetched(self, version: Hashable | None):
+        """A context with the path of the copy of that version, None where there is no copy yet."""
+
+    def put(self, store: Store, over: Hashable | None) -> Hashable | None:
+        """Write the copy and what explains it in place of version `over`; returns the new version.
+
+        None where the place no longer holds `over`; then nothing is written.
+        """
 
 
 class Folder:
-    """A folder, such as a mounted bucket; each file appears whole."""
+    """A folder, such as a mounted bucket; each file appears whole. It is made if its parent is there."""
 
     def __init__(self, path: Path):
         self.path = path
 
-    def put(self, store: Store) -> None:
-        fresh = self.path / f"new.{COPY_NAME}"
-        for path in export(store, fresh, "parquet"):
-            path.replace(path.with_name(path.name.removeprefix("new.")))
+    def version(self) -> Hashable | None:
+        if not self.path.parent.is_dir():
+            raise DataError("the folder around its folder is not there: mount it, or make it.")
+        try:
+            return _version_of(self.path / COPY_NAME)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     @contextmanager
-    def fetched(self) -> Iterator[Path | None]:
-        path = self.path / COPY_NAME
-        yield path if path.is_file() else None
+    def fetched(self, version: Hashable | None) -> Iterator[Path | None]:
+        yield None if version is None else self.path / COPY_NAME
+
+    def put(self, store: Store, over: Hashable | None) -> Hashable | None:
+        self.path.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix="new.", dir=self.path
+        ) as fresh:  # two pages may write at once
+            written = export(store, Path(fresh) / COPY_NAME, "parquet")
+            version = _version_of(written[0])
+            if self.version() != over:
+                return None
+            for path in reversed(written):  # the rows last: what explains them is there before
+                path.replace(self.path / path.name)
+        return version
 
 
 class Repository:
@@ -55,35 +82,56 @@ class Repository:
     def __init__(self, name: str):
         self.name = name
 
-    def put(self, store: Store) -> None:
+    def version(self) -> Hashable | None:
         from huggingface_hub import HfApi
-
-        api = HfApi()
-        api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            export(store, Path(folder) / COPY_NAME, "parquet")
-            api.upload_folder(
-                repo_id=self.name,
-                repo_type="dataset",
-                folder_path=folder,
-                commit_message="Copy of the feedback",
-            )
-
-    @contextmanager
-    def fetched(self) -> Iterator[Path | None]:
-        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import RepositoryNotFoundError
 
+        try:
+            return HfApi().repo_info(self.name, repo_type="dataset").sha
+        except RepositoryNotFoundError:
+            return None
+
+    @contextmanager
+    def fetched(self, version: Hashable | None) -> Iterator[Path | None]:
+        from huggingface_hub import snapshot_download
+
+        if version is None:
+            yield None
+            return
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                snapshot_download(
-                    self.name, repo_type="dataset", allow_patterns=list(COPY_FILES), local_dir=folder
-                )
-            except RepositoryNotFoundError:
-                yield None
-                return
+            snapshot_download(
+                self.name,
+                repo_type="dataset",
+                revision=version,
+                allow_patterns=list(COPY_FILES),
+                local_dir=folder,
+            )
             path = Path(folder) / COPY_NAME
             yield path if path.is_file() else None
+
+    def put(self, store: Store, over: Hashable | None) -> Hashable | None:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+
+        api = HfApi()
+        if over is None:
+            api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
+            return None  # it has a version now, and another page may have written to it already
+        with tempfile.TemporaryDirectory() as folder:
+            export(store, Path(folder) / COPY_NAME, "parquet")
+            try:
+                commit = api.upload_folder(
+                    repo_id=self.name,
+                    repo_type="dataset",
+                    folder_path=folder,
+                    commit_message="Copy of the feedback",
+                    parent_commit=over,
+                )
+            except HfHubHTTPError as error:
+                if error.response.status_code in _COMMITTED_SINCE:
+                    return None
+                raise
+        return commit.oid
 
 
 def place_of(text: str | Path) -> Place:
@@ -92,22 +140,34 @@ def place_of(text: str | Path) -> Place:
     return Repository(name.removeprefix("hf:")) if name.startswith("hf:") else Folder(Path(name))
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a store up to a place: how many, and the last one's place and id."""
+
+    count: int
+    seq: int | None
+    id: str | None
+
+
 class Backup:
     """Copies `store` to a place every `minutes` while there is something new, and once more on closing.
 
-    At the start, and when rows that had been copied are lost, the store takes what it lacks from the copy.
-    While that has not worked nothing is copied, so that no copy is overwritten by less than it holds.
-    `problem`: why the last attempt failed, in one sentence, or None. Close it before the store.
+    The copy never holds less than it held. Whenever the one that is there is not the one last read or written
+    here (at the start; where another page writes to the same place; where a mount came late), and when rows
+    that had been copied are lost, the store first takes what it lacks from the copy. While that does not work
+    nothing is copied. `problem`: why the last attempt failed, in one sentence, or None. Close it before the
+    store.
     """
 
     def __init__(self, store: Store, place: Path | str, minutes: float):
         self.problem: str | None = None
         self._store = store
         self._place = place_of(place)
-        self._copied: list[dict] | None = None  # the last row of the copy, none of an empty one
-        self._restored = False
+        self._version: Hashable | None = None  # of the copy that was last read or written here
+        self._held: _Rows | None = None  # rows among which all of that copy are; None before there was one
+        self._complete = False  # whether that copy has all of `_held`
         self._end = threading.Event()
-        self._restore()
+        self._take_over()
         self._thread = threading.Thread(
             target=self._run, args=(minutes * 60,), name="feedback-backup", daemon=True
         )
@@ -115,41 +175,54 @@ class Backup:
 
     def copy(self) -> bool:
         """Copy now, if there is anything new; whether the copy is up to date."""
-        try:
-            self._restored = self._restored and self._holds_what_was_copied()
-            if not self._restore():
+        for _ in range(ATTEMPTS):
+            if not self._take_over():
                 return False
-            last = self._store.rows(_LAST_ROW)
-            if last != self._copied:
-                self._place.put(self._store)
-                self._copied = last
-        except Exception as error:  # the hub fails in a dozen types; the page goes on
-            return self._fail("The copy of the feedback failed", error)
-        self.problem = None
-        return True
+            try:
+                rows = self._rows()
+                done = self._complete and rows == self._held
+                if not done and (version := self._place.put(self._store, self._version)) is not None:
+                    self._version, self._held, self._complete = version, rows, True
+                    done = True
+            except Exception as error:  # the hub fails in a dozen types; the page goes on
+                return self._fail("The copy of the feedback failed", error)
+            if done:
+                self.problem = None
+                return True
+        return self._fail("The copy of the feedback failed", DataError("others kept writing to its place."))
 
     def close(self) -> None:
         self._end.set()
         self._thread.join()
         self.copy()
 
-    def _restore(self) -> bool:
-        """Take from the copy what the store lacks, unless that is done; whether it is."""
-        if self._restored:
-            return True
+    def _take_over(self) -> bool:
+        """Take from the copy what the store lacks, unless it holds all of it; whether it does now."""
         try:
-            with self._place.fetched() as path:
-                if path is not None and import_rows(self._store, path) == self._store.last_seq:
-                    self._copied = self._store.rows(_LAST_ROW)  # all there is came from the copy
+            version = self._place.version()
+            if self._held and version == self._version and self._rows(self._held.seq) == self._held:
+                return True
+            with self._place.fetched(version) as path:
+                if path is not None:
+                    count = _count_rows(path)
+                    import_rows(self._store, path)
+                    self._held = self._rows()
+                    self._complete = self._held.count == count
+                elif self._held:
+                    raise DataError(
+                        "it is no longer there. Bring it back (mount its folder), or start AFLoc again for a "
+                        "new one."
+                    )
+            self._version = version
         except Exception as error:
             return self._fail("The copy of the feedback could not be read", error)
-        self._restored = True
         return True
 
-    def _holds_what_was_copied(self) -> bool:
-        """Whether the store still has the last row of the copy, at its place: a damaged one has not."""
-        place = "SELECT 1 FROM events WHERE seq = ? AND id = ?"
-        return not self._copied or bool(self._store.rows(place, [*self._copied[0].values()]))
+    def _rows(self, until: int | None = None) -> _Rows:
+        """The store's rows up to a place, or all."""
+        query = "SELECT count(*) AS count, max(seq) AS seq, arg_max(id, seq) AS id FROM events"
+        (found,) = self._store.rows(f"{query} WHERE seq <= coalesce(?, seq)", [until])
+        return _Rows(**found)
 
     def _fail(self, what: str, error: Exception) -> bool:
         why = f": {error}" if isinstance(error, AFLocError) else f": {type(error).__name__}."
@@ -160,3 +233,23 @@ class Backup:
     def _run(self, seconds: float) -> None:
         while not self._end.wait(seconds):
             self.copy()
+
+
+def _version_of(path: Path) -> tuple[int, int, int]:
+    """Another one once another file has been put in its place; moving a file does not change it."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _count_rows(path: Path) -> int:
+    """How many rows a copy has; DataError where it is not whole, or has columns that would be lost here."""
+    try:
+        with parquet.ParquetFile(path) as copy:
+            names, count = copy.schema_arrow.names, copy.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        raise DataError(
+            "it is damaged or half written. If it stays so, move it away to begin a new one."
+        ) from None
+    if not set(names) <= set(NAMES):
+        raise DataError("it was written by a newer AFLoc: update this one.")
+    return count
