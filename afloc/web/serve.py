@@ -1,19 +1,24 @@
 """The server: the page on a port, until it is told to stop; then what is under way is finished first."""
 
+import asyncio
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from afloc.errors import SettingsError
 from afloc.settings import Settings
+from afloc.web.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
 from afloc.web.logs import set_up_log
 from afloc.web.page import Site, build_site
 
 FIRST_PORT, PORTS = 7860, 100
+BACKLOG = 2048  # connections that the system keeps until they are accepted
 IDLE_SECONDS = 75  # of a connection; proxies keep theirs for 60, and must not find ours just closed
 GRACE_SECONDS = 20  # for requests under way when the server is told to stop
 
@@ -22,21 +27,32 @@ class Server(uvicorn.Server):
     """uvicorn's, for a `Site`."""
 
     def __init__(self, site: Site, settings: Settings):
+        proxies = settings.proxies or ("*" if on_spaces() else "127.0.0.1")
+        trusted = ProxyHeadersMiddleware(site.app, proxies).trusted_hosts
         super().__init__(
             uvicorn.Config(
                 site.app,
+                http=partial(Connection, room=Room(most_connections(), trusted.__contains__)),
+                loop="asyncio",
+                backlog=ACCEPTED_AT_ONCE,
                 log_config=None if settings.log == "json" else uvicorn.config.LOGGING_CONFIG,
-                log_level="warning",
+                log_level="error",  # a line for each malformed request would be anybody's to write
                 access_log=False,
                 server_header=False,
                 ws="none",
                 proxy_headers=True,
-                forwarded_allow_ips=settings.proxies or ("*" if on_spaces() else "127.0.0.1"),
+                forwarded_allow_ips=proxies,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._site = site
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(AcceptErrors())
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)  # uvicorn has set it to what is accepted at once
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._site.end_streams()
@@ -73,7 +89,7 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(first, first + (1 if settings.port else PORTS)):
         try:
-            return socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+            return socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
         except OSError:
             continue
     raise SettingsError(f"Port {first} of {host} cannot be used: give another AFLOC_PORT or AFLOC_HOST.")

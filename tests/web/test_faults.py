@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +112,47 @@ def test_disk_full(tiny_folder, chromium, disk):
             row["answers"]["agreement"] for row in store.rows("SELECT answers FROM events ORDER BY seq")
         ]
         assert answers[0] == "yes" and answers[-1] == "elsewhere" and not store.notices
+
+
+def test_silent_connections(tiny_folder, tmp_path, long):
+    """More of them than the process may open files; `--long`: 1,100 for a minute, under the usual limit."""
+    files, count, seconds = (1024, 1100, 60) if long else (256, 400, 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * count:
+        pytest.skip("this process may not open so many connections itself")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * count), hard))
+    own = {"AFLOC_MODEL": str(tiny_folder), "AFLOC_DATA_DIR": str(tmp_path), "AFLOC_HOST": "127.0.0.1"}
+    command = ["bash", "-c", f'ulimit -n {files}; exec "$0" app.py', sys.executable]
+    with (
+        open(tmp_path / "log", "wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=subprocess.PIPE, stderr=log) as app,
+        ExitStack() as stack,
+    ):
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        stack.callback(app.terminate)
+        address = httpx.URL(app.stdout.readline().split()[-1].decode())
+
+        def open_silent():
+            connection = socket.create_connection((address.host, address.port), timeout=60)
+            connection.send(b"GET / HT")
+            return connection
+
+        silent = [open_silent() for _ in range(count)]
+        end, asked = time.monotonic() + seconds, 0
+        while not asked or time.monotonic() < end:
+            for path in ("health", ""):
+                assert httpx.get(address.join(path), timeout=60).status_code == 200
+                asked += 1
+            for number, each in enumerate(silent):  # whoever was closed comes again, as long as it lasts
+                with suppress(BlockingIOError, ConnectionError):
+                    assert each.recv(1, socket.MSG_DONTWAIT) == b""
+                    each.close()
+                    silent[number] = open_silent()
+        for each in silent:
+            each.close()
+        size = (tmp_path / "log").stat().st_size
+        print(f"{count} silent connections, {files} files: {asked} pages answered, {size} bytes of log")
+        assert size < 100_000 if long else not size
 
 
 def test_no_memory_for_an_image():
