@@ -52,14 +52,17 @@ def run_export(arguments: argparse.Namespace) -> None:
 
 def run_import(arguments: argparse.Namespace) -> None:
     from afloc.feedback.export import import_rows
+    from afloc.feedback.frames import double_readings
 
     with _store(arguments, create=True) as store:
         print(f"Added {import_rows(store, arguments.file):,} rows.")
+        for notice in double_readings(store):
+            print(notice)
 
 
 def run_summary(arguments: argparse.Namespace) -> None:
     from afloc.errors import DataError
-    from afloc.feedback.frames import kept_study, overview, study_frame
+    from afloc.feedback.frames import double_readings, kept_study, overview, study_frame
     from afloc.feedback.reference import references
     from afloc.feedback.results import analyse, explain_times
     from afloc.feedback.versions import select_versions
@@ -75,7 +78,7 @@ def run_summary(arguments: argparse.Namespace) -> None:
             tables = vars(analyse(study, frame, references(store, study)))
             notes = [*selected.notes, *filter(None, [explain_times(study)])]
             counted = {"version": selected.name, "versions": selected.versions, "notes": notes}
-        notices = store.notices
+        notices = store.notices + double_readings(store, arguments.study)
     if arguments.json:
         named = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
         print(json.dumps(named | counted | {"notices": notices}, indent=2))

@@ -4,6 +4,7 @@
 follow it.
 """
 
+import hashlib
 import json
 import math
 import uuid
@@ -19,6 +20,14 @@ KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference")
 LONGEST_TEXT = 20_000  # characters of a description or comment
 LONGEST_JSON = 500_000  # characters of drawn regions and the like
 LARGEST_COORDINATE = 1e6  # of a region, in pixels, to either side
+SLOT = ("study", "reader", "period", "case_id", "arm", "repeat")  # the columns that name a reading's slot
+
+
+class SlotTakenError(StoreError):
+    """Another reading of the same slot was saved first; this one is not saved."""
+
+    def __init__(self):
+        super().__init__("Another window has saved an answer for this case; reload to go on from there.")
 
 
 @dataclass(frozen=True)
@@ -127,10 +136,28 @@ class Event:
         for name in _TYPES:
             object.__setattr__(self, name, _fit(name, getattr(self, name)))
 
+    @property
+    def claim(self) -> str | None:
+        """`claim_of` the event."""
+        return claim_of(vars(self))
+
     def row(self, seq: int) -> list[Any]:
         """The values in the order of `COLUMNS`, JSON as text."""
         values = vars(self) | {"seq": seq}
         return [_dump(values[name]) if name in JSON_NAMES else values[name] for name in NAMES]
+
+
+def claim_of(row: Mapping[str, Any]) -> str | None:
+    """What a reading claims, as 64 hexadecimal digits: to replace this row of its slot, or to be the first.
+
+    Both stores have a unique key over it, so that of two windows only one can save. None for a row that is no
+    reading or lacks a part of its slot. `schema.CLAIM` works out the same in SQL.
+    """
+    slot = [row[name] for name in SLOT]
+    if row["kind"] != "reading" or None in slot:
+        return None
+    text = "\x1f".join(map(str, (*slot, row["replaces"] or "")))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def event_from_row(row: Mapping[str, Any]) -> Event:

@@ -14,7 +14,7 @@ import shapely
 from afloc.errors import DataError, StoreError
 from afloc.feedback.agreement import shape
 from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row, sound_regions
-from afloc.feedback.frames import kept_studies, kept_study, study_frame
+from afloc.feedback.frames import double_readings, kept_studies, kept_study, study_frame
 from afloc.feedback.reference import references
 from afloc.feedback.store import Store
 from afloc.feedback.study import study_from_definition, version_of
@@ -74,9 +74,10 @@ def import_rows(store: Store, path: Path) -> int:
     """Save the rows of an exported CSV or Parquet; returns how many were new. A row that is there stays as it
     is.
 
-    The rows keep their ids, times and order; in an empty store they are the same rows. The definitions of
-    studies that were written beside the file come along, in all their versions. DataError for a file that is
-    no such export; then nothing is saved.
+    The rows keep their ids, times and order; in an empty store they are the same rows. A reading of a slot
+    that has one is taken in beside it (`frames.double_readings`). The definitions of studies that were
+    written beside the file come along, in all their versions. DataError for a file that is no such export;
+    then nothing is saved.
     """
     path = Path(path)
     read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
@@ -91,7 +92,7 @@ def import_rows(store: Store, path: Path) -> int:
         raise DataError(f"{path.name} is not a CSV or Parquet file that was exported from AFLoc.") from None
     for study, definition in zip(studies, definitions, strict=True):
         store.keep_study(version_of(definition), study, definition)
-    store.record_all(events)
+    store.record_all(events, doubles=True)
     return store.rows("SELECT count(*) AS n FROM events")[0]["n"] - before
 
 
@@ -203,6 +204,7 @@ def _write_imrmc(store: Store, path: Path, study: str | None, version: str | Non
     truths = {case: int(known[case].truth) for case in sorted(frame["case_id"].unique())}
     lines = [
         " ".join((f"AFLoc study {study}, version {selected.name}.", *selected.notes)),
+        *double_readings(store, study),
         f"N0: {list(truths.values()).count(0)}",
         f"N1: {list(truths.values()).count(1)}",
         f"NR: {frame['reader'].nunique()}",

@@ -21,6 +21,22 @@ def overview(store: Store) -> pd.DataFrame:
     )
 
 
+def double_readings(store: Store, study_id: str | None = None) -> list[str]:
+    """A sentence for each study, or for this one, in which a slot has several readings, none a correction of
+    the other: by an import, a late restore, or two windows of an earlier AFLoc."""
+    query = (
+        "SELECT study, count(*) AS slots FROM (SELECT study, count(*) AS readings FROM events "
+        "WHERE kind = 'reading' AND id NOT IN (SELECT replaces FROM events WHERE replaces IS NOT NULL) "
+        "AND study = coalesce(?, study) GROUP BY study, reader, case_id, arm, repeat) "
+        "WHERE readings > 1 GROUP BY study ORDER BY study"
+    )
+    return [
+        f"Study {row['study']}: {row['slots']:,} times a reader answered a case in the same arm more than "
+        "once, not as a correction; the answer saved last counts, and every row is kept."
+        for row in store.rows(query, [study_id])
+    ]
+
+
 def kept_studies(store: Store) -> dict[str, Study]:
     """The studies that have answers, by id, in the version that was read last."""
     ids = store.rows("SELECT study FROM studies GROUP BY study ORDER BY min(time), study")

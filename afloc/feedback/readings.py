@@ -4,19 +4,16 @@ A reader's place is worked out from the rows of the store each time; nothing is 
 reading begun on one machine goes on at another.
 """
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from afloc.errors import AccessError, SettingsError
-from afloc.feedback.events import Event
+from afloc.errors import AccessError, AFLocError, SettingsError
+from afloc.feedback.events import Event, SlotTakenError
 from afloc.feedback.schedule import AIDED, Slot, schedule
 from afloc.feedback.store import Saved, Store
 from afloc.feedback.study import Question, Study
-
-_saving = threading.Lock()  # between looking up the answer that stands and replacing it
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,14 @@ def next_slot(store: Store, study: Study, reader: str, now: datetime | None = No
 
 
 def resume(store: Store, study: Study, reader: str, index: int) -> dict[str, Any] | None:
-    """What the reader last saved on case `index`, answer or draft, as a row of the store, or None."""
-    slot = schedule(study, reader)[index]
+    """What the reader last saved on case `index` as a row of the store, or None.
+
+    That is the answer that stands, or a draft begun since, where the answer may be changed.
+    """
+    place = _place(store, study, reader)
+    slot = place.slots[index]
+    if place.is_final(index):
+        return store.rows("SELECT * FROM events WHERE id = ?", [place.done[slot.key]["id"]])[0]
     rows = store.rows(
         "SELECT * FROM events WHERE kind IN ('reading', 'draft') AND study = ? AND reader = ? AND period = ? "
         "AND case_id = ? AND arm = ? AND repeat = ? ORDER BY seq DESC LIMIT 1",
@@ -76,6 +79,11 @@ def may_open(store: Store, study: Study, reader: str, index: int) -> bool:
     return _place(store, study, reader).may_open(index)
 
 
+def require_open(store: Store, study: Study, reader: str, index: int) -> None:
+    """AccessError, with the reason, unless `may_open`."""
+    _open_place(store, study, reader, index)
+
+
 def may_edit(store: Store, study: Study, reader: str, index: int) -> bool:
     """Whether the answer on case `index` may be changed.
 
@@ -86,8 +94,33 @@ def may_edit(store: Store, study: Study, reader: str, index: int) -> bool:
 
 def save_draft(store: Store, study: Study, reader: str, index: int, **fields: Any) -> Saved:
     """Keep an answer that is not finished; `fields` as in `save_reading`, none needed."""
-    slot = _open_place(store, study, reader, index).slots[index]
-    return store.record(_event("draft", study, reader, slot, fields))
+
+    def save() -> Saved:
+        slot = _open_place(store, study, reader, index).slots[index]
+        return store.record(_event("draft", study, reader, slot, fields))
+
+    return save_once(store, study, reader, "draft", fields.get("id"), save)
+
+
+def save_once(
+    store: Store, study: Study, reader: str, kind: str, name: Any, save: Callable[[], Saved]
+) -> Saved:
+    """The reader's reading or draft with the id `name` if it is saved, else what `save` saves.
+
+    What is saved is not refused when it is sent again because the reply was lost, whatever the turn is by
+    now; nor where it is saved while the second sending is on its way.
+    """
+    mine = {"kind": kind, "study": study.id, "reader": reader}
+    if saved := store.find(name, **mine):
+        return saved
+    if store.find(name):
+        raise AccessError("Another answer has this id; please send this one under an id of its own.")
+    try:
+        return save()
+    except AFLocError:
+        if saved := store.find(name, **mine):
+            return saved
+        raise
 
 
 def save_reading(
@@ -102,24 +135,34 @@ def save_reading(
     """Save a reader's answers on case `index`; returns after the commit.
 
     `fields`: further columns of the event (comment, visible_ms, session, what the model said, and an `id`
-    that makes it safe to send twice). AccessError where it is not the reader's turn, or an answer that the
-    study does not let change; SettingsError for an answer that the questions do not allow.
+    that makes it safe to send twice). AccessError where it is not the reader's turn, where the study does not
+    let the answer be changed, or where another window saves one at the same moment; an answer that can never
+    be saved because there is one is kept as a draft. SettingsError for one that the questions do not allow.
     """
-    check_answers(study, answers, regions)
-    fields = fields | {"answers": dict(answers), "regions": list(regions)}
-    with _saving:
-        if "id" in fields:  # sent again, because the first answer did not come back
-            rows = store.rows("SELECT id, seq, time FROM events WHERE id = ?", [fields["id"]])
-            if rows:
-                return Saved(**rows[0])
-        place = _open_place(store, study, reader, index)
-        slot = place.slots[index]
-        standing = place.done.get(slot.key)
-        if standing and not place.may_edit(index):
-            raise AccessError("This answer is final: the study does not let it be changed.")
-        fields["replaces"] = standing["id"] if standing else None
-        store.keep_study(study.version, study.id, study.definition())
-        return store.record(_event("reading", study, reader, slot, fields))
+
+    def save() -> Saved:
+        check_answers(study, answers, regions)
+        given = fields | {"answers": dict(answers), "regions": list(regions)}
+        try:
+            return _save_in_turn(store, study, reader, index, given)
+        except (AccessError, SlotTakenError) as error:
+            place = _place(store, study, reader)
+            if place.is_final(index):
+                store.record(_event("draft", study, reader, place.slots[index], given | {"id": None}))
+            raise AccessError(str(error)) from None
+
+    return save_once(store, study, reader, "reading", fields.get("id"), save)
+
+
+def _save_in_turn(store: Store, study: Study, reader: str, index: int, fields: Mapping[str, Any]) -> Saved:
+    place = _open_place(store, study, reader, index)
+    if place.is_final(index):
+        raise AccessError("This answer is final: the study does not let it be changed.")
+    slot = place.slots[index]
+    standing = place.done.get(slot.key)
+    replaces = standing["id"] if standing else _last_withdrawal(store, study, reader, slot)
+    store.keep_study(study.version, study.id, study.definition())
+    return store.record(_event("reading", study, reader, slot, {**fields, "replaces": replaces}))
 
 
 def progress(store: Store, study: Study) -> list[Progress]:
@@ -173,6 +216,11 @@ class _Place:
             return False
         return self.study.design != "unaided_then_aided" or self.slots[index].arm == AIDED
 
+    def is_final(self, index: int) -> bool:
+        """Whether case `index` has an answer that may not be changed."""
+        known = 0 <= index < len(self.slots) and self.slots[index].key in self.done
+        return known and not self.may_edit(index)
+
     def _in_period(self, index: int) -> bool:
         if not 0 <= index < len(self.slots):
             return False
@@ -183,9 +231,8 @@ class _Place:
 def _place(store: Store, study: Study, reader: str, now: datetime | None = None) -> _Place:
     slots = schedule(study, reader)
     rows = store.rows(
-        "SELECT id, time, period, case_id, arm, repeat FROM events "
-        "WHERE kind = 'reading' AND study = ? AND reader = ? "
-        "AND id NOT IN (SELECT replaces FROM events WHERE replaces IS NOT NULL) ORDER BY seq",
+        "SELECT id, time, period, case_id, arm, repeat FROM answers "
+        "WHERE kind = 'reading' AND study = ? AND reader = ? ORDER BY seq",
         [study.id, reader],
     )
     done = {(row["period"], row["case_id"], row["arm"], row["repeat"]): row for row in rows}
@@ -203,8 +250,23 @@ def _open_place(store: Store, study: Study, reader: str, index: int) -> _Place:
         raise AccessError("Please agree to the consent text first.")
     place = _place(store, study, reader)
     if not place.may_open(index):
+        if place.is_final(index):
+            raise AccessError(
+                "It is not the turn of this case any more: another answer for it is saved; reload to go on."
+            )
         raise AccessError("It is not the turn of this case.")
     return place
+
+
+def _last_withdrawal(store: Store, study: Study, reader: str, slot: Slot) -> str | None:
+    """The row that took back the reading of a slot that has none now: the next reading follows on it."""
+    rows = store.rows(
+        "SELECT id FROM events WHERE kind = 'withdrawal' AND replaces IN (SELECT id FROM events "
+        "WHERE kind = 'reading' AND study = ? AND reader = ? AND period = ? AND case_id = ? AND arm = ? "
+        "AND repeat = ?) ORDER BY seq DESC LIMIT 1",
+        [study.id, reader, *slot.key],
+    )
+    return rows[0]["id"] if rows else None
 
 
 def _event(kind: str, study: Study, reader: str, slot: Slot, fields: Mapping[str, Any]) -> Event:

@@ -10,6 +10,7 @@ any other (no memory, too many open files, a disk that does not answer) may pass
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -129,6 +130,24 @@ def keep_copy(path: Path, content: bytes) -> Path:
     with _folder_used():
         aside.write_bytes(content)
     return aside
+
+
+def copy_database(path: Path, name: str) -> Path:
+    """Copy a database that is closed and has no log to `name`.duckdb beside it; no file is overwritten."""
+    number, copy = 1, path.with_name(f"{name}.duckdb")
+    while copy.exists():
+        number += 1
+        copy = path.with_name(f"{name}-{number}.duckdb")
+    part = copy.with_name(copy.name + ".part")
+    with _folder_used():
+        try:
+            shutil.copy2(path, part)
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
+            part.rename(copy)
+        finally:
+            part.unlink(missing_ok=True)
+    return copy
 
 
 class SavedCount:

@@ -1,19 +1,21 @@
 """The rows of several AFLocs in one Postgres: where the `Store` commits to when it is given a URL.
 
-Two tables, `afloc_events` and `afloc_studies`, each only ever added to: `place` (from 1, in the order of
-saving), `id`, and `row`, the rest as JSON text. Whoever adds rows holds the table until its commit, so that
-places have no gap and are seen in their order, and reading what is new is reading behind the last place.
+Tables that are only ever added to: `afloc_events` and `afloc_studies` with `place` (from 1, in the order of
+saving), `id`, and `row`, the rest as JSON text; `afloc_claims`, whose key lets a slot have one reading.
+Whoever adds rows holds the table until its commit, so that places have no gap and are seen in their order,
+and reading what is new is reading behind the last place.
 """
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from afloc.errors import SettingsError
+from afloc.feedback.events import SlotTakenError, claim_of
 from afloc.feedback.recovery import UnreachableError
 
-EVENTS, STUDIES = "afloc_events", "afloc_studies"
+EVENTS, STUDIES, CLAIMS = "afloc_events", "afloc_studies", "afloc_claims"
 CONNECT_SECONDS = 10
 AT_ONCE = 5_000  # rows read together
 
@@ -21,6 +23,10 @@ _CREATE = "".join(
     f"CREATE TABLE IF NOT EXISTS {table} "
     "(place BIGINT PRIMARY KEY, id TEXT UNIQUE NOT NULL, row TEXT NOT NULL);"
     for table in (EVENTS, STUDIES)
+)
+_CREATE_CLAIMS = f"CREATE TABLE {CLAIMS} (claim TEXT PRIMARY KEY, id TEXT NOT NULL)"
+_ADD_CLAIMS = (
+    f"INSERT INTO {CLAIMS} SELECT * FROM unnest(%s::TEXT[], %s::TEXT[]) ON CONFLICT DO NOTHING RETURNING id"
 )
 _CREATING = 0x41464C6F63  # one AFLoc at a time creates the tables
 
@@ -47,8 +53,18 @@ class Server:
         self._connections: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def add(self, table: str, rows: Sequence[tuple[str, dict]]) -> None:
-        """Add (id, row) in one transaction; one whose id is there already is left as it is."""
+    def add(
+        self,
+        table: str,
+        rows: Sequence[tuple[str, dict]],
+        claims: Mapping[str, str | None] | None = None,
+        doubles: Container[str] = (),
+    ) -> None:
+        """Add (id, row) in one transaction; one whose id is there already is left as it is.
+
+        `claims`: what a row claims (`events.claim_of`), by id. SlotTakenError where another row has the claim
+        of a new one that is not in `doubles`; then nothing is added.
+        """
 
         def insert(connection):
             with connection.transaction():
@@ -60,6 +76,10 @@ class Server:
                 for name, row in rows:
                     if (name,) not in known:
                         fresh.setdefault(name, row)
+                wanted = {name: claims[name] for name in fresh if claims and claims[name]}
+                kept = connection.execute(_ADD_CLAIMS, [list(wanted.values()), list(wanted)]).fetchall()
+                if any((name,) not in kept and name not in doubles for name in wanted):
+                    raise SlotTakenError
                 with connection.cursor() as cursor:
                     cursor.executemany(
                         f"INSERT INTO {table} VALUES (%s, %s, %s)",
@@ -102,5 +122,20 @@ class Server:
                 with connection.transaction():
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATING])
                     connection.execute(_CREATE)
+                    if connection.execute("SELECT to_regclass(%s)", [CLAIMS]).fetchone() == (None,):
+                        connection.execute(_CREATE_CLAIMS)
+                        _claim_saved(connection)
                 self._connections[purpose] = connection
             return self._connections[purpose]
+
+
+def _claim_saved(connection) -> None:
+    """Keep the claims of the readings that an earlier AFLoc saved; of double ones, the first has it."""
+    with connection.cursor(name="readings") as cursor:  # on the server: a part of the rows at a time
+        cursor.itersize = AT_ONCE
+        cursor.execute(f"SELECT id, row FROM {EVENTS} ORDER BY place")
+        claims: dict[str, str] = {}
+        for name, row in cursor:
+            if claim := claim_of(json.loads(row)):
+                claims.setdefault(claim, name)
+    connection.execute(_ADD_CLAIMS, [list(claims), list(claims.values())])

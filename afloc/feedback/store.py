@@ -25,10 +25,11 @@ import duckdb
 import pyarrow as pa
 
 from afloc.errors import StoreError
-from afloc.feedback.events import JSON_NAMES, NAMES, Event
+from afloc.feedback.events import JSON_NAMES, NAMES, Event, SlotTakenError
 from afloc.feedback.recovery import (
     SavedCount,
     UnreachableError,
+    copy_database,
     is_damage,
     keep_copy,
     log_path,
@@ -71,6 +72,7 @@ class _Job:
     study: tuple[str, str, datetime, str] | None
     done: Future
     check: bool = False  # whether to write, even so
+    doubles: bool = False  # whether a reading may be saved of a slot that is taken
 
 
 class Store:
@@ -118,9 +120,20 @@ class Store:
         sentence says so; it can be recorded again, its id is kept once."""
         return self.record_all([event])[0]
 
-    def record_all(self, events: Sequence[Event]) -> list[Saved]:
-        """Save events in one transaction, all or none. One whose id is there already is left as it is."""
-        return self._ask(tuple(events))
+    def record_all(self, events: Sequence[Event], doubles: bool = False) -> list[Saved]:
+        """Save events in one transaction, all or none. One whose id is there already is left as it is.
+
+        A slot has one reading, and a reading is replaced once: SlotTakenError for another. With `doubles`, as
+        in an import, it is taken in beside the one that is there; `answers` holds the one saved last.
+        """
+        return self._ask(tuple(events), doubles=doubles)
+
+    def find(self, name: Any, **columns: Any) -> Saved | None:
+        """The row with the id `name`, if it is saved and its columns have these values."""
+        wanted = "".join(f' AND "{column}" = ?' for column in columns)
+        query = f"SELECT id, seq, time FROM events WHERE id = TRY_CAST(? AS UUID){wanted}"
+        rows = self.rows(query, [str(name), *columns.values()]) if name else []
+        return Saved(**rows[0]) if rows else None
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT as dicts, JSON columns read and ids as text. Values go as parameters.
@@ -189,8 +202,14 @@ class Store:
         if self._server:
             self._server.close()
 
-    def _ask(self, events: tuple[Event, ...], study: tuple | None = None, check: bool = False) -> list[Saved]:
-        job = _Job(events, study, Future(), check)
+    def _ask(
+        self,
+        events: tuple[Event, ...],
+        study: tuple | None = None,
+        check: bool = False,
+        doubles: bool = False,
+    ) -> list[Saved]:
+        job = _Job(events, study, Future(), check, doubles)
         with self._gate:  # nothing may be queued behind the end
             if self._closed:
                 raise StoreError("Not saved: the store is closed.")
@@ -249,6 +268,14 @@ class Store:
         """Commit a batch, then answer its callers. A batch that fails is tried again one job at a time."""
         try:
             results = self._commit(batch)
+        except SlotTakenError as error:
+            if not self._server and not self._roll_back():
+                self._disconnect()
+            if len(batch) > 1:
+                for job in batch:
+                    self._save([job])
+            else:
+                _refuse(batch, error)
         except StoreError as error:
             self.problem = str(error)
             _refuse(batch, StoreError(f"Not saved: {self.problem[:1].lower()}{self.problem[1:]}"))
@@ -278,14 +305,15 @@ class Store:
         events = [event for job in batch for event in job.events]
         studies = [job.study for job in batch if job.study]
         check = any(job.check for job in batch)
+        doubles = {event.id for job in batch if job.doubles for event in job.events}
         if self._server:
-            self._add(events, studies, check)
+            self._add(events, studies, check, doubles)
             with self._following:
                 saved = _find(self._connection, events)
             return [[saved[event.id] for event in job.events] for job in batch]
         if self._connection is None:
             self._open()
-        connection, seq, rows = self._connection, self._seq, []
+        connection, seq, rows, claims = self._connection, self._seq, [], {}
         connection.begin()
         saved = _find(connection, events)
         for event in events:
@@ -293,6 +321,8 @@ class Store:
                 seq += 1
                 saved[event.id] = Saved(event.id, seq, event.time)
                 rows.append(event.row(seq))
+                claims[event.id] = event.claim
+        _claim(connection, claims, doubles)
         _insert(connection, rows, studies)
         if check:
             connection.execute("INSERT OR REPLACE INTO store VALUES ('checked', ?)", [str(_now())])
@@ -315,13 +345,14 @@ class Store:
         except (duckdb.Error, StoreError, KeyError):
             return None
 
-    def _add(self, events: list[Event], studies: list[tuple], check: bool) -> None:
+    def _add(self, events: list[Event], studies: list[tuple], check: bool, doubles: set[str]) -> None:
         """Commit to the server, then follow it; nothing is added twice, whoever asks again."""
         for version, study, written, definition in studies:
             row = {"study": study, "time": written.isoformat(), "definition": definition}
             self._server.add(STUDIES, [(version, row)])
         if events or check:
-            self._server.add(EVENTS, [(event.id, _server_row(event)) for event in events])
+            claims = {event.id: event.claim for event in events}
+            self._server.add(EVENTS, [(event.id, _server_row(event)) for event in events], claims, doubles)
         self._follow()
 
     def _follow(self) -> None:
@@ -348,6 +379,14 @@ class Store:
         notices = self._pending_notices
         connection, log = open_database(self.path, notices)
         try:
+            if version := _older_version(connection):  # keep it as it was before it is changed
+                connection.execute("CHECKPOINT")
+                connection.close()
+                copy = copy_database(self.path, f"{self.path.stem}.v{version}")
+                notices.append(
+                    f"The database of an earlier AFLoc was brought up to date; a copy is kept as {copy.name}."
+                )
+                connection, _ = open_database(self.path, notices)
             self._prepare(connection)
         except duckdb.Error as error:
             connection.close()
@@ -415,6 +454,16 @@ class Store:
                 connection.close()
 
 
+def _older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The schema of a database that holds rows and is older than this one; None for any other."""
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not {"store", "events"} <= tables:
+        return None
+    (version,) = connection.execute("SELECT max(value) FROM store WHERE key = 'schema'").fetchone()
+    (rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    return int(version) if version and rows and int(version) < len(MIGRATIONS) else None
+
+
 def _find(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> dict[str, Saved]:
     """Which of `events` are saved already, by id."""
     ids = [event.id for event in events]
@@ -422,6 +471,16 @@ def _find(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> dic
         "SELECT id, seq, time FROM events WHERE id IN (SELECT unnest(?::UUID[]))", [ids]
     )
     return {str(row[0]): Saved(str(row[0]), row[1], row[2]) for row in found.fetchall()}
+
+
+def _claim(connection: duckdb.DuckDBPyConnection, claims: dict[str, str | None], doubles: set[str]) -> None:
+    """Keep the claims of new rows, by id; SlotTakenError where one is taken, unless the row may be double."""
+    wanted = {name: claim for name, claim in claims.items() if claim}
+    query = "INSERT INTO claims SELECT unnest(?::VARCHAR[]), unnest(?::UUID[]) ON CONFLICT DO NOTHING"
+    if wanted:
+        kept = connection.execute(f"{query} RETURNING id", [list(wanted.values()), list(wanted)]).fetchall()
+        if set(wanted) - {str(name) for (name,) in kept} - doubles:
+            raise SlotTakenError
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, rows: list[list], studies: list[tuple]) -> None:

@@ -28,6 +28,8 @@ def feedback_functions(model: Model, images: ImageStore, store: Store) -> list[C
 
         {"gone": true}: send the image again.
         """
+        if saved := _find_saved(store, said, "feedback"):
+            return show_saved(saved)
         opened = images.get(str(said.get("token")))
         if opened is None:
             return GONE
@@ -37,6 +39,8 @@ def feedback_functions(model: Model, images: ImageStore, store: Store) -> list[C
     @answering
     def withdraw(said: dict) -> dict:
         """{"id", "session", "replaces"} to {"id", "time"}: takes back the row `replaces` of the session."""
+        if saved := _find_saved(store, said, "withdrawal"):
+            return show_saved(saved)
         replaced = own_row(store, said)
         event = Event(
             "withdrawal", session=said["session"], reader=user.get(), replaces=replaced, id=said.get("id")
@@ -99,6 +103,11 @@ def answer_columns(model: Model, view: View, finding: Finding, threshold: float)
 def show_saved(saved: Saved) -> dict[str, str]:
     """What the page is told of a row that is on the disk; the time in ISO 8601, UTC."""
     return {"id": saved.id, "time": f"{saved.time.isoformat(timespec='milliseconds')}Z"}
+
+
+def _find_saved(store: Store, said: Mapping[str, Any], kind: str) -> Saved | None:
+    """The row of this session that was sent before, under the same id."""
+    return store.find(said.get("id"), kind=kind, session=str(said.get("session")))
 
 
 def own_row(store: Store, said: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from afloc.feedback import figures
 from afloc.feedback.access import Visitor, may_see_results, require
 from afloc.feedback.export import FORMATS, export
-from afloc.feedback.frames import kept_studies, overview, study_frame
+from afloc.feedback.frames import double_readings, kept_studies, overview, study_frame
 from afloc.feedback.readings import progress
 from afloc.feedback.reference import references
 from afloc.feedback.results import analyse, explain_times
@@ -64,14 +64,8 @@ def results_tab(desk: Desk) -> None:
         if study is None:
             return shown | {"parts": analysed(None, "", desk.store.last_seq)["parts"]}
         found = analysed(study.id, _version_of(said) or "", desk.store.last_seq)
-        return (
-            shown
-            | found
-            | {
-                "notes": shown["notes"] + found["notes"],
-                "parts": _show_progress(desk, study) + found["parts"],
-            }
-        )
+        notes = shown["notes"] + double_readings(desk.store, study.id) + found["notes"]
+        return shown | found | {"notes": notes, "parts": _show_progress(desk, study) + found["parts"]}
 
     show_html("results", [results], ("keysheet.js",), ("sheet.css", "card.css"), formats=list(FORMATS))
 

@@ -24,12 +24,14 @@ from afloc.feedback.readings import (
     may_edit,
     may_open,
     next_slot,
+    require_open,
     resume,
     save_draft,
+    save_once,
     save_reading,
 )
 from afloc.feedback.schedule import Slot, schedule
-from afloc.feedback.store import Store
+from afloc.feedback.store import Saved, Store
 from afloc.feedback.study import FOLDER, Case, Study, load_image
 from afloc.images import Image
 from afloc.locate import Finding, Model, View
@@ -79,10 +81,15 @@ class Desk:
     def open_slot(self, said: Mapping[str, Any]) -> tuple[Study, str, Slot]:
         """The case `said["index"]` of the reader; AccessError where it is not open to them."""
         study, reader = self.reader(said)
-        index = said.get("index")
-        require(type(index) is int and has_consented(self.store, study, reader))
-        require(may_open(self.store, study, reader, index))
-        return study, reader, schedule(study, reader)[index]
+        slot = self.slot(study, reader, said.get("index"))
+        require_open(self.store, study, reader, slot.index)
+        return study, reader, slot
+
+    def slot(self, study: Study, reader: str, index: Any) -> Slot:
+        """The case `index` of a reader who agreed to take part, open to them or not; AccessError for none."""
+        slots = schedule(study, reader)
+        require(type(index) is int and 0 <= index < len(slots) and has_consented(self.store, study, reader))
+        return slots[index]
 
     def image(self, study: Study, case: Case) -> Image:
         return self._read(study.id, case.id)
@@ -118,19 +125,29 @@ def study_tab(desk: Desk) -> None:
 
     @answering
     def draft(said: dict) -> dict:
-        """{"code", "session", "index", "answers", "regions", "visible_ms"} to {"id", "time"}."""
-        study, reader, slot = desk.open_slot(said)
-        fields = {name: said.get(name) for name in ("session", "answers", "regions", "visible_ms")}
-        return show_saved(save_draft(store, study, reader, slot.index, **fields))
+        """{"code", "id", "session", "index", "answers", "regions", "visible_ms"} to {"id", "time"}."""
+        study, reader = desk.reader(said)
+
+        def save() -> Saved:
+            _, _, slot = desk.open_slot(said)
+            fields = {name: said.get(name) for name in ("id", "session", "answers", "regions", "visible_ms")}
+            return save_draft(store, study, reader, slot.index, **fields)
+
+        return show_saved(save_once(store, study, reader, "draft", said.get("id"), save))
 
     @answering
     def answer(said: dict) -> dict:
-        """The same with `id` and `display`: the reader's answer, kept with what the model said."""
-        study, reader, slot = desk.open_slot(said)
-        fields = {name: said.get(name) for name in ("id", "session", "visible_ms", "display")}
-        model = answer_columns(desk.model, *desk.look(study, slot.case), study.threshold)
-        given = said.get("answers") or {}, said.get("regions") or ()
-        return show_saved(save_reading(store, study, reader, slot.index, *given, **fields, **model))
+        """The same with `display`: the reader's answer, kept with what the model said."""
+        study, reader = desk.reader(said)
+
+        def save() -> Saved:
+            slot = desk.slot(study, reader, said.get("index"))
+            fields = {name: said.get(name) for name in ("id", "session", "visible_ms", "display")}
+            model = answer_columns(desk.model, *desk.look(study, slot.case), study.threshold)
+            given = said.get("answers") or {}, said.get("regions") or ()
+            return save_reading(store, study, reader, slot.index, *given, **fields, **model)
+
+        return show_saved(save_once(store, study, reader, "reading", said.get("id"), save))
 
     show_viewer("study", [place, agree, draft, answer], SCRIPTS, STYLES, hint=hint)
 

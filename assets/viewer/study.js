@@ -33,16 +33,18 @@ async function call(name, question) {
 
 // --- where the reader is --------------------------------------------------------------------------------------------
 
-async function go(index = null) {
+// `warning`: what went wrong before, said again where the reader arrives.
+async function go(index = null, warning = "") {
   const mine = ++turn;
   moving = true;
   const place = await call("place", { index });
   if (mine !== turn) return;
-  if (place.stage === "case") return showCase(place, mine);
+  if (place.stage === "case") return showCase(place, mine, warning);
   moving = false;
   if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
   now = place;
   showCard(place);
+  put(".card .problem", warning);
 }
 
 function refuse(sentence) {
@@ -76,7 +78,7 @@ function showCard({ stage, title, text = "", until, back = null }) {
   if (stage === "enter" && element.offsetParent) card.code.focus();
 }
 
-async function showCase(place, mine) {
+async function showCase(place, mine, warning) {
   const { slot } = place;
   viewer.showState("loading");
   let film;
@@ -106,7 +108,7 @@ async function showCase(place, mine) {
   find(".hand .back").disabled = place.back === null;
   put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
   dirty = moving = false;
-  say(place.answered && !place.open ? "This answer is final." : "");
+  say(warning || (place.answered && !place.open ? "This answer is final." : ""), Boolean(warning));
   viewer.showState("ready");
   stopwatch.restart(place.saved.visible_ms);
   find(".viewer").dataset.case = String(slot.index);
@@ -152,7 +154,7 @@ function settle() {
   clearTimeout(drafting);
   if (!dirty || now?.stage !== "case") return;
   dirty = false;
-  deliver("draft", reading(), (time) => say(`draft saved ${time}`));
+  deliver("draft", { ...reading(), id: makeId() }, (time) => say(`draft saved ${time}`));
 }
 
 function deliver(name, said, then) {
@@ -164,17 +166,17 @@ function deliver(name, said, then) {
     say(notSaved(reply.error), true);
     if (name !== "answer") return;
     moving = false;
-    return catchUp();
+    return catchUp(notSaved(reply.error));
   });
   return queue;
 }
 
 // Where the case was answered in another window meanwhile and is closed, what stands is shown, or else the case that comes next.
-async function catchUp() {
+async function catchUp(warning) {
   const mine = now, { index } = now.slot, place = await call("place", { index });
   if (mine !== now) return;
-  if (place.error) return go();
-  if (!place.open) return go(index);
+  if (place.error) return go(null, warning);
+  if (!place.open) return go(index, warning);
 }
 
 function answer() {

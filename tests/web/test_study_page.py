@@ -342,6 +342,88 @@ def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_
     assert [len(json.loads(row["regions"])) for row in rows] == [1, 1, 0, 1]
 
 
+@pytest.fixture
+def one_way(tiny_folder, tmp_path):
+    """A served study in which no case is seen twice: (address, data folder)."""
+    head = HEAD.replace("back = true\nedit = true", "").replace("crossover", "unaided")
+    write_study(tmp_path / "studies", 1, 3, head)
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
+    with serve(tiny_folder, **settings) as url:
+        yield url, tmp_path / "data"
+
+
+def sit_down(chromium, url):
+    """The only reader of a study at a browser of their own, every text beside the button kept in `said`."""
+    seat = Seat(chromium.new_context().new_page(), [])
+    seat.page.goto(url)
+    seat.page.get_by_role("tab", name="Reader study").click()
+    seat.page.evaluate("""() => {
+        const saved = document.querySelector("#study .hand .saved");
+        window.said = [];
+        new MutationObserver(() => said.push(saved.textContent)).observe(saved, { childList: true });
+    }""")
+    seat.page.fill("#study .card input", "code-of-1")
+    seat.page.keyboard.press("Enter")
+    seat.wait("study.dataset.stage !== 'enter'")
+    return seat
+
+
+@pytest.mark.parametrize("name", ["answer", "draft"])
+def test_what_is_saved_is_not_called_unsaved_when_the_reply_was_lost(one_way, chromium, name):
+    url, folder = one_way
+    seat = sit_down(chromium, url)
+    seat.page.click(".study[data-stage=consent] .card .go")
+    seat.arrive(0)
+    lost = []
+
+    def lose_the_first(route):
+        if not call_of(name)(route.request) or lost:
+            return route.fallback()
+        lost.append(route.fetch().json())
+        if name == "draft":  # the case is answered in another window before the draft is sent again
+            other = sit_down(chromium, url)
+            other.arrive(0)
+            fill_in(other, {"sure": 1, "remark": ""})
+            other.go_on(0, 3)
+            other.page.context.close()
+        route.abort()
+
+    seat.page.route("**/*", lose_the_first)
+    with seat.page.expect_response(lambda response: call_of(name)(response.request)) as again:
+        fill_in(seat, {"sure": 2, "remark": "typed"})
+        if name == "answer":
+            seat.page.click(".hand .go")
+    assert again.value.json() == lost[0] and set(lost[0]) == {"id", "time"}
+    if name == "answer":
+        seat.arrive(1)
+        assert not any(text.startswith("Not saved:") for text in seat.page.evaluate("said"))
+    seat.page.context.close()
+    rows = read_events(folder)
+    [kept] = [row for row in rows if str(row["id"]) == lost[0]["id"]]
+    assert [row for row in rows if (row["kind"], row["session"]) == (kept["kind"], kept["session"])] == [kept]
+
+
+def test_who_answers_second_in_two_windows_is_told_and_goes_on(one_way, chromium):
+    url, folder = one_way
+    first = sit_down(chromium, url)
+    first.page.click(".study[data-stage=consent] .card .go")
+    first.arrive(0)
+    second = sit_down(chromium, url)
+    second.arrive(0)
+    fill_in(first, {"sure": 1, "remark": "in the first"})
+    first.go_on(0, 3)
+    fill_in(second, {"sure": 3, "remark": "in the second"})
+    second.page.click(".hand .go")
+    second.arrive(1)
+    expect(second.page.locator(".hand .saved")).to_contain_text("another answer for it is saved")
+    for seat in (first, second):
+        seat.page.context.close()
+    rows = read_events(folder)
+    [kept] = [row for row in rows if row["kind"] == "reading"]
+    drafts = [json.loads(row["answers"]) for row in rows if row["kind"] == "draft"]
+    assert json.loads(kept["answers"])["sure"] == 1 and {"sure": 3, "remark": "in the second"} in drafts
+
+
 def test_an_earlier_answer_is_changed_and_the_first_is_kept(site, sit):
     _, study, folder = site
     seat = sit(study.readers["R1"])
