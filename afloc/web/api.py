@@ -10,15 +10,25 @@ from afloc.feedback.store import Store
 from afloc.images import Image, read_image
 from afloc.locate import PROTOCOLS, Model
 from afloc.web.answers import describe, explain, read_description
+from afloc.web.call_queue import CallQueue
 from afloc.web.feedback import save_feedback, show_saved
 from afloc.web.sets import Sets
 
 
 class Page(gr.Blocks):
-    """Blocks whose endpoints get what a client sent, as it was sent.
+    """Blocks whose endpoints get what a client sent, as it was sent, and whose queue has bounds.
 
     Gradio would fetch whatever address stands in it, and print it where something is missing.
     """
+
+    @property
+    def calls(self) -> CallQueue:
+        return self._queue
+
+    def queue(self, *arguments, **settings):
+        super().queue(*arguments, **settings)
+        self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)
+        return self
 
     async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
         if len(inputs) != len(block_fn.inputs):

@@ -35,6 +35,8 @@ ROUTES = (
 )
 OWN = ("/afloc/images", "/afloc/runs", "/afloc/sets", "/afloc/study", "/afloc/export", "/afloc/plotly.js")
 BELOW = (*STATIC, "/gradio_api/call/", "/gradio_api/heartbeat/", *OWN)
+CALLS = ("/gradio_api/call/", "/gradio_api/queue/join")  # of named endpoints
+MOST_OF_A_CALL_MB = 1  # which names the file it sent before; an answer's drawn regions are half of it
 MOST_ELSEWHERE_MB = 32  # of a body that is no image file: a question, a dropped ground truth
 BURST = 10  # seconds' worth of requests that may come at once
 BODIES_AT_ONCE = 8  # of the largest size, that may be on their way in
@@ -101,7 +103,8 @@ class Door:
                 await send_on(message)
 
         client.set(name_client(scope["client"][0] if scope.get("client") else ""))
-        limit_mb = self._upload_mb if route in FILES else min(self._upload_mb, MOST_ELSEWHERE_MB)
+        elsewhere_mb = MOST_OF_A_CALL_MB if route in CALLS else MOST_ELSEWHERE_MB
+        limit_mb = self._upload_mb if route in FILES else min(self._upload_mb, elsewhere_mb)
         body = Body(receive, limit_mb, self._budget)
         try:
             answer = await self._refuse(Request(scope, body.receive), route, limit_mb)

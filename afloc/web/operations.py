@@ -8,25 +8,29 @@ from starlette.routing import Route
 
 from afloc.feedback.store import Store
 from afloc.locate import Model
+from afloc.web.call_queue import CallQueue
 from afloc.web.door import FIGURES, HEALTH
 from afloc.web.metrics import METRICS
 
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-def operations_routes(model: Model, store: Store, token: str | None) -> list[Route]:
-    """GET /health: 200, or 503 where nothing can be saved, for anybody. GET /metrics: with the token."""
+def operations_routes(model: Model, store: Store, calls: CallQueue, token: str | None) -> list[Route]:
+    """GET /health, for anybody: 200, or 503 where nothing can be saved or no call is answered.
+    GET /metrics: with the token."""
 
     def health(_: Request) -> Response:
         problem = store.check()
+        failing = problem is not None or not calls.working
         said = {
-            "status": "failing" if problem else "ok",
+            "status": "failing" if failing else "ok",
             "model": f"{model.name} {model.config.version}",
             "fingerprint": model.fingerprint,
             "device": str(model.device),
             "store": problem or "writable",
+            "calls": "answered" if calls.working else "not answered",
         }
-        return JSONResponse(said, 503 if problem else 200, {"Cache-Control": "no-store"})
+        return JSONResponse(said, 503 if failing else 200, {"Cache-Control": "no-store"})
 
     def metrics(request: Request) -> Response:
         if not _may_see(request, token):
@@ -38,6 +42,12 @@ def operations_routes(model: Model, store: Store, token: str | None) -> list[Rou
             ("text_cache_hits_total", "counter", "Descriptions already encoded.", model.texts.hits),
             ("text_cache_misses_total", "counter", "Descriptions encoded.", model.texts.misses),
             ("saved_rows", "gauge", "Rows of feedback on the disk.", store.last_seq),
+            (
+                "calls_under_way",
+                "gauge",
+                "Calls of named endpoints not answered yet.",
+                calls.under_way,
+            ),
             ("store_failing", "gauge", "1 where the last attempt to save failed.", int(failing)),
         ]
         return PlainTextResponse(METRICS.text(figures), headers={"Cache-Control": "no-store"})

@@ -19,6 +19,7 @@ from afloc.feedback.study import read_studies
 from afloc.locate import Model, load_model
 from afloc.settings import Settings
 from afloc.web.api import Page, add_endpoints
+from afloc.web.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.door import FIGURES, HEALTH, Door
 from afloc.web.ground_truth import ground_truth_tab
 from afloc.web.held_folders import HeldFolder, hold, private_folder, remove_left
@@ -37,7 +38,6 @@ from afloc.web.viewer import read_asset
 
 UPLOADS, SENT = "afloc-uploads", "sent-"  # the folder of upload folders, and how their names begin
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
-SESSIONS = 64  # that gradio remembers; it forgets none by itself, and there is nothing in them of ours
 LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
 
 
@@ -46,14 +46,14 @@ class Site:
     """`app`: the ASGI app, door included. `page`: the gradio page inside it."""
 
     app: Door
-    page: gr.Blocks
+    page: Page
 
     def end_streams(self) -> None:
         """Let the open pages' connections end, which otherwise last as long as the pages."""
         self.page.app.stop_event.set()
 
 
-def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads: Path) -> gr.Blocks:
+def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads: Path) -> Page:
     with Page(
         title="AFLoc", analytics_enabled=False, fill_width=True, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS)
     ) as page:
@@ -107,12 +107,11 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(desk),
             *results_routes(desk),
-            *operations_routes(model, feedback, settings.metrics_token),
+            *operations_routes(model, feedback, page.calls, settings.metrics_token),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
         lifespan=_keep_until_the_end(feedback, settings, uploads, forget_unused),
     )
-    page.state_session_capacity = SESSIONS
     theme_script = read_asset("theme.js")
     gr.mount_gradio_app(
         app,
@@ -120,7 +119,13 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         path="/",
         root_path=os.environ.get("GRADIO_ROOT_PATH"),
         show_error=False,
-        app_kwargs={"middleware": [Middleware(NameScripts, framed=framed, others=[theme_script.encode()])]},
+        app_kwargs={
+            "middleware": [
+                Middleware(NameScripts, framed=framed, others=[theme_script.encode()]),
+                Middleware(KnownCalls, calls=page.calls),
+            ],
+            "exception_handlers": {CallRefusedError: say_refused},
+        },
         max_file_size=settings.max_upload_mb << 20,
         css=read_asset("page.css"),
         head=f"<script>{theme_script}</script>",
@@ -132,6 +137,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         pwa=False,
     )
     page.app = app.routes[-1].app
+    page.app.state_holder = SharedState(page)
     page.app.uploaded_file_dir = str(uploads.path)
     sign_in = SignIn(settings.password, framed) if settings.password else None
     inside = SignedIn(app, (HEALTH, FIGURES), framed) if by_hub else app
