@@ -253,9 +253,11 @@ def test_a_long_flood_leaves_no_memory_behind(model_folder, tmp_path, long, kind
                     seen[(await client.ask(f"finding {each}", kind)).status_code] += 1
                     if each % 50 == 0:
                         health[await client.healthy()] += 1
+                        await client.start()  # what was sent is kept for about two minutes
 
             await asyncio.gather(*(flood() for _ in range(16)))
             most = memory_of(process) - before
+            await client.start()
             while (asked := await client.ask("afterwards")).status_code == 429:
                 await asyncio.sleep(0.1)
             assert answer_of(await client.fetch(asked))["text"] == "afterwards"
