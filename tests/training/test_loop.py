@@ -134,4 +134,4 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
     with torch.inference_mode():
         image = encoder(next(stage.inputs(np.array([0]))))
         heatmap = native_map(image, text, calibration)
-    assert np.isfinite(heatmap).all() and np.ptp(heatmap) < 1e-3
+    assert heatmap.max() < 0.01
