@@ -17,6 +17,10 @@ __version__ = "0.1.0"
 # milliseconds, and so take cores from ONNX Runtime, which encodes, and from whoever shares the machine.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# No library tells its maker that it is used. Each reads its variable when it is imported, here and in what is
+# started from here: ONNX Runtime would leave a lasting id below the home folder and call a server.
+os.environ.update(ORT_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_TELEMETRY="1", RAY_USAGE_STATS_ENABLED="0")
+
 _HOMES = {
     "load_model": "afloc.locate",
     "Model": "afloc.locate",

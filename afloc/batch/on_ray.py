@@ -6,7 +6,6 @@ must be the same on every machine, and this package installed there.
 """
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +47,6 @@ def run_on_ray(
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers is {workers}; it takes a number from 1.")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     try:
         import ray
     except ImportError:

@@ -22,6 +22,7 @@ TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing game
 BLIND_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#7a6c5d")
 GRAYS = ("#6b6b6b", "#9a9a9a", "#c4c4c4")
+PATIENCE = 300  # seconds for Chromium to draw a figure, on a machine that is busy
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,31 @@ def write_figures(arms: list[Arm], folder: Path) -> None:
     page = f'<!doctype html><meta charset="utf-8"><title>Evaluation</title>{"".join(parts)}\n'
     (folder / "figures.html").write_text(page, encoding="utf-8")
     try:
-        pio.write_images(list(drawn.values()), [folder / f"figure_{name}.svg" for name in drawn])
+        _write_svg({folder / f"figure_{name}.svg": figure for name, figure in drawn.items()})
     except (RuntimeError, OSError) as error:  # no Chromium, or one that does not start
         print(f"figures.html is written; an SVG needs Chromium ({type(error).__name__}).", file=sys.stderr)
+
+
+def _write_svg(figures: dict[Path, go.Figure]) -> None:
+    """Draw the figures in a Chromium that asks the network for nothing, MathJax included, and leaves nothing
+    in the home folder. RuntimeError or OSError where there is none, or it does not work."""
+    import kaleido
+    from choreographer.browsers import Chromium
+
+    class SilentChromium(Chromium):
+        def get_cli(self):
+            no_network = "--host-resolver-rules=MAP * ~NOTFOUND", "--no-proxy-server"
+            return [*super().get_cli(), *no_network, "--disable-background-networking"]
+
+        def get_env(self):
+            if self.is_isolated():  # a snap has a home of its own
+                return super().get_env()
+            folders = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+            return super().get_env() | dict.fromkeys(folders, str(self.tmp_dir.path))
+
+    drawn = [{"fig": figure, "path": path} for path, figure in figures.items()]
+    options = {"mathjax": False, "browser_cls": SilentChromium, "timeout": PATIENCE}
+    kaleido.write_fig_from_object_sync(drawn, kopts=options, cancel_on_error=True)
 
 
 def plot_means(arms: list[Arm]) -> go.Figure:

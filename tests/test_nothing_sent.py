@@ -1,0 +1,35 @@
+"""Nobody is told that AFLoc is used: no name is looked up, and nothing is left but what the README names."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_page_and_commands_ask_nobody_and_leave_nothing(tmp_path):
+    """Also where `CI` is not set, which alone keeps some libraries quiet."""
+    alone = ["unshare", "--net", "--mount"]
+    if sys.platform != "linux" or os.getuid() or subprocess.run([*alone, "true"]).returncode:
+        pytest.skip("only root on Linux can give a program a network of its own")
+    command = [*alone, sys.executable, "-m", "tests.cut_off", tmp_path]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["failed"] == {}
+    assert found["asked"] == []
+    assert [path for path in found["left"] if not path.startswith(".cache/afloc/")] == []
+    assert (tmp_path / "evaluated" / "figure_means.svg").is_file()
+
+
+def test_a_setting_of_the_user_turns_no_telemetry_on():
+    asked = "import os, afloc; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    command = [sys.executable, "-c", asked]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"ORT_DISABLE_TELEMETRY": "0"}, capture_output=True
+    )
+    assert ended.stdout == b"1\n"
