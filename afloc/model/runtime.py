@@ -1,10 +1,13 @@
 """The encoders as they run on a CPU: through ONNX Runtime, which needs about half of PyTorch's time there.
 
 Each encoder is exported when it is first wanted, into a folder that the model's fingerprint names, and read
-from there ever after. Where it cannot be exported or read, PyTorch runs it: the answers are the same to
-within rounding.
+from there ever after. Beside it lies its SHA-256, for ONNX Runtime loads a damaged file too, and answers
+wrongly: an export that does not match is made anew. Where it cannot be exported or read, PyTorch runs it: the
+answers are the same to within rounding.
 """
 
+import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +28,8 @@ from afloc.settings import read_setting
 _KEPT = 4  # models whose exported encoders stay on disk
 _OPSET = 17  # the first with layer normalisation
 _TEXT = "text"
+
+log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -74,11 +79,14 @@ class OnnxEncoders:
     def _open(self, part: str):
         path = self._folder / f"{part}.onnx"
         try:
-            with suppress(Exception):  # not there yet, or damaged
-                session = _start_session(path)
-                with suppress(OSError):
-                    os.utime(self._folder)
-                return session
+            if _is_sound(path):
+                with suppress(Exception):  # of another ONNX Runtime
+                    session = _start_session(path)
+                    with suppress(OSError):
+                        os.utime(self._folder)
+                    return session
+            elif path.exists():
+                log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
             export = _export_text if part == _TEXT else _export_images
             encoder = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -87,16 +95,40 @@ class OnnxEncoders:
                 with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
                     warnings.simplefilter("ignore")
                     export(encoder, written)
+                checksum = Path(writing) / "checksum"
+                checksum.write_text(_checksum(written, path), encoding="utf-8")
                 written.replace(path)
+                checksum.replace(_checksum_file(path))
             _forget_old(self._folder)
             return _start_session(path)
         except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all
             return None
 
 
+def _is_sound(path: Path) -> bool:
+    """Whether an export is there and what was written for this model and part."""
+    try:
+        return _checksum_file(path).read_text(encoding="utf-8") == _checksum(path, path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _checksum(content: Path, path: Path) -> str:
+    """The SHA-256 of `content` and the place it is for, so that no export passes for that of another model: a
+    line that `sha256sum --check` reads in the cache folder."""
+    with open(content, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{digest}  {path.parent.name}/{path.name}\n"
+
+
 def _start_session(path: Path):
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # where it was imported before this package
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
