@@ -3,7 +3,10 @@
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -257,3 +260,27 @@ def test_folder_with_a_tensor_missing_or_misshapen(tmp_path, small_folder):
     del tensors[name]
     save_file(tensors, path)
     assert f"lacks the tensor {name}" in refusal(tmp_path / "model")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_becomes_of_the_file_later_changes_no_weight(tmp_path, small_folder, half):
+    """In a process of its own: one that has a file mapped ends where the file is cut."""
+    script = """
+import os, sys
+from pathlib import Path
+from afloc.model.checkpoint import load_checkpoint
+weights = Path(sys.argv[1]) / "model.safetensors"
+loaded = load_checkpoint(sys.argv[1])
+before = loaded.fingerprint()
+with open(weights, "r+b") as file:
+    file.seek(100_000)
+    file.write(bytes(200_000))
+assert loaded.fingerprint() == before
+os.truncate(weights, 1000)
+assert loaded.fingerprint() == before
+"""
+    loaded = load_checkpoint(small_folder)
+    write_folder(tmp_path, loaded.network, loaded.tokenizer, "", half=half)
+    command = [sys.executable, "-c", script, tmp_path]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

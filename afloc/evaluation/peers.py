@@ -166,7 +166,8 @@ class DualEncoder(Peer):
         self.name, self.kind, self.device = name, kind, device
         try:
             config = AutoConfig.from_pretrained(folder)
-            network = AutoModel.from_pretrained(folder, config=config, use_safetensors=True)
+            own_memory = {"use_safetensors": True, "disable_mmap": True}  # as `read_safetensors` does
+            network = AutoModel.from_pretrained(folder, config=config, **own_memory)
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
         except Exception as error:  # whatever a foreign folder makes transformers raise
             reason = str(error).strip().split("\n")[0][:200] or type(error).__name__

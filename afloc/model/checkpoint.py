@@ -112,7 +112,9 @@ def read_safetensors(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
         raise ModelError(f"The model folder {path.parent} has no {path.name}.")
     weights = {}
     try:
-        with safe_open(path, framework="pt") as stored:
+        # Read into memory of our own: a mapped file that is replaced later would change the answers, and one
+        # that is cut short would end the process.
+        with safe_open(path, framework="pt", backend="pread") as stored:
             names = set(stored.keys())
             for name, expected in network.state_dict().items():
                 if name not in names:
