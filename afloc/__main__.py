@@ -329,7 +329,7 @@ def write_result(
         Pillow.fromarray(overlay).save(folder / files["overlay"])
         entry = {
             "text": finding.text,
-            "score": finding.score if math.isfinite(finding.score) else None,
+            "score": finding.score,
             "probability": finding.probability,
             "present": finding.present,
             **files,

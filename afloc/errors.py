@@ -10,7 +10,7 @@ class ImageError(AFLocError):
 
 
 class ModelError(AFLocError):
-    """The model or checkpoint cannot be loaded as asked."""
+    """The model or checkpoint cannot be loaded as asked, or computes what is no number."""
 
 
 class DescriptionError(AFLocError):

@@ -5,6 +5,7 @@ view = model.encode(read_image("film.dcm"))
 finding = view.locate("small left pleural effusion")
 """
 
+import math
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -46,6 +47,10 @@ TENSOR_BYTES = 512  # what a tensor takes besides its numbers, which of a short 
 
 _TEXTS_AT_ONCE = 16
 _LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
+_NOT_FINITE = (
+    "The model computed something that is not a number, so there is no answer: "
+    "its files may be damaged, so fetch them or make them anew."
+)
 
 Features = TypeVar("Features", ImageFeatures, TextFeatures)
 
@@ -62,6 +67,8 @@ class Finding:
 
     Under protocol `paper`, `score` is the raw cosine, and `grid` and `heatmap` are the published map: (224,
     224) over the letterboxed square, -1 … 1, NaN in the margin; `letterbox` leads back to the image.
+
+    Every number but that margin is finite: ModelError where a model computes anything else.
     """
 
     text: str
@@ -74,6 +81,12 @@ class Finding:
     operating_point: float | None = None
     warning: str | None = None
     letterbox: Letterbox | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        inside = self.grid if self.letterbox is None else paper.inside(self.grid)
+        numbers = self.score, 0.0 if self.probability is None else self.probability
+        if not (np.isfinite(inside).all() and all(map(math.isfinite, numbers))):
+            raise ModelError(_NOT_FINITE)
 
     @cached_property
     def heatmap(self) -> np.ndarray:
@@ -367,14 +380,18 @@ class Model:
         return encoded
 
     def _on_cpu_if_need_be(self, encode: Callable[[], Features]) -> Features:
-        """What `encode` computes, in the memory of the CPU, where maps and scores are computed from it."""
+        """What `encode` computes, in the memory of the CPU, where maps and scores are computed from it;
+        ModelError where it is not finite."""
         try:
             features = encode()
         except torch.cuda.OutOfMemoryError:
             self.device, self.notice = torch.device("cpu"), _LEFT_GPU
             self.network.to(self.device)
             features = encode()
-        return replace(features, **{name: tensor.cpu() for name, tensor in vars(features).items()})
+        features = replace(features, **{name: tensor.cpu() for name, tensor in vars(features).items()})
+        if not all(tensor.isfinite().all() for tensor in vars(features).values()):
+            raise ModelError(_NOT_FINITE)
+        return features
 
 
 def load_model(

@@ -87,9 +87,13 @@ def similarity_map(deep: Tensor, report: Tensor) -> np.ndarray:
     smooth = torch.from_numpy(ndimage.gaussian_filter(similarity, SIGMA, mode="reflect"))
     large = functional.interpolate(smooth[None, None], (SIZE, SIZE), mode="bilinear", align_corners=False)
     heatmap = np.full((SIZE, SIZE), np.nan, np.float32)
-    inside = slice(MARGIN, -MARGIN)
-    heatmap[inside, inside] = large[0, 0, inside, inside].numpy()
+    inside(heatmap)[:] = inside(large[0, 0].numpy())
     return min_max(heatmap)
+
+
+def inside(heatmap: np.ndarray) -> np.ndarray:
+    """A published map without its margin: a view of its (196, 196) numbers."""
+    return heatmap[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def cosine(image: Tensor, report: Tensor) -> float:

@@ -1,10 +1,12 @@
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from afloc.__main__ import COMMANDS, main
 from tests.released import REFERENCE
@@ -128,3 +130,15 @@ def test_every_command_has_help(capsys, command):
 def test_import_and_help_do_not_wait_for_torch():
     code = "import afloc, afloc.__main__, sys; afloc.AFLocError; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_model_that_computes_no_number_writes_nothing(tmp_path, small_folder, capsys):
+    folder = shutil.copytree(small_folder, tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    next(each for name, each in weights.items() if "global_projection" in name).view(-1)[0] = np.nan
+    save_file(weights, folder / "model.safetensors")
+    (tmp_path / "table.csv").write_text(f"image\n{FILM}\n")
+    for command in (["locate", FILM, "effusion"], ["embed", tmp_path / "table.csv"]):
+        assert run(*command, "--modality", "chest_xray", "--model", folder, "--out", tmp_path / "out") == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("The model computed something")
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.suffix != ".json"] == [".part-0-of-1"]

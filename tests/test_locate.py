@@ -1,8 +1,13 @@
+import json
+import math
+import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from afloc import DescriptionError, ModelError, SettingsError, load_model
 from afloc.cache import ByteCache
@@ -199,3 +204,45 @@ def test_modality_is_recognised_and_may_be_given(small_model):
         assert recognise_modality(example.load()) == example.modality
     assert small_model.encode(film()).modality == "chest_xray"
     assert small_model.encode(film(), modality="fundus").modality == "fundus"
+
+
+@pytest.fixture(
+    params=["text_encoder.bert.encoder.layer.1.output.LayerNorm.bias", "deep", "shallow", "global"]
+)
+def broken_model(request, small_folder, tmp_path):
+    """The small model with one weight that is no number."""
+    folder = shutil.copytree(small_folder, tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    next(each for name, each in weights.items() if request.param in name).view(-1)[0] = math.nan
+    save_file(weights, folder / "model.safetensors")
+    return load_model(folder, "cpu")
+
+
+@pytest.mark.parametrize("protocol", ["native", "paper"])
+def test_what_is_no_number_is_an_error_and_no_answer(broken_model, protocol):
+    for ask in (lambda view: view.locate_all(["effusion", "left lung"]), lambda view: view.classify()):
+        with pytest.raises(ModelError, match=r"^The model computed [^\n]+\.$"):
+            ask(broken_model.encode(film(), "chest_xray", protocol))
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+@pytest.mark.parametrize("name", ["slope", "intercept"])
+def test_a_calibration_that_is_no_number_is_refused(small_folder, tmp_path, name, value):
+    folder = shutil.copytree(small_folder, tmp_path / "broken")
+    config = json.loads((folder / "config.json").read_text())
+    config["calibration"]["chest_xray"]["presence"]["other"][name] = float(value)
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="config.json"):
+        load_model(folder, "cpu")
+
+
+def test_only_the_margin_of_a_published_map_is_no_number(small_model):
+    views = (small_model.encode(film(), "chest_xray", protocol) for protocol in ("paper", "native"))
+    paper, native = (view.locate("left lung") for view in views)
+    assert np.isnan(paper.grid).sum() == 224**2 - 196**2 and np.isfinite(native.grid).all()
+    for finding in (paper, native):
+        hurt = finding.grid.copy()
+        hurt[hurt.shape[0] // 2, hurt.shape[1] // 2] = math.nan
+        for change in ({"grid": hurt}, {"score": math.nan}, {"score": -math.inf}, {"probability": math.nan}):
+            with pytest.raises(ModelError):
+                replace(finding, **change)

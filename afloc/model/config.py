@@ -3,6 +3,7 @@
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import NoReturn
 
 from afloc.errors import ModelError
 from afloc.findings import MODALITIES
@@ -120,7 +121,7 @@ class ModelConfig:
     def read(cls, path: Path) -> "ModelConfig":
         """Read config.json; ModelError where it is absent, broken or incomplete."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         except FileNotFoundError:
             raise ModelError(f"The model folder {path.parent} has no {path.name}.") from None
         except (ValueError, RecursionError, OSError) as error:
@@ -129,6 +130,10 @@ class ModelConfig:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON's")  # NaN, Infinity: Python would take them
 
 
 _NUMBER = (int, float)
