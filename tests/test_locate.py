@@ -207,7 +207,7 @@ def test_modality_is_recognised_and_may_be_given(small_model):
 
 
 @pytest.fixture(
-    params=["text_encoder.bert.encoder.layer.1.output.LayerNorm.bias", "deep", "shallow", "global"]
+    params=["1.output.LayerNorm.bias", "deep_projection", "shallow_projection", "global_projection"]
 )
 def broken_model(request, small_folder, tmp_path):
     """The small model with one weight that is no number."""
