@@ -2,7 +2,7 @@
 
 The one name server is here and notes every question. All start at once, with an empty home
 in FOLDER; the page is asked something and stays until the commands are done. Prints JSON: `asked`, the names;
-`left`, the files in the home folder; `failed`, what each that failed said.
+`left`, the files in the home folder; `failed`, what each that failed said; `figures`, what `evaluate` said.
 """
 
 import fcntl
@@ -105,7 +105,7 @@ def main(folder: Path) -> None:
     if not line:
         failed["page"] = page_said
     left = [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
-    print(json.dumps({"asked": asked, "left": left, "failed": failed}))
+    print(json.dumps({"asked": asked, "left": left, "failed": failed, "figures": said["evaluate"]}))
 
 
 if __name__ == "__main__":
