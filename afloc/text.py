@@ -10,6 +10,22 @@ import re
 import unicodedata
 from typing import Any
 
+
+def normalise_text(description: str) -> str:
+    """A description in composed characters (NFKC), without control and invisible ones, single spaces
+    between."""
+    text = unicodedata.normalize("NFKC", description)
+    text = "".join(_visible(character) for character in text)
+    return " ".join(text.split())
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cf":  # soft hyphens and joiners stand inside words
+        return ""
+    return " " if category[0] == "C" else character
+
+
 LONGEST_LABEL = 200  # characters of the name of a finding
 
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}  # of right-to-left text, by force

@@ -37,9 +37,9 @@ def released_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def small_folder(tmp_path_factory) -> Path:
     """A model folder with untrained weights and a presence calibration."""
-    from afloc.model.afloc import AFLoc
-    from afloc.model.checkpoint import write_folder
     from afloc.model.config import ModelConfig
+    from afloc.model.files.checkpoint import write_folder
+    from afloc.model.network import AFLoc
     from afloc.model.tokenizer import WordPieceTokenizer
 
     bert = json.loads((REFERENCE / "bert" / "config.json").read_text())

@@ -9,10 +9,11 @@ from functools import partial
 import spaces
 import torch
 
-from afloc import load_model, locate
-from afloc.examples import EXAMPLES
-from afloc.feedback.events import Event
-from afloc.feedback.store import Store
+from afloc import load_model
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.store import Store
+from afloc.imaging.examples import EXAMPLES
+from afloc.inference import model as locate
 
 forks = []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from afloc.errors import ModelError
-from afloc.model.hub import check_hashes, download
+from afloc.model.files.hub import check_hashes, download
 
 ROOT = Path(__file__).parent.parent
 PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^\s;\\]+)", re.M)

@@ -13,11 +13,11 @@ import plotly.io as pio
 import pytest
 
 from afloc.errors import DataError
-from afloc.feedback.events import Event
+from afloc.feedback.analysis.data_frames import overview
+from afloc.feedback.analysis.figures import overview_figure
 from afloc.feedback.export import export, import_rows
-from afloc.feedback.figures import overview_figure
-from afloc.feedback.frames import overview
-from afloc.feedback.store import Store
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.store import Store
 from afloc.text import clean_text, figure_label, file_name, one_line, safe_cell, unsafe_cell
 
 PAYLOADS = [
@@ -149,7 +149,7 @@ def test_a_study_in_an_export_cannot_name_a_file_elsewhere(tmp_path, filled_defi
 
 @pytest.fixture
 def filled_definition():
-    from afloc.feedback.study import FOLDER, read_study
+    from afloc.feedback.studies.study import FOLDER, read_study
 
     study = read_study(FOLDER / "demo.toml")
     return {"version": study.version, **study.definition()}
@@ -188,7 +188,7 @@ def test_the_command_line_names_a_file_on_one_plain_line(tmp_path):
 
 
 def test_a_label_passes_the_door(tmp_path):
-    from afloc.evaluation.rows import check_label
+    from afloc.evaluation.datasets.rows import check_label
 
     assert check_label("Pleural\u202e effusion\0", "here") == "Pleural effusion "
     for label in ("x" * 201, "...", 7, "\ud800"):

@@ -15,7 +15,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from afloc.errors import DataError, ImageError, SettingsError
-from afloc.images import Image, read_image
+from afloc.imaging.image import Image, read_image
 
 
 class Work(Protocol):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afloc.heatmap import min_max
-from afloc.metrics import PAPER_THRESHOLDS, Curve, cnr, curve, pointing
+from afloc.evaluation.metrics import PAPER_THRESHOLDS, Curve, cnr, curve, pointing
+from afloc.imaging.heatmap import min_max
 
 FIXED_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Thresholds on the fixed scale, 0 … 1, from which the honest protocol chooses."""
@@ -44,3 +44,9 @@ def measure(heatmap: np.ndarray, mask: np.ndarray) -> Agreement:
 def fixed_curve(heatmap: np.ndarray, mask: np.ndarray) -> Curve:
     """Agreement at FIXED_THRESHOLDS of a map on the fixed scale; where nothing exceeds one, IoU is 0."""
     return curve(heatmap, mask, FIXED_THRESHOLDS)
+
+
+def without_nan(record: dict) -> dict:
+    return {
+        key: None if isinstance(value, float) and value != value else value for key, value in record.items()
+    }

@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from afloc.errors import DataError, ImageError
-from afloc.evaluation.ground_truth import FRAME, Truth, mask_to_frame, to_frame, truth_mask
-from afloc.evaluation.measure import METRICS, fixed_curve, measure
+from afloc.evaluation.datasets.ground_truth import Truth
+from afloc.evaluation.datasets.rows import Row
+from afloc.evaluation.map_frames import FRAME, mask_to_frame, to_frame, truth_mask
+from afloc.evaluation.measure import METRICS, fixed_curve, measure, without_nan
+from afloc.evaluation.metrics import curve
 from afloc.evaluation.plan import Asked, Plan
-from afloc.evaluation.rows import Row
-from afloc.images import Image
-from afloc.locate import Finding
-from afloc.metrics import curve
+from afloc.imaging.image import Image
+from afloc.inference.finding import Finding
 
 PAINTED_FROM = 0.5  # on the fixed scale: what counts as marked on an image without the finding
 
@@ -170,12 +171,6 @@ def write_part(path: Path, records: dict[str, list[dict]], maps: np.ndarray) -> 
         shutil.rmtree(temporary)
         if not path.is_dir():
             raise
-
-
-def without_nan(record: dict) -> dict:
-    return {
-        key: None if isinstance(value, float) and value != value else value for key, value in record.items()
-    }
 
 
 class Frames:

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from afloc.evaluation.ground_truth import Truth
-from afloc.evaluation.rows import Dataset, Row
-from afloc.findings import find_by_label, load_findings, sentence_for_label
+from afloc.evaluation.datasets.ground_truth import Truth
+from afloc.evaluation.datasets.rows import Dataset, Row
+from afloc.language.findings import find_by_label, load_findings, sentence_for_label
 
 STYLES = ("simple", "precise")
 COMMON_FINDINGS = 10  # asked of images without a finding

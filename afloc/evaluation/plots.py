@@ -13,7 +13,7 @@ import plotly.io as pio
 import pyarrow as pa
 from plotly.subplots import make_subplots
 
-from afloc.evaluation.blind import BLIND
+from afloc.evaluation.baselines import BLIND
 from afloc.evaluation.measure import METRICS
 from afloc.evaluation.tables import is_pathology
 from afloc.text import figure_label

@@ -18,14 +18,15 @@ import pyarrow.parquet as pq
 
 from afloc.batch.work import Engine, check_shard, claim, run_here, write_text
 from afloc.errors import ImageError
-from afloc.evaluation.blind import BLIND, center_prior, means_of_others
-from afloc.evaluation.ground_truth import from_frame, mask_to_frame, picture_size, truth_mask
-from afloc.evaluation.measure import METRICS, measure
-from afloc.evaluation.parts import TABLES, Frames, measure_part, without_nan, write_part
+from afloc.evaluation.baselines import BLIND, center_prior, means_of_others
+from afloc.evaluation.datasets.ground_truth import picture_size
+from afloc.evaluation.datasets.rows import Dataset, meaning
+from afloc.evaluation.map_frames import from_frame, mask_to_frame, truth_mask
+from afloc.evaluation.measure import METRICS, measure, without_nan
+from afloc.evaluation.parts import TABLES, Frames, measure_part, write_part
 from afloc.evaluation.plan import Plan
-from afloc.evaluation.rows import Dataset, meaning
 from afloc.evaluation.tables import summarise
-from afloc.images import Image
+from afloc.imaging.image import Image
 
 _WRITTEN = ("parts", "cases.parquet", "summary.json")
 

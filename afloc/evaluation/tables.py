@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
-from afloc.evaluation.blind import BLIND
+from afloc.evaluation.baselines import BLIND
 from afloc.evaluation.bootstrap import bootstrap
 from afloc.evaluation.measure import FIXED_THRESHOLDS, METRICS
-from afloc.findings import find_by_label
-from afloc.metrics import auroc, sensitivity, specificity
+from afloc.evaluation.metrics import auroc, sensitivity, specificity
+from afloc.language.findings import find_by_label
 
 _NOT_PATHOLOGY = ("device",)  # families of what is seen but is no disease; structures are marked `normal`
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from afloc.errors import AFLocError, DataError
-from afloc.feedback.events import NAMES
 from afloc.feedback.export import export, import_rows
-from afloc.feedback.store import Store
+from afloc.feedback.store.events import NAMES
+from afloc.feedback.store.store import Store
 
 COPY_NAME = "feedback.parquet"
 COPY_FILES = ("feedback.*",)

@@ -12,13 +12,13 @@ import duckdb
 import shapely
 
 from afloc.errors import DataError, StoreError
-from afloc.feedback.agreement import shape
-from afloc.feedback.events import COLUMNS, JSON_NAMES, NAMES, event_from_row, sound_regions
-from afloc.feedback.frames import double_readings, kept_studies, kept_study, study_frame
-from afloc.feedback.reference import references
-from afloc.feedback.store import Store
-from afloc.feedback.study import study_from_definition, version_of
-from afloc.feedback.versions import read_versions, select_versions
+from afloc.feedback.analysis.data_frames import double_readings, kept_studies, kept_study, study_frame
+from afloc.feedback.store.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
+from afloc.feedback.store.regions import shape, sound_regions
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies.reference_standard import references
+from afloc.feedback.studies.study import study_from_definition, version_of
+from afloc.feedback.studies.versions import read_versions, select_versions
 from afloc.text import file_name, safe_cell, unsafe_cell
 
 FORMATS = ("csv", "parquet", "coco", "imrmc")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from afloc.errors import ModelError
-from afloc.findings import MODALITIES
+from afloc.language.findings import MODALITIES
 
 BACKBONES = ("resnet50", "efficientnet_lite0")
 NORMALISATIONS = ("half", "lite")
@@ -42,7 +42,7 @@ class ModelConfig:
     config; text embeddings sum its `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1`
     sharpens the attention over regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses.
     `released` marks weights of the authors' released code: protocol `paper` then prepares images and texts as
-    that code does. `calibration`, by modality, is read by `afloc.native`.
+    that code does. `calibration`, by modality, is read by `afloc.inference.native_protocol`.
     """
 
     name: str

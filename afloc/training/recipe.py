@@ -7,10 +7,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from afloc.errors import SettingsError
-from afloc.findings import MODALITIES
+from afloc.inference.native_protocol import SMOOTHING, WORDS
+from afloc.language.findings import MODALITIES
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
-from afloc.native import SMOOTHING, WORDS
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
 LOCAL = 0.5  # the share of what is found somewhere in the score; the rest is how well the whole image fits

@@ -19,23 +19,23 @@ import torch
 from safetensors.torch import load_file
 
 from afloc.errors import SettingsError
-from afloc.model.afloc import AFLoc
-from afloc.model.checkpoint import write_folder
 from afloc.model.config import ModelConfig
 from afloc.model.efficientnet import load_imagenet_weights
-from afloc.model.hub import download
+from afloc.model.files.checkpoint import write_folder
+from afloc.model.files.hub import download
+from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.calibration import calibrate
+from afloc.training.data.mimic import read_mimic
+from afloc.training.data.pairs import Pair, check_enough, read_pairs
 from afloc.training.distributed import is_first, start
-from afloc.training.images import ImageStage
-from afloc.training.joint import JointStage
-from afloc.training.language import LanguageStage
-from afloc.training.loop import run_stage
-from afloc.training.mimic import read_mimic
-from afloc.training.pairs import Pair, check_enough, read_pairs
+from afloc.training.fit.calibration import calibrate
+from afloc.training.fit.report_level import fit_report_level
 from afloc.training.recipe import Recipe, model_config, starting_files
-from afloc.training.report_level import fit_report_level
-from afloc.training.texts import TextBank
+from afloc.training.stages.images import ImageStage
+from afloc.training.stages.joint import JointStage
+from afloc.training.stages.language import LanguageStage
+from afloc.training.stages.loop import run_stage
+from afloc.training.stages.text_bank import TextBank
 
 TEXT_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors", "pytorch_model.bin")
 

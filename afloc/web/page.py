@@ -14,27 +14,30 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from afloc.feedback.backup import Backup
-from afloc.feedback.store import Store
-from afloc.feedback.study import read_studies
-from afloc.locate import Model, load_model
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies.study import read_studies
+from afloc.inference.model import Model, load_model
+from afloc.resources import read_asset
 from afloc.settings import Settings
-from afloc.web.api import Page, add_endpoints
-from afloc.web.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
-from afloc.web.door import FIGURES, HEALTH, Door
-from afloc.web.ground_truth import ground_truth_tab
-from afloc.web.held_folders import HeldFolder, hold, private_folder, remove_left
-from afloc.web.oauth import SignedIn, check_place
-from afloc.web.operations import operations_routes
-from afloc.web.policy import NameScripts
-from afloc.web.probe import probe_tab
-from afloc.web.results import results_routes, results_tab
-from afloc.web.set_uploads import SetUploads, set_routes
-from afloc.web.sets import Sets, run_routes
-from afloc.web.signin import SignIn
-from afloc.web.store import ImageStore
-from afloc.web.study import Desk, study_routes, study_tab
-from afloc.web.uploads import image_routes
-from afloc.web.viewer import read_asset
+from afloc.web.paths import FIGURES, HEALTH
+from afloc.web.routes.client_endpoints import Page, add_endpoints
+from afloc.web.routes.health import operations_routes
+from afloc.web.routes.images import image_routes
+from afloc.web.routes.sets import run_routes, set_routes
+from afloc.web.security.gate import Door
+from afloc.web.security.headers import NameScripts
+from afloc.web.security.oauth import SignedIn, check_place
+from afloc.web.security.password_sign_in import SignIn
+from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
+from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.desk import Desk
+from afloc.web.state.locked_folders import HeldFolder, hold, private_folder, remove_left
+from afloc.web.state.open_images import ImageStore
+from afloc.web.state.set_uploads import SetUploads
+from afloc.web.tabs.ground_truth import ground_truth_tab
+from afloc.web.tabs.probe import probe_tab
+from afloc.web.tabs.results import results_routes, results_tab
+from afloc.web.tabs.study import study_routes, study_tab
 
 UPLOADS, SENT = "afloc-uploads", "sent-"  # the folder of upload folders, and how their names begin
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder

@@ -13,9 +13,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from afloc.errors import SettingsError
 from afloc.settings import Settings
-from afloc.web.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
 from afloc.web.logs import set_up_log
 from afloc.web.page import Site, build_site
+from afloc.web.security.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
 
 FIRST_PORT, PORTS = 7860, 100
 BACKLOG = 2048  # connections that the system keeps until they are accepted

@@ -11,8 +11,8 @@ import pytest
 from afloc import load_model
 from afloc.batch.on_ray import run_on_ray
 from afloc.errors import DataError
-from afloc.evaluation.command import open_measuring
-from afloc.evaluation.datasets import read_dataset
+from afloc.evaluation.comparison import open_measuring
+from afloc.evaluation.datasets.dataset import read_dataset
 from afloc.evaluation.plan import Plan
 from afloc.evaluation.run import Measuring, evaluate
 from tests.evaluation.sets import write_set

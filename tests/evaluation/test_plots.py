@@ -1,12 +1,12 @@
 import pyarrow.parquet as pq
 import pytest
 
-from afloc.evaluation.datasets import read_dataset
+from afloc.evaluation.datasets.dataset import read_dataset
 from afloc.evaluation.plan import STYLES, Plan
 from afloc.evaluation.plots import Arm, plot_descriptions, plot_findings, plot_means, plot_readers
 from afloc.evaluation.run import evaluate
+from tests.evaluation.datasets.test_public_sets import chexlocalize
 from tests.evaluation.sets import write_set
-from tests.evaluation.test_public_sets import chexlocalize
 
 
 def arms(dataset, model, folder):

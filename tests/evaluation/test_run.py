@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from afloc import read_image
-from afloc.__main__ import main
 from afloc.batch import work
+from afloc.cli.main import main
 from afloc.errors import DataError
-from afloc.evaluation.datasets import read_dataset
+from afloc.evaluation.datasets.dataset import read_dataset
+from afloc.evaluation.metrics import cnr, dice, iou, pointing
 from afloc.evaluation.plan import Plan
 from afloc.evaluation.run import evaluate, mean_truths
-from afloc.heatmap import enlarge, min_max
-from afloc.metrics import cnr, dice, iou, pointing
+from afloc.imaging.heatmap import enlarge, min_max
 from tests.evaluation.sets import write_set
 
 

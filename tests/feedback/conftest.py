@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from afloc.feedback import readings
-from afloc.feedback.events import Event
-from afloc.feedback.store import Store
-from afloc.feedback.study import FOLDER, Case, read_study
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies import readings
+from afloc.feedback.studies.study import FOLDER, Case, read_study
 from tests.feedback.postgres import running_postgres
 
 HOSTILE = [

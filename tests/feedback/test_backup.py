@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from afloc.feedback.backup import COPY_NAME, Backup, Folder
-from afloc.feedback.events import Event
-from afloc.feedback.store import Store
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.store import Store
 from tests.hub import running_hub
 
 ROOT = Path(__file__).parents[2]
@@ -170,8 +170,8 @@ TWO_PAGES = """
     import sys
     from pathlib import Path
     from afloc.feedback.backup import Backup
-    from afloc.feedback.events import Event
-    from afloc.feedback.store import Store
+    from afloc.feedback.store.events import Event
+    from afloc.feedback.store.store import Store
 
     with Store(Path(sys.argv[1]) / "a") as one, Store(Path(sys.argv[1]) / "b") as two:
         first, second = (Backup(store, "hf:owner/feedback", 60) for store in (one, two))

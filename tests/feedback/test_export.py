@@ -11,14 +11,15 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from afloc.errors import DataError
-from afloc.feedback import frames, readings
+from afloc.feedback.analysis import data_frames as frames
+from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
-from afloc.feedback.events import NAMES, Event
 from afloc.feedback.export import export, import_rows
-from afloc.feedback.reference import import_reference, references
-from afloc.feedback.results import analyse
-from afloc.feedback.store import FILE_NAME, Store
-from afloc.feedback.study import load_image, read_study
+from afloc.feedback.store.events import NAMES, Event
+from afloc.feedback.store.store import FILE_NAME, Store
+from afloc.feedback.studies import readings
+from afloc.feedback.studies.reference_standard import import_reference, references
+from afloc.feedback.studies.study import load_image, read_study
 from afloc.text import safe_cell, unsafe_cell
 from tests.feedback.conftest import HOSTILE
 

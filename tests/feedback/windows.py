@@ -8,9 +8,9 @@ import dataclasses
 import sys
 
 from afloc.errors import AFLocError
-from afloc.feedback.readings import save_reading
-from afloc.feedback.store import Store
-from afloc.feedback.study import FOLDER, read_study
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies.readings import save_reading
+from afloc.feedback.studies.study import FOLDER, read_study
 
 STUDY = dataclasses.replace(read_study(FOLDER / "demo.toml"), back=False, edit=False, consent="")
 

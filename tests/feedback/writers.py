@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 
-from afloc.feedback.events import Event
-from afloc.feedback.store import Store
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.store import Store
 
 
 def save_answers(store: Store, reader: str) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from afloc import load_model, read_image
-from afloc.evaluation.datasets import read_dataset
-from afloc.findings import FindingEntry, find_by_label
-from afloc.locate import Model
+from afloc.evaluation.datasets.dataset import read_dataset
+from afloc.inference.model import Model
+from afloc.language.findings import FindingEntry, find_by_label
 
 
 def descriptions(finding: FindingEntry) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from torch.nn import functional
 
 from afloc import load_model
-from afloc.locate import Model
+from afloc.inference.model import Model
 from afloc.model.similarity import LEVELS, text_vectors
 
 TRIPLETS = Path(__file__).parent / "triplets.csv"

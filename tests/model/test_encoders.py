@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from afloc.model.checkpoint import load_checkpoint
 from afloc.model.efficientnet import InvertedResidual
+from afloc.model.files.checkpoint import load_checkpoint
 from afloc.model.image_encoder import build_backbone, normalise
 
 

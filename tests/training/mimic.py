@@ -9,7 +9,7 @@ from pathlib import Path
 import PIL.Image
 from transformers import BertConfig, BertModel
 
-from afloc.phantom import draw_chest_film
+from afloc.imaging.chest_phantom import draw_chest_film
 from tests.released import REFERENCE
 
 REPORT = """                                 FINAL REPORT

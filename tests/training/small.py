@@ -8,18 +8,18 @@ import numpy as np
 import PIL.Image
 import torch
 
+from afloc.imaging.chest_phantom import draw_chest_film
 from afloc.model.config import ModelConfig
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.phantom import draw_chest_film
+from afloc.training.data.pairs import read_pairs
 from afloc.training.distributed import start
-from afloc.training.images import ImageStage
-from afloc.training.language import LanguageStage
-from afloc.training.loop import run_stage
-from afloc.training.pairs import read_pairs
 from afloc.training.recipe import ImageRecipe, LanguageRecipe
-from afloc.training.texts import TextBank
+from afloc.training.stages.images import ImageStage
+from afloc.training.stages.language import LanguageStage
+from afloc.training.stages.loop import run_stage
+from afloc.training.stages.text_bank import TextBank
 from tests.released import REFERENCE
 
 CONFIG = ModelConfig(

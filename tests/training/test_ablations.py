@@ -8,11 +8,12 @@ import torch
 from afloc.errors import SettingsError
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors
-from afloc.training.language import DescriptionSampler
-from afloc.training.objective import SigmoidObjective
-from afloc.training.pairs import Sampler, read_pairs
-from afloc.training.places import collect
+from afloc.training.data.pairs import read_pairs
+from afloc.training.data.sampler import Sampler
+from afloc.training.pictures.location_priors import collect
 from afloc.training.recipe import read_recipe
+from afloc.training.stages.language import DescriptionSampler
+from afloc.training.stages.objective import SigmoidObjective
 from tests.training.small import write_films
 
 RECIPE = Path(__file__).parents[2] / "assets" / "configs" / "short.toml"

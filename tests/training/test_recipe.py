@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from afloc.__main__ import main
+from afloc.cli.main import main
 from tests.training.small import write_films
 
 STAGES = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from afloc.examples import EXAMPLES
-from afloc.findings import load_findings
+from afloc.imaging.examples import EXAMPLES
+from afloc.language.findings import load_findings
 from afloc.settings import read_settings
 from afloc.web.serve import serving
 from tests.web.tiny import write_tiny_model

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, Playwright, sync_playwright
 from afloc.settings import read_settings
 from afloc.web.serve import serving
 from tests.web.conftest import CHROMIUM, FLAGS
-from tests.web.test_page import ask, insist
-from tests.web.test_viewer import settled
+from tests.web.tabs.test_probe import ask, insist
+from tests.web.tabs.test_viewer import settled
 
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 GROUND_TRUTH = "#ground_truth .viewer"

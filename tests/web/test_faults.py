@@ -17,14 +17,14 @@ import torch
 from playwright.sync_api import expect
 
 from afloc.errors import ModelError
-from afloc.examples import EXAMPLES
-from afloc.feedback.events import Event
-from afloc.feedback.recovery import StoreInUseError
-from afloc.feedback.store import FILE_NAME, Store
+from afloc.feedback.store.events import Event
+from afloc.feedback.store.recovery import StoreInUseError
+from afloc.feedback.store.store import FILE_NAME, Store
+from afloc.imaging.examples import EXAMPLES
 from afloc.settings import read_settings
 from afloc.web.page import build_site
 from tests.web.conftest import serve
-from tests.web.test_page import a_film, insist, to_png
+from tests.web.tabs.test_probe import a_film, insist, to_png
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,10 +161,10 @@ def test_no_memory_for_an_image():
         import resource, numpy as np
         from starlette.applications import Starlette
         from starlette.testclient import TestClient
-        from afloc.web.answers import NO_MEMORY
-        from afloc.web.store import ImageStore
-        from afloc.web.uploads import PATH, image_routes
-        from tests.web.test_page import a_film, to_png
+        from afloc.web.routes.responses import NO_MEMORY
+        from afloc.web.state.open_images import ImageStore
+        from afloc.web.routes.images import PATH, image_routes
+        from tests.web.tabs.test_probe import a_film, to_png
 
         with TestClient(Starlette(routes=image_routes(ImageStore(1 << 30), 64))) as client:
             assert client.post(PATH, content=to_png(a_film())).status_code == 200

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from afloc import load_model
-from afloc.feedback.store import FILE_NAME
-from afloc.images import image_from_array
+from afloc.feedback.store.store import FILE_NAME
+from afloc.imaging.image import image_from_array
 from tests.web.conftest import serve
-from tests.web.test_page import a_film, to_png
-from tests.web.test_uploads import sent_pixels
+from tests.web.routes.test_images import sent_pixels
+from tests.web.tabs.test_probe import a_film, to_png
 
 
 def server_function(client, name, **said):

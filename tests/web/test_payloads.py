@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import expect
 from pydicom import config, dcmread
 
-from afloc.feedback.store import FILE_NAME
+from afloc.feedback.store.store import FILE_NAME
 from afloc.text import clean_text
 from tests.web.conftest import serve
-from tests.web.test_page import a_film, to_dicom, to_png, upload, wait_for_size
+from tests.web.tabs.test_probe import a_film, to_dicom, to_png, upload, wait_for_size
 
 CODE = "the coordinator"
 HIT = "window.hit=1"

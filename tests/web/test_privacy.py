@@ -11,8 +11,8 @@ from pydicom import dcmread
 
 from tests.evaluation.sets import box
 from tests.web.conftest import serve
-from tests.web.test_ground_truth import VIEWER
-from tests.web.test_page import a_film, ask, insist, to_dicom, upload, wait_for_size
+from tests.web.tabs.test_ground_truth import VIEWER
+from tests.web.tabs.test_probe import a_film, ask, insist, to_dicom, upload, wait_for_size
 
 TAGS = (
     *("PatientName", "PatientID", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName"),

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from afloc.examples import EXAMPLES
+from afloc.imaging.examples import EXAMPLES
 from tests.feedback.postgres import running_postgres
-from tests.web.test_page import to_png
+from tests.web.tabs.test_probe import to_png
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = 8

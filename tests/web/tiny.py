@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from afloc.examples import EXAMPLES
-from afloc.locate import Model
-from afloc.model.afloc import AFLoc
-from afloc.model.checkpoint import Checkpoint, write_folder
+from afloc.imaging.examples import EXAMPLES
+from afloc.inference.model import Model
 from afloc.model.config import ModelConfig
+from afloc.model.files.checkpoint import Checkpoint, write_folder
+from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
 
 LETTERS = [*string.ascii_lowercase, *string.digits]

@@ -1,0 +1,176 @@
+"""`python -m afloc feedback …` and `python -m afloc study …`."""
+
+import argparse
+import json
+from pathlib import Path
+
+FORMATS = ("csv", "parquet", "coco", "imrmc")  # as in `export`, which is slow to import
+
+
+def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    command = commands.add_parser("export", help="write rows, regions or ratings to a file")
+    command.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
+    command.add_argument(
+        "--format", choices=FORMATS, help="default: by the ending .csv .parquet .json .imrmc"
+    )
+    command.add_argument("--study", metavar="ID", help="this study only (default: everything)")
+    _add_version(command, "for .imrmc: ")
+    _add_data(command, run_export)
+    command = commands.add_parser("import", help="add the rows of an exported CSV or Parquet file")
+    command.add_argument("file", type=Path, metavar="FILE")
+    _add_data(command, run_import)
+    command = commands.add_parser("summary", help="counts; with --study agreement, reading time, ROC")
+    command.add_argument("--study", metavar="ID", help="the study to analyse")
+    _add_version(command)
+    command.add_argument("--json", action="store_true", help="the tables as JSON")
+    _add_data(command, run_summary)
+    command = commands.add_parser("reference", help="import the reference standard of a study")
+    command.add_argument("file", type=Path, metavar="FILE", help="CSV with case, truth (1 or 0) and boxes")
+    command.add_argument("--study", required=True, metavar="ID", help="the study it is for")
+    _add_data(command, run_reference)
+
+
+def add_study_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    command = commands.add_parser("check", help="read a study and its images; say what is wrong with it")
+    command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
+    command.set_defaults(run=run_check)
+    command = commands.add_parser("order", help="what a reader reads, in which order and arm")
+    command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
+    command.add_argument("reader", metavar="READER", help="the reader's name in the study")
+    command.set_defaults(run=run_order)
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.export import export
+
+    with _store(arguments) as store:
+        for path in export(store, arguments.to, arguments.format, arguments.study, arguments.study_version):
+            print(f"Wrote {path}.")
+
+
+def run_import(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.analysis.data_frames import double_readings
+    from afloc.feedback.export import import_rows
+
+    with _store(arguments, create=True) as store:
+        print(f"Added {import_rows(store, arguments.file):,} rows.")
+        for notice in double_readings(store):
+            print(notice)
+
+
+def run_summary(arguments: argparse.Namespace) -> None:
+    from afloc.errors import DataError
+    from afloc.feedback.analysis.data_frames import double_readings, kept_study, overview, study_frame
+    from afloc.feedback.analysis.results import analyse, explain_times
+    from afloc.feedback.studies.reference_standard import references
+    from afloc.feedback.studies.versions import select_versions
+
+    if arguments.study_version and not arguments.study:
+        raise DataError("A version is one of a study: say which study with --study.")
+    with _store(arguments) as store:
+        tables, counted, notes = {"feedback": overview(store)}, {}, []
+        if arguments.study:
+            kept_study(store, arguments.study)
+            selected = select_versions(store, arguments.study, arguments.study_version)
+            study, frame = selected.study, study_frame(store, selected.study, selected.versions)
+            tables = vars(analyse(study, frame, references(store, study)))
+            notes = [*selected.notes, *filter(None, [explain_times(study)])]
+            counted = {"version": selected.name, "versions": selected.versions, "notes": notes}
+        notices = store.notices + double_readings(store, arguments.study)
+    if arguments.json:
+        named = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        print(json.dumps(named | counted | {"notices": notices}, indent=2))
+        return
+    for name, table in tables.items():
+        print(f"{name}\n{table.round(3).to_string(index=False) if len(table) else 'nothing yet'}\n")
+    for sentence in (*notes, *notices):
+        print(sentence)
+
+
+def run_reference(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.analysis.data_frames import kept_study
+    from afloc.feedback.studies.reference_standard import import_reference
+
+    with _store(arguments) as store:
+        saved = import_reference(store, kept_study(store, arguments.study), arguments.file)
+    print(f"Saved the reference standard of {len(saved)} cases.")
+
+
+def run_check(arguments: argparse.Namespace) -> None:
+    from afloc.errors import ImageError, SettingsError
+    from afloc.feedback.studies.schedule import schedule
+    from afloc.feedback.studies.study import load_image, read_study
+
+    study = read_study(arguments.file)
+    for number, case in enumerate(study.cases, 1):
+        try:
+            load_image(study, case)
+        except ImageError as error:
+            raise SettingsError(f"{arguments.file.name}: cases[{number}].image: {error}") from None
+    total = len(schedule(study, next(iter(study.readers))))
+    print(f"{study.title}: {len(study.cases)} cases, {len(study.readers)} readers, {study.design}.")
+    print(f"Each reader gives {total} readings. Version {study.version}.")
+    for advice in advise(study):
+        print(f"Think of this: {advice}")
+
+
+def advise(study) -> list[str]:
+    """Sentences on what a reviewer would ask about the design."""
+    truths = [case.truth for case in study.cases]
+    advice = {
+        "there is no consent text.": not study.consent,
+        "there is no coordinator code: nobody sees progress and results in the page.": not study.coordinator,
+        "a crossover without a wash-out lets readers remember the cases.": study.design == "crossover"
+        and not study.washout_days,
+        "going back lets readers look up their first answer to a repeated case.": study.back
+        and study.repeats,
+        "without repeated cases the readers' agreement with themselves is unknown.": not study.repeats,
+        "no case has a truth: import the reference standard before the analysis.": set(truths) == {None},
+        "short codes can be guessed.": any(len(code) < 8 for code in study.readers.values()),
+    }
+    return [sentence for sentence, applies in advice.items() if applies]
+
+
+def run_order(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.studies.schedule import schedule
+    from afloc.feedback.studies.study import read_study
+
+    print("place  period  case  arm  repeat")
+    for slot in schedule(read_study(arguments.file), arguments.reader):
+        print(f"{slot.index + 1:5}  {slot.period:6}  {slot.case.id}  {slot.arm}  {slot.repeat}")
+
+
+def _add_version(parser: argparse.ArgumentParser, where: str = "") -> None:
+    parser.add_argument(
+        "--study-version",
+        metavar="VERSION",
+        help=f"{where}the readings of this version of the study, or all to pool them (default: the version "
+        "read last)",
+    )
+
+
+def _add_data(parser: argparse.ArgumentParser, run) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the data folder, or the URL of a Postgres (default: AFLOC_DATA_URL or _DIR)",
+    )
+    parser.set_defaults(run=run)
+
+
+def _store(arguments: argparse.Namespace, create: bool = False):
+    from afloc.errors import StoreError
+    from afloc.feedback.store.postgres import is_url
+    from afloc.feedback.store.store import FILE_NAME, Store
+    from afloc.settings import read_settings
+
+    settings = read_settings()
+    place = arguments.data or settings.data_url or settings.data_dir
+    if is_url(place):
+        return Store(place)
+    folder = Path(place)
+    if not create and not (folder / FILE_NAME).exists():
+        raise StoreError(f"There is no feedback in {folder}: name the data folder with --data.")
+    return Store(folder)

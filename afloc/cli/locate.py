@@ -1,0 +1,135 @@
+"""`afloc locate` and `afloc classify`: one image."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afloc.cli.options import TABLES, add_batch, add_image, add_model, add_protocol, number, quiet
+from afloc.errors import SettingsError
+from afloc.text import one_line
+
+if TYPE_CHECKING:
+    from afloc.inference.finding import Finding
+    from afloc.inference.model import Model
+    from afloc.inference.view import View
+
+
+def add_locate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("locate", help="where a description is seen in an image, and how surely")
+    add_image(parser)
+    parser.add_argument("texts", metavar="TEXT", nargs="+", help="what to look for, in your own words")
+    add_protocol(parser)
+    parser.add_argument(
+        "--threshold", type=number, default=0.5, metavar="T", help="of the map, for regions (default: 0.5)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write result.json, the maps (.npy) and overlays (.png) there"
+    )
+    add_model(parser)
+    parser.set_defaults(run=run_locate)
+
+
+def run_locate(arguments: argparse.Namespace) -> None:
+    model, view = _open(arguments, arguments.protocol)
+    findings = view.locate_all(arguments.texts)
+    if arguments.out is None:
+        print_table([(finding.text, finding) for finding in findings], view)
+    else:
+        write_result(arguments.out, model, view, findings, arguments.threshold)
+
+
+def add_classify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "classify", help="which findings of a list an image, or each of a table, shows"
+    )
+    add_image(parser, ", or a table of images (CSV or Parquet)")
+    parser.add_argument(
+        "--findings",
+        metavar="LIST",
+        help="findings or descriptions, separated by commas (default: every pathology of the modality)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="of a table: write the parts (Parquet) there")
+    add_batch(parser)
+    add_model(parser)
+    parser.set_defaults(run=run_classify)
+
+
+def run_classify(arguments: argparse.Namespace) -> None:
+    from afloc.language.findings import load_findings
+
+    names = None
+    if arguments.findings is not None:
+        names = tuple(name.strip() for name in arguments.findings.split(",") if name.strip())
+        if not names:
+            raise SettingsError("--findings names no finding: give names separated by commas.")
+    if arguments.image.suffix.lower() in TABLES:
+        quiet()
+        from afloc.batch.command import classify
+
+        return classify(arguments, names)
+    _, view = _open(arguments, "native")
+    findings = view.classify(names)
+    names = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
+    print_table(list(zip(names, findings, strict=True)), view)
+
+
+def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
+    """One line a finding: its name, score, probability and verdict."""
+    width = min(60, max(len(name) for name, _ in named))
+    print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
+    print(f"{'':{width}}  score  probability  verdict")
+    verdicts = {True: "evidence for it", False: "no evidence for it", None: "no verdict"}
+    for name, finding in named:
+        name = one_line(name, width)
+        probability = "" if finding.probability is None else f"{finding.probability:.2f}"
+        print(f"{name:{width}}  {finding.score:5.2f}  {probability:>11}  {verdicts[finding.present]}")
+        if finding.warning:
+            print(f"{'':{width}}  {finding.warning}")
+
+
+def write_result(
+    folder: Path, model: "Model", view: "View", findings: list["Finding"], threshold: float
+) -> None:
+    """Write result.json and, for each finding, its map as N.npy and its overlay as N.png."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    from afloc.imaging.heatmap import render_overlay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for order, finding in enumerate(findings):
+        files = {"heatmap": f"{order}.npy", "overlay": f"{order}.png"}
+        np.save(folder / files["heatmap"], finding.heatmap)
+        overlay = render_overlay(view.image, finding.evidence())
+        Pillow.fromarray(overlay).save(folder / files["overlay"])
+        entry = {
+            "text": finding.text,
+            "score": finding.score,
+            "probability": finding.probability,
+            "present": finding.present,
+            **files,
+            "regions": [vars(region) for region in finding.regions(threshold)],
+        }
+        entries.append(entry | ({"warning": finding.warning} if finding.warning else {}))
+    result = {
+        "image": {"width": view.image.width, "height": view.image.height, "modality": view.modality},
+        "model": {"name": model.name, "fingerprint": model.fingerprint},
+        "protocol": view.protocol,
+        "findings": entries,
+    }
+    (folder / "result.json").write_text(
+        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
+
+
+def _open(arguments: argparse.Namespace, protocol: str) -> tuple["Model", "View"]:
+    from afloc.imaging.image import read_image
+
+    image = read_image(arguments.image)  # before torch is imported: a wrong file name is answered at once
+    quiet()
+    from afloc.inference.model import load_model
+
+    model = load_model(arguments.model, arguments.device)
+    return model, model.encode(image, arguments.modality, protocol)

@@ -1,0 +1,80 @@
+"""The command line: one parser, one module a command."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from afloc.cli.bench import add_bench
+from afloc.cli.evaluate import add_evaluate
+from afloc.cli.image_tables import add_embed
+from afloc.cli.locate import add_classify, add_locate
+from afloc.cli.space import add_deploy, add_password
+from afloc.cli.train import add_convert, add_train
+from afloc.errors import AFLocError
+from afloc.text import one_line
+
+USAGE_ERROR = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.\n")
+
+
+def add_feedback(commands: argparse._SubParsersAction) -> None:
+    from afloc.cli.feedback import add_feedback_commands
+
+    add_feedback_commands(commands.add_parser("feedback", help="what readers said: sum up, export, import"))
+
+
+def add_study(commands: argparse._SubParsersAction) -> None:
+    from afloc.cli.feedback import add_study_commands
+
+    add_study_commands(commands.add_parser("study", help="check a reader study, show a reader's order"))
+
+
+COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
+    add_locate,
+    add_classify,
+    add_embed,
+    add_evaluate,
+    add_convert,
+    add_train,
+    add_feedback,
+    add_study,
+    add_password,
+    add_bench,
+    add_deploy,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one sentence on stderr."""
+    parser = Parser(
+        prog="python -m afloc", description="Describe a finding, see where it is in a medical image."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in COMMANDS:
+        add(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except AFLocError as error:
+        print(one_line(str(error), 2000), file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:
+        print(
+            f"{error.strerror or type(error).__name__}: {one_line(str(error.filename or 'a file'))}.",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

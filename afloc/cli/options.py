@@ -1,0 +1,91 @@
+"""Arguments that several commands share."""
+
+import argparse
+import math
+from pathlib import Path
+
+TABLES = (".csv", ".parquet")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def add_image(parser: argparse.ArgumentParser, also: str = "") -> None:
+    parser.add_argument(
+        "image", metavar="IMAGE", type=Path, help=f"a DICOM, PNG, JPEG, TIFF or WebP file{also}"
+    )
+    add_modality(parser)
+
+
+def add_modality(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--modality",
+        choices=("chest_xray", "fundus", "histopathology"),
+        help="what the image is (default: recognised)",
+    )
+
+
+def add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shard", default="0/1", metavar="I/N", help="do one of N shares, I from 0 (default: 0/1)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("plain", "ray"),
+        default="plain",
+        help="what does the work (default: this process)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="of Ray (default: one for each core or, with --device cuda, GPU)",
+    )
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol",
+        choices=("native", "paper"),
+        default="native",
+        help="native: fixed scales; paper: what the released AFLoc code computes (default: native)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    parser.add_argument(
+        "--model",
+        action="append" if several else "store",
+        help="a model folder, a released .ckpt or hf:owner/name (default: the embedded model)"
+        + ("; give it several times to compare" if several else ""),
+    )
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where the model runs (default: auto)",
+    )
+
+
+def quiet() -> None:
+    """Keep the libraries' own messages off stderr, which belongs to our one sentence."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for name in ("transformers", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, 1 to 1000")
+    return int(text)
+
+
+def number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value

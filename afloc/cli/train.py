@@ -1,0 +1,67 @@
+"""`afloc train` and `afloc convert`."""
+
+import argparse
+from pathlib import Path
+
+from afloc.cli.options import DEVICES, quiet
+
+
+def add_convert(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("convert", help="write a released checkpoint as a model folder")
+    parser.add_argument(
+        "checkpoint", metavar="CKPT", type=Path, help="a checkpoint of the released AFLoc code"
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the model folder to write")
+    parser.add_argument("--model", help="taken as everywhere, to no effect: CKPT is the model")
+    parser.add_argument("--device", choices=DEVICES, help="taken as everywhere, to no effect: nothing is run")
+    parser.set_defaults(run=run_convert)
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    quiet()
+    from afloc.model.files.checkpoint import convert
+
+    convert(arguments.checkpoint, arguments.folder)
+    print(f"Wrote {arguments.folder}.")
+
+
+def add_train(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train", help="pre-train a model from image-report pairs, as a recipe says")
+    parser.add_argument(
+        "recipe", metavar="CONFIG", type=Path, help="a recipe, such as assets/configs/mini.toml"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the folder that the recipe's table lies in")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the run's folder; a run found there goes on"
+    )
+    parser.add_argument(
+        "--stage",
+        metavar="NAME",
+        help="train no further than this: language, or a modality, so that several processes or machines can "
+        "share the work; then run the same without it",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="an ablation: leave out a level (word, sentence, report), the reports (labels alone are read), "
+        "the language stage, or contraries; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, help="instead of the recipe's")
+    parser.set_defaults(run=run_train)
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    quiet()
+    from dataclasses import replace
+
+    from afloc.training.recipe import read_recipe
+    from afloc.training.train import train
+
+    changes = {"without": tuple(arguments.without)} if arguments.without else {}
+    if arguments.seed is not None:
+        changes["seed"] = arguments.seed
+    recipe = replace(read_recipe(arguments.recipe), **changes)
+    wrote = train(recipe, arguments.data, arguments.out, arguments.stage)
+    print(f"Wrote {wrote}.")

@@ -1,0 +1,291 @@
+"""`python -m afloc bench`: how fast answers come, beside the released pipeline with the same weights.
+
+Two models: the embedded one (or that of `--model`), and one of the published size (ResNet-50 at 299 pixels,
+BERT-base) whose weights are random. In every run an answer of ours is followed by one of the naive path: what
+the released code does for a pair, both encoders from scratch, the text padded to 97 tokens, a batch of one,
+in PyTorch. A film has 1024 x 1024 pixels and is in memory; a description has 8 to 12 tokens.
+"""
+
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from afloc.errors import ModelError
+from afloc.imaging.image import Image, image_from_array
+from afloc.inference import paper_protocol as paper
+from afloc.inference.model import Model, load_model
+from afloc.model.config import ModelConfig
+from afloc.model.files.checkpoint import EMBEDDED, write_folder
+from afloc.model.image_encoder import normalise
+from afloc.model.network import AFLoc
+from afloc.model.tokenizer import WordPieceTokenizer
+from afloc.text import normalise_text
+
+FILM_SIDE = 1024
+RELEASED_TOKENS = 97
+SOAK_DESCRIPTIONS, SOAK_IMAGES = 5000, 500
+
+
+class Scenario(NamedTuple):
+    """What a run asks: so many new descriptions (0: the seen one) of a new image or of the seen one."""
+
+    title: str
+    new_descriptions: int
+    new_image: bool
+
+
+SCENARIOS = {
+    "new_description_seen_image": Scenario("new description, seen image", 1, False),
+    "new_description_new_image": Scenario("new description, new image", 1, True),
+    "seen_description_new_image": Scenario("seen description, new image", 0, True),
+    "both_seen": Scenario("both seen", 0, False),
+    "batch_three_descriptions": Scenario("three new descriptions of a new image", 3, True),
+}
+
+_WORDS = (
+    ("small", "large", "subtle", "dense", "mild", "new", "old", "faint"),
+    ("vague", "round", "linear", "diffuse", "focal", "irregular"),
+    ("opacity", "mass", "lesion", "shadow", "scar", "density", "fluid", "air", "fibrosis", "collapse"),
+    ("in the left", "in the right"),
+    ("upper zone", "middle zone", "lower zone", "lung base", "lung apex", "chest wall"),
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of each run: ours, and the naive path's beside it."""
+
+    ours: list[float]
+    naive: list[float]
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "p50_ms": round(float(np.median(self.ours)), 2),
+            "p95_ms": round(float(np.percentile(self.ours, 95)), 2),
+            "ratio": round(float(np.median(self.naive) / np.median(self.ours)), 2),
+        }
+
+
+def descriptions() -> Iterator[str]:
+    """5,760 descriptions of 8 to 12 tokens, no two alike."""
+    texts = [" ".join(words) for words in itertools.product(*_WORDS)]
+    random.Random(0).shuffle(texts)
+    return iter(texts)
+
+
+def films(side: int = FILM_SIDE) -> Iterator[Image]:
+    """Gray images without end, no two alike."""
+    noise = np.random.default_rng(0)
+    while True:
+        yield image_from_array(noise.integers(0, 256, (side, side), np.uint8))
+
+
+class NaivePath:
+    """The released pipeline's steps for one pair, with the weights of a model, nothing kept."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._modality = model.modalities[0]
+
+    @torch.no_grad()
+    def __call__(self, image: Image, description: str) -> np.ndarray:
+        """The published map, float32 (224, 224)."""
+        config, network = self._model.config, self._model.network
+        square = paper.prepare_image(image, config.side(self._modality))
+        features = network.encode_images(normalise(square[None], config.normalisation), self._modality)
+        tokens = self._model.tokenizer(normalise_text(description))
+        report = network.text_encoder([tokens], self._sum_padded).report[0]
+        paper.cosine(features.global_[0], report)
+        return paper.similarity_map(features.deep[0], report)
+
+    def _sum_padded(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        missing = (0, max(0, RELEASED_TOKENS - ids.shape[1]))
+        layers = self._model.network.text_encoder.sum_layers(
+            functional.pad(ids, missing), functional.pad(mask, missing)
+        )
+        return layers[:, : ids.shape[1]]
+
+
+def time_model(model: Model, runs: int, say: Callable[[str], None] = lambda _: None) -> dict[str, dict]:
+    """Figures of each of SCENARIOS over `runs` paired runs."""
+    naive, texts, images = NaivePath(model), descriptions(), films()
+    seen_text, seen_image = next(texts), next(images)
+    model.encode(seen_image).locate_all([seen_text, *itertools.islice(texts, 3)])  # and everything is loaded
+    naive(seen_image, seen_text)
+
+    figures = {}
+    for name, scenario in SCENARIOS.items():
+        say(f"{model.name}: {scenario.title}")
+        timing = Timing([], [])
+        for _ in range(runs):
+            image = next(images) if scenario.new_image else seen_image
+            asked = list(itertools.islice(texts, scenario.new_descriptions)) or [seen_text]
+            start = time.perf_counter()
+            model.encode(image).locate_all(asked)
+            middle = time.perf_counter()
+            for text in asked:
+                naive(image, text)
+            timing.naive.append(1000 * (time.perf_counter() - middle))
+            timing.ours.append(1000 * (middle - start))
+        figures[name] = timing.figures()
+    return figures
+
+
+def write_published_size(folder: Path) -> None:
+    """A model folder of the published size, its weights random."""
+    bert = {
+        "vocab_size": 30522,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "max_position_embeddings": 512,
+    }
+    config = ModelConfig(
+        name="published size",
+        version="random",
+        backbone="resnet50",
+        image_size=224,
+        encoder_size=299,
+        normalisation="half",
+        text_encoder=bert,
+        last_n_layers=4,
+        embedding_dim=768,
+        max_tokens=RELEASED_TOKENS,
+        modalities=("chest_xray",),
+    )
+    torch.manual_seed(0)
+    tokenizer = WordPieceTokenizer.read(EMBEDDED, config.max_tokens, bert["vocab_size"])
+    write_folder(folder, AFLoc(config), tokenizer, "", half=True)
+
+
+def cold_start(source: str | Path | None, device: str, soak: bool = False) -> dict[str, float]:
+    """A fresh process, its encoders not exported yet: seconds to its first heatmap, MB it takes at most.
+
+    With `soak` also `growth_percent`: how much more it takes after 5,000 further descriptions and 500 images.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        call = (
+            "from afloc.evaluation.bench import first_answers\n"
+            f"first_answers({str(source or '')!r}, {device!r}, {soak})"
+        )
+        start = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, "-c", call],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "AFLOC_CACHE_DIR": empty},
+        )
+        with child:
+            ready = child.stdout.readline()
+            seconds = time.perf_counter() - start
+            said = child.stdout.read()
+        if child.returncode or not ready:
+            raise ModelError("A fresh process could not load the model.")
+    return {"cold_start_s": round(seconds, 2), **json.loads(said)}
+
+
+def first_answers(source: str, device: str, soak: bool) -> None:
+    """What the fresh process does: a line once it has the first heatmap, then its memory as JSON."""
+    image, text = next(films()), next(descriptions())
+    model = load_model(source or None, device)
+    model.encode(image).locate(text).heatmap.sum()
+    print("ready", flush=True)
+    texts, images = itertools.cycle(descriptions()), films()
+
+    def ask(count: int, per_image: int) -> None:
+        for _ in range(count):
+            model.encode(next(images)).locate_all(itertools.islice(texts, per_image))
+
+    ask(20, 5)
+    memory = {}
+    if soak:
+        ask(80, 10)
+        before = _resident_mb()
+        ask(SOAK_IMAGES, SOAK_DESCRIPTIONS // SOAK_IMAGES)
+        memory["growth_percent"] = round(100 * (_resident_mb() / before - 1), 1)
+    print(json.dumps({"memory_mb": round(_peak_mb()), **memory}))
+
+
+MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
+"""Each model's key, where it is loaded from (or what writes its folder) and how many runs are usual."""
+
+
+def bench(
+    model: str | None = None,
+    device: str = "auto",
+    runs: int | None = None,
+    soak: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, dict]:
+    """{"embedded": …, "published_size": …}: the figures of SCENARIOS, `cold_start_s` and `memory_mb`.
+
+    `model`, as `load_model` takes it, stands in for the embedded one, under "model". `runs`: of each
+    scenario; by default as many as give steady medians within two minutes.
+    """
+    report = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for key, source, usual in MODELS:
+            if model and key == "embedded":
+                key, source = "model", model
+            if callable(source):
+                write, source = source, Path(folder) / key
+                write(source)
+            say(f"{key}: a fresh process")
+            started = cold_start(source, device, soak)
+            report[key] = time_model(load_model(source, device), runs or usual, say) | started
+    return report
+
+
+def to_table(report: dict) -> str:
+    """The report as the README's table."""
+    titles = [key.replace("_", " ") for key in report]
+    lines = [
+        f"| | {' | | '.join(titles)} | |",
+        "|---|--:|--:|--:|--:|",
+        "| | ms (p95) | ratio | ms (p95) | ratio |",
+    ]
+    for name, scenario in SCENARIOS.items():
+        cells = (figures[name] for figures in report.values())
+        values = (f"{each['p50_ms']:.1f} ({each['p95_ms']:.1f}) | {each['ratio']:.1f}×" for each in cells)
+        lines.append(f"| {scenario.title} | {' | '.join(values)} |")
+    for name, title in (
+        ("cold_start_s", "fresh process to first heatmap, s"),
+        ("memory_mb", "memory at most, MB"),
+        ("growth_percent", "growth after 5,000 descriptions and 500 images, %"),
+    ):
+        if all(name in figures for figures in report.values()):
+            values = (f"{figures[name]} |" for figures in report.values())
+            lines.append(f"| {title} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def _resident_mb() -> float:
+    """What the process takes now; where the system does not say, what it took at most."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return _peak_mb()
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _peak_mb() -> float:
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

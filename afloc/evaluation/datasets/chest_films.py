@@ -1,0 +1,231 @@
+"""Public sets of chest films, in the layouts they are downloaded in. Give the table named with each reader.
+
+Images are looked for below `images`, or else below the folder of the table; subfolders do not matter.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import Truth, read_box
+from afloc.evaluation.datasets.masks import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
+from afloc.evaluation.datasets.rows import Row, by_label, check_label, index_files, load_json, read_table
+from afloc.imaging.geometry import Box
+
+_MODALITY = "chest_xray"
+_SIIM_SIDE = 1024  # of every film, and of the image that its run lengths are of
+
+
+def read_nih(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """NIH ChestX-ray14: `BBox_List_2017.csv` (nihcc.app.box.com/v/ChestXray-NIHCC, README_CHESTXRAY.pdf).
+
+    Columns "Image Index", "Finding Label" and "Bbox [x", "y", "w", "h]"; films `images_*/images/*.png`. The
+    labels come from `Data_Entry_2017.csv` where it lies beside. The films with a box, of eight findings.
+    """
+    columns = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
+    films: dict[str, list[tuple[str, Box]]] = {}
+    first: dict[str, int] = {}
+    for number, cells in read_table(path, columns):
+        name = cells["Image Index"]
+        where = _where(path, number, "Bbox [x")
+        box = read_box([cells[column] for column in columns[2:]], cells["Finding Label"], where)
+        films.setdefault(name, []).append((cells["Finding Label"], box))
+        first.setdefault(name, number)
+    entries = _nih_labels(path.parent)
+    find = _finder(images or path.parent, (".png", ".jpg"))
+    for name, found in films.items():
+        labels, patient = entries.get(name, (None, name.split("_")[0]))
+        yield Row(
+            name=name,
+            path=find(Path(name).stem, path, first[name], "Image Index"),
+            place=f"{path.name}, row {first[name]}",
+            truths=by_label(found),
+            labels=labels,
+            patient=patient,
+            source="NIH ChestX-ray14",
+            modality=_MODALITY,
+            columns=("Image Index", "Bbox [x", "Bbox [x"),
+        )
+
+
+def _nih_labels(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
+    table = next(iter(sorted(folder.glob("Data_Entry_2017*.csv"))), None)
+    if table is None:
+        return {}
+    rows = read_table(table, ("Image Index", "Finding Labels", "Patient ID"))
+    return {
+        cells["Image Index"]: (tuple(cells["Finding Labels"].split("|")), cells["Patient ID"])
+        for _, cells in rows
+    }
+
+
+def read_rsna(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """RSNA Pneumonia Detection 2018: `stage_2_train_labels.csv` (kaggle.com, its Data page).
+
+    Columns patientId, x, y, width, height, Target, one row a box; films `stage_2_train_images/*.dcm`. A
+    Target of 0 is no pneumonia; what else such a film shows is not said.
+    """
+    films: dict[str, list[tuple[str, Box]]] = {}
+    first: dict[str, int] = {}
+    for number, cells in read_table(path, ("patientId", "x", "y", "width", "height", "Target")):
+        name, where = cells["patientId"], _where(path, number, "x")
+        first.setdefault(name, number)
+        boxes = films.setdefault(name, [])
+        if cells["Target"].strip() not in ("0", "1"):
+            raise DataError(f"{path.name}, row {number}, column Target: it should be 0 or 1.")
+        if cells["Target"].strip() == "1":
+            values = [cells[column] for column in ("x", "y", "width", "height")]
+            boxes.append(("Pneumonia", read_box(values, "Pneumonia", where)))
+    find = _finder(images or path.parent, (".dcm", ".png", ".jpg"))
+    for name, found in films.items():
+        yield Row(
+            name=name,
+            path=find(name, path, first[name], "patientId"),
+            place=f"{path.name}, row {first[name]}",
+            truths=by_label(found),
+            labels=("Pneumonia",) if found else (),
+            patient=name,
+            source="RSNA Pneumonia",
+            modality=_MODALITY,
+            columns=("patientId", "x", "x"),
+        )
+
+
+def read_vindr(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """VinDr-CXR 1.0.0: `annotations/annotations_test.csv` or `annotations_train.csv`
+    (physionet.org/content/vindr-cxr).
+
+    Columns image_id, class_name, x_min, y_min, x_max, y_max; films `test/*.dicom` or `train/*.dicom`. "No
+    finding" has no box. Of the training films, three readers' boxes of a class are taken together.
+    """
+    corners = ("x_min", "y_min", "x_max", "y_max")
+    films: dict[str, list[tuple[str, Box]]] = {}
+    labels: dict[str, dict[str, None]] = {}
+    first: dict[str, int] = {}
+    for number, cells in read_table(path, ("image_id", "class_name", *corners)):
+        name, label, where = cells["image_id"], cells["class_name"], _where(path, number, "x_min")
+        first.setdefault(name, number)
+        labels.setdefault(name, {})[label] = None
+        boxes = films.setdefault(name, [])
+        if label.lower() != "no finding":
+            left, top, right, bottom = _numbers([cells[column] for column in corners], label, where)
+            boxes.append((label, read_box([left, top, right - left, bottom - top], label, where)))
+    root = images or (path.parent.parent if path.parent.name == "annotations" else path.parent)
+    find = _finder(root, (".dicom", ".dcm", ".png", ".jpg"))
+    for name, found in films.items():
+        yield Row(
+            name=name,
+            path=find(name, path, first[name], "image_id"),
+            place=f"{path.name}, row {first[name]}",
+            truths=by_label(found),
+            labels=tuple(labels[name]),
+            patient=name,
+            source="VinDr-CXR",
+            modality=_MODALITY,
+            columns=("image_id", "x_min", "x_min"),
+        )
+
+
+def read_siim(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """SIIM-ACR Pneumothorax 2019: `train-rle.csv` or `stage_2_train.csv` (kaggle.com, its Data page).
+
+    Columns ImageId and EncodedPixels, relative run lengths down the columns of 1024 x 1024 pixels, -1 for no
+    pneumothorax; several rows of a film are one mask. Films `dicom-images-train/*/*/*.dcm`.
+    """
+    films: dict[str, list[Runs]] = {}
+    first: dict[str, int] = {}
+    for number, cells in read_table(path, ("ImageId", "EncodedPixels")):
+        first.setdefault(cells["ImageId"], number)
+        runs = films.setdefault(cells["ImageId"], [])
+        if (text := cells["EncodedPixels"].strip()) != "-1":
+            try:
+                runs.append(read_relative_runs(text, _SIIM_SIDE, _SIIM_SIDE))
+            except DataError as error:
+                raise DataError(f"{path.name}, row {number}, column EncodedPixels: {error}.") from None
+    find = _finder(images or path.parent, (".dcm", ".png", ".jpg"))
+    for name, runs in films.items():
+        mask = Shapes(runs=tuple(runs), extent=(_SIIM_SIDE, _SIIM_SIDE))
+        yield Row(
+            name=name,
+            path=find(name, path, first[name], "ImageId"),
+            place=f"{path.name}, row {first[name]}",
+            truths=(Truth("Pneumothorax", mask=mask),) if runs else (),
+            labels=("Pneumothorax",) if runs else (),
+            patient=name,
+            source="SIIM-ACR Pneumothorax",
+            modality=_MODALITY,
+            columns=("ImageId", "EncodedPixels", "EncodedPixels"),
+        )
+
+
+def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> Iterator[Row]:
+    """CheXlocalize: `gt_segmentations_val.json` or `gt_segmentations_test.json`
+    (github.com/rajpurkarlab/cheXlocalize, README).
+
+    {film: {pathology: {"size": [height, width], "counts": COCO's compressed run lengths}}}, where the film
+    patient64622_study1_view1_frontal is `patient64622/study1/view1_frontal.jpg` of CheXpert. What the
+    benchmark's radiologists drew is read from `hb_segmentations_*.json` beside it.
+    """
+    human_path = path.with_name(path.name.replace("gt_", "hb_", 1))
+    human = load_json(human_path) if human_path != path and human_path.is_file() else {}
+    films = index_files(images or path.parent, (".jpg", ".png"), depth=3)
+    if not images and not films:  # CheXpert lies beside CheXlocalize
+        films = index_files(path.parent.parent, (".jpg", ".png"), depth=3)
+    for name, findings in content.items():
+        if name not in films:
+            raise DataError(f"{path.name}, {name}: the folder of the images holds no such film.")
+        truths = _segmentations(path, name, findings)
+        yield Row(
+            name=name,
+            path=films[name],
+            place=f"{path.name}, {name}",
+            truths=truths,
+            labels=tuple(truth.label for truth in truths),
+            patient=name.split("_")[0],
+            source="CheXlocalize",
+            modality=_MODALITY,
+            readers=_segmentations(human_path, name, human.get(name, {})),
+            columns=("name", "size", "size"),
+        )
+
+
+def _segmentations(path: Path, film: str, findings: object) -> tuple[Truth, ...]:
+    """The masks of a film that hold anything."""
+    if not isinstance(findings, dict):
+        raise DataError(f"{path.name}, {film}: this should be an object of pathologies.")
+    truths = []
+    for label, drawn in findings.items():
+        place = f"{path.name}, {film}, {label}"
+        label = check_label(label, f"{path.name}, {film}")
+        if not isinstance(drawn, dict) or not {"size", "counts"} <= drawn.keys():
+            raise DataError(f"{place} lacks size or counts.")
+        size = read_size(drawn["size"], place)
+        try:
+            runs = read_coco_runs(drawn["counts"], *size)
+        except DataError as error:
+            raise DataError(f"{place}: {error}.") from None
+        if any(runs[1::2]):
+            truths.append(Truth(label, mask=Shapes(runs=(runs,), extent=size)))
+    return tuple(truths)
+
+
+def _finder(folder: Path, suffixes: Iterable[str]) -> Callable[[str, Path, int, str], Path]:
+    files = index_files(folder, suffixes)
+
+    def find(name: str, table: Path, number: int, column: str) -> Path:
+        if name not in files:
+            raise DataError(f"{table.name}, row {number}, column {column}: the film is not below the folder.")
+        return files[name]
+
+    return find
+
+
+def _where(path: Path, number: int, column: str) -> Callable[[str], str]:
+    return lambda _: f"{path.name}, row {number}, column {column}"
+
+
+def _numbers(values: list[str], label: str, where: Callable[[str], str]) -> list[float]:
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        raise DataError(f"{where('boxes')}: a box of {label!r} needs four numbers.") from None

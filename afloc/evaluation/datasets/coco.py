@@ -1,0 +1,109 @@
+"""COCO's object detection JSON, and MS-CXR, which is one with a phrase on every annotation.
+
+Give the JSON file. COCO (cocodataset.org/#format-data): `images` (id, file_name), `annotations` (image_id,
+category_id, bbox [x, y, width, height] and segmentation: polygons or run lengths), `categories` (id, name).
+MS-CXR (physionet.org/content/ms-cxr, MS_CXR_Local_Alignment_v1.0.0.json): besides, `label_text` on each
+annotation, the phrase that its box belongs to, and `path` on each image, below the folder of MIMIC-CXR-JPG.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import Truth, read_box
+from afloc.evaluation.datasets.masks import Shapes, read_coco_runs, read_size
+from afloc.evaluation.datasets.rows import Row, check_label
+from afloc.imaging.geometry import Box
+
+_FIELDS = {
+    "images": ("id", "file_name"),
+    "annotations": ("image_id", "category_id"),
+    "categories": ("id", "name"),
+}
+
+
+def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator[Row]:
+    """The images in the order of the file, those without annotation too; labels are their categories.
+
+    Of a category some of whose annotations on an image have a segmentation, the boxes of the others are part
+    of the mask. Boxes with different phrases are different truths.
+    """
+    for table, fields in _FIELDS.items():
+        if not isinstance(content.get(table), list):
+            raise DataError(f"{path.name} lacks the list {table}.")
+        for number, entry in enumerate(content[table]):
+            for field in fields:
+                if not isinstance(entry, dict) or field not in entry:
+                    raise DataError(f"{path.name}, {table}[{number}] lacks {field}.")
+    names = {}
+    for number, category in enumerate(content["categories"]):
+        name = check_label(category["name"], f"{path.name}, categories[{number}], name")
+        names[category["id"]] = name
+    known = {image["id"] for image in content["images"]}
+    annotations: dict[object, list[tuple[str, dict]]] = {}
+    for number, annotation in enumerate(content["annotations"]):
+        place = f"{path.name}, annotations[{number}]"
+        for field, values in (("image_id", known), ("category_id", names)):
+            if annotation[field] not in values:
+                raise DataError(f"{place}, {field}: {annotation[field]!r} is not listed.")
+        annotations.setdefault(annotation["image_id"], []).append((place, annotation))
+
+    for number, image in enumerate(content["images"]):
+        found = annotations.get(image["id"], [])
+        file = str(image.get("path") or image["file_name"])
+        folders = [part for part in Path(file).parts[:-1] if re.fullmatch(r"p\d{8}", part)]  # of MIMIC-CXR
+        yield Row(
+            name=file,
+            path=(images or path.parent) / file,
+            place=f"{path.name}, images[{number}]",
+            truths=_truths(found, names, image),
+            labels=tuple(dict.fromkeys(names[each["category_id"]] for _, each in found)),
+            patient=folders[0] if folders else file,
+            source=path.stem,
+            columns=("file_name", "bbox", "segmentation"),
+        )
+
+
+def _truths(found: list[tuple[str, dict]], names: dict, image: dict) -> tuple[Truth, ...]:
+    groups: dict[tuple[str, str | None], list[tuple[str, dict]]] = {}
+    for place, annotation in found:
+        key = names[annotation["category_id"]], annotation.get("label_text")
+        groups.setdefault(key, []).append((place, annotation))
+    return tuple(_truth(label, text, group, image) for (label, text), group in groups.items())
+
+
+def _truth(label: str, text: str | None, group: list[tuple[str, dict]], image: dict) -> Truth:
+    boxes: list[Box] = []
+    polygons: list[tuple[float, ...]] = []
+    runs, extent = [], None
+    for place, annotation in group:
+        drawn = annotation.get("segmentation")
+        if isinstance(drawn, dict):
+            extent = read_size(drawn.get("size"), f"{place}, segmentation")
+            try:
+                runs.append(read_coco_runs(drawn.get("counts"), *extent))
+            except DataError as error:
+                raise DataError(f"{place}, segmentation: {error}.") from None
+        elif drawn:
+            polygons += [_polygon(each, f"{place}, segmentation") for each in drawn]
+        else:
+            values = annotation.get("bbox")
+            values = values if isinstance(values, list) else []
+            boxes.append(read_box(values, label, lambda _, place=place: f"{place}, bbox"))
+    if not (polygons or runs):
+        return Truth(label, tuple(boxes), description=text)
+    polygons += [(x, y, x + w, y, x + w, y + h, x, y + h) for x, y, w, h in boxes]
+    if extent is None and isinstance(image.get("height"), int) and isinstance(image.get("width"), int):
+        extent = image["height"], image["width"]
+    return Truth(label, mask=Shapes(tuple(polygons), tuple(runs), extent), description=text)
+
+
+def _polygon(values: object, place: str) -> tuple[float, ...]:
+    numbers = values if isinstance(values, list) else []
+    if len(numbers) < 6 or len(numbers) % 2 or not all(isinstance(value, int | float) for value in numbers):
+        raise DataError(f"{place}: a polygon needs three or more points, [x, y, x, y, …].")
+    if not all(map(math.isfinite, numbers)):
+        raise DataError(f"{place}: a polygon holds a value that is not a finite number.")
+    return tuple(float(value) for value in numbers)

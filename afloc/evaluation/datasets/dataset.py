@@ -1,0 +1,152 @@
+"""Sets of images with ground truth, whatever their layout: `read_dataset(path)` recognises it.
+
+The project's own is a CSV with the columns `image`, `labels` (joined by ";"), `boxes` (JSON list of {label,
+x, y, w, h}, pixels, top-left origin) and `mask` (JSON object label -> picture, not zero where the finding
+is); `patient`, `source` and `modality` may stand beside them. Paths are relative to the CSV; those of images
+to their folder, where it is given. The public sets are read as they are downloaded; the modules imported
+below say which file or folder to give.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets import chest_films as chest
+from afloc.evaluation.datasets import coco, mask_folders
+from afloc.evaluation.datasets.ground_truth import MaskFile, Truth, read_box
+from afloc.evaluation.datasets.rows import (
+    UNNAMED_SOURCE,
+    Dataset,
+    Row,
+    by_label,
+    check_label,
+    check_rows,
+    load_json,
+    meaning,
+    parse_json,
+    read_columns,
+    read_table,
+)
+from afloc.language.findings import MODALITIES
+
+_TABLES = {  # by a column that only this table has
+    "Image Index": chest.read_nih,
+    "patientId": chest.read_rsna,
+    "image_id": chest.read_vindr,
+    "ImageId": chest.read_siim,
+}
+
+
+def read_dataset(
+    path: str | Path, images: str | Path | None = None, within: str | Path | None = None
+) -> Dataset:
+    """A set from its table or folder, checked: DataError of one sentence where anything in it is wrong.
+
+    `images`: the folder with its images, where they do not lie beside the table. `within`: the folder that no
+    file of the set may lie outside of, for a table that is not to be trusted.
+    """
+    path = Path(path)
+    images = None if images is None else Path(images)
+    for each in filter(None, (path, images)):
+        if not each.exists():
+            raise DataError(f"There is no {each.name}: give the table or the folder of a set.")
+    dataset = Dataset(path.stem or path.name, tuple(_read(path, images)))
+    if not dataset.rows:
+        raise DataError(f"{path.name} names no image.")
+    if within is not None:
+        _check_within(dataset.rows, Path(within).resolve())
+    check_rows(dataset.rows)
+    return dataset
+
+
+def _check_within(rows: Iterable[Row], folder: Path) -> None:
+    for row in rows:
+        truths = (*row.truths, *row.readers)
+        masks = (truth.mask.path for truth in truths if isinstance(truth.mask, MaskFile))
+        if not all(each.resolve().is_relative_to(folder) for each in (row.path, *masks)):
+            raise DataError(f"{row.place}: the files of a set must lie in its own folder.")
+
+
+def _read(path: Path, images: Path | None) -> Iterator[Row]:
+    if path.is_dir():
+        if images is not None:
+            raise DataError(f"{path.name} is a folder, and its images lie in it: leave out --images.")
+        return mask_folders.read_folder(path)
+    if path.suffix.lower() == ".json":
+        content = load_json(path)
+        if "images" in content or "annotations" in content:
+            return coco.read_coco(path, content, images)
+        return chest.read_chexlocalize(path, content, images)
+    columns = read_columns(path)
+    for column, read in _TABLES.items():
+        if column in columns:
+            return read(path, images)
+    return read_csv(path, images)
+
+
+def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """The rows of the project's own layout; `images`: what its images, not its masks, are relative to."""
+    for number, cells in read_table(path, required=("image",), one_of=("labels", "boxes", "mask")):
+        place = f"{path.name}, row {number}"
+
+        def where(column: str, place: str = place) -> str:
+            return f"{place}, column {column}"
+
+        name = cells["image"].strip()
+        if not name:
+            raise DataError(f"{where('image')}: the image is missing.")
+        labels = tuple(dict.fromkeys(filter(None, map(str.strip, cells.get("labels", "").split(";")))))
+        modality = cells.get("modality", "").strip() or None
+        if modality not in (None, *MODALITIES):
+            raise DataError(f"{where('modality')}: {modality!r} is none of {', '.join(MODALITIES)}.")
+        yield Row(
+            name=name,
+            path=(images or path.parent) / name,
+            place=place,
+            truths=_read_truths(cells, path.parent, where),
+            labels=labels or None,
+            patient=cells.get("patient", "").strip() or name,
+            source=source_of(name, cells.get("source", "")),
+            modality=modality,
+        )
+
+
+def source_of(image: str, source: str) -> str:
+    """The source an image shares with others: its name, cut where it begins to name the image or its patient.
+
+    "ODIR-5K 2361_left.jpg, patient 2361" of 2361_left.jpg is "ODIR-5K".
+    """
+    stem = Path(image).stem
+    for word in re.finditer(r"patient \d+|[\w.-]+", source):
+        name = word[0].rstrip(".").removesuffix(Path(image).suffix)
+        named = len(name) > 3 and any(map(str.isdigit, name)) and stem.endswith(name)
+        if named or name.startswith("patient "):
+            source = source[: word.start()]
+            break
+    return source.rstrip(" ,;(") or UNNAMED_SOURCE
+
+
+def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str]) -> tuple[Truth, ...]:
+    """The masks of a row, and the boxes of those findings that no mask is given for."""
+    masks = parse_json(cells.get("mask", ""), dict, where("mask"))
+    truths = []
+    for label, file in masks.items():
+        if not isinstance(file, str) or not file.strip():
+            raise DataError(f"{where('mask')}: {label!r} needs the path of its mask.")
+        label = check_label(label, where("mask"))
+        truths.append(Truth(label, mask=MaskFile(folder / file, file)))
+    masked = {meaning(label) for label in masks}
+    boxes = read_boxes(parse_json(cells.get("boxes", ""), list, where("boxes")), where)
+    return (*truths, *(truth for truth in boxes if meaning(truth.label) not in masked))
+
+
+def read_boxes(entries: list, where: Callable[[str], str]) -> tuple[Truth, ...]:
+    """A truth for each label of a list of {label, x, y, w, h}; `where` names the place of a column."""
+    found = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not {"label", "x", "y", "w", "h"} <= entry.keys():
+            raise DataError(f"{where('boxes')}: each box needs label, x, y, w and h.")
+        label = check_label(entry["label"], where("boxes"))
+        found.append((label, read_box([entry[key] for key in "xywh"], label, where)))
+    return by_label(found)

@@ -1,0 +1,182 @@
+"""One kind of row for every set, and what its readers share: tables, files, labels, checks.
+
+Whatever is wrong is one DataError that names the file, the row (the header being row 1, as a spreadsheet
+counts) and the column.
+"""
+
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import Truth, check_truth, picture_size
+from afloc.imaging.geometry import Box
+from afloc.language.findings import find_by_label
+from afloc.text import LONGEST_LABEL, clean_text, one_line
+
+_KINDS = {dict: "object", list: "list"}
+UNNAMED_SOURCE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image of a set.
+
+    `name`: the image as the set names it; `path`: its file. `truths`: the ground truth, one for each label
+    and description. `labels`: all that is said to be on it, None where nothing is said. `patient`: what the
+    bootstrap draws. `source`: AUROCs are taken within one. `readers`: what human readers marked, to be held
+    against the same truths. `place` and `columns` (of image, boxes and mask): where it stands, for messages.
+    """
+
+    name: str
+    path: Path
+    place: str
+    truths: tuple[Truth, ...] = ()
+    labels: tuple[str, ...] | None = None
+    patient: str = ""
+    source: str = UNNAMED_SOURCE
+    modality: str | None = None
+    readers: tuple[Truth, ...] = ()
+    columns: tuple[str, str, str] = ("image", "boxes", "mask")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`rows` in the order of the set; `digest`: SHA-256 (hex) of what the rows say."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for row in self.rows:
+            said = (row.name, row.truths, row.labels, row.patient, row.source, row.modality, row.readers)
+            digest.update(repr(said).encode())
+        return digest.hexdigest()
+
+
+def meaning(label: str, modality: str | None = None) -> str:
+    """The id of the finding a label stands for, or the label itself, lower-cased."""
+    entry = find_by_label(label, modality)
+    return entry.id if entry else label.lower()
+
+
+def check_label(label: object, place: str) -> str:
+    """The name of a finding, clean; DataError where a label is no text that names something."""
+    if not isinstance(label, str) or not any(character.isalnum() for character in label):
+        raise DataError(f"{place}: {one_line(repr(label), 60)} is not the name of a finding.")
+    if len(label) > LONGEST_LABEL:
+        raise DataError(f"{place}: the name of a finding is longer than {LONGEST_LABEL} characters.")
+    return clean_text(label)
+
+
+def parse_json(text: str, kind: type, place: str) -> dict | list:
+    """The JSON of a cell, empty for an empty one; DataError where it is none, or not of this kind."""
+    if not text.strip():
+        return kind()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise DataError(f"{place}: this is not valid JSON.") from None
+    if not isinstance(value, kind):
+        raise DataError(f"{place}: this should be a JSON {_KINDS[kind]}.")
+    return value
+
+
+def read_columns(path: Path) -> tuple[str, ...]:
+    """The columns of a CSV, without the blanks around their names."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return tuple(name.strip() for name in next(csv.reader(file), ()))
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
+
+
+def read_table(
+    path: Path, required: Iterable[str], one_of: Iterable[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row number, cells by column) of a CSV; DataError for no table, a missing column, a row too long."""
+    csv.field_size_limit(sys.maxsize)
+    columns = read_columns(path)
+    if not any(columns):
+        raise DataError(f"{path.name} is empty: give a table with the column {next(iter(required))}.")
+    for column in required:
+        if column not in columns:
+            raise DataError(f"{path.name} lacks the column {column}.")
+    if one_of and not set(one_of) & set(columns):
+        raise DataError(f"{path.name} has none of the columns {', '.join(one_of)}.")
+    number = 1
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            next(reader)
+            for cells in reader:
+                number += 1
+                if len(cells) > len(columns):
+                    raise DataError(
+                        f"{path.name}, row {number}, column {columns[-1]}: more cells follow than the header "
+                        "has columns."
+                    )
+                if cells:
+                    yield (
+                        number,
+                        dict.fromkeys(columns, "") | dict(zip(columns, map(clean_text, cells), strict=False)),
+                    )
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
+    if number == 1:
+        raise DataError(f"{path.name} holds no row below its header.")
+
+
+def load_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> dict | list:
+    """The JSON of a file; DataError where it is none, or of none of these kinds."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise DataError(f"{path.name} is not valid JSON.") from None
+    if not isinstance(content, kinds):
+        raise DataError(f"{path.name} should hold a JSON {' or '.join(_KINDS[kind] for kind in kinds)}.")
+    return content
+
+
+def index_files(folder: Path, suffixes: Iterable[str], depth: int = 1) -> dict[str, Path]:
+    """The files below a folder by the last `depth` parts of their path, without suffix, joined by "_"."""
+    found: dict[str, Path] = {}
+    for suffix in suffixes:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            found.setdefault("_".join((*path.parts[-depth:-1], path.stem)), path)
+    return found
+
+
+def by_label(found: Iterable[tuple[str, Box]]) -> tuple[Truth, ...]:
+    """A truth for each label, with all of its boxes."""
+    boxes: dict[str, list[Box]] = {}
+    for label, box in found:
+        boxes.setdefault(label, []).append(box)
+    return tuple(Truth(label, tuple(each)) for label, each in boxes.items())
+
+
+def check_rows(rows: tuple[Row, ...]) -> None:
+    """DataError where an image stands twice, is missing, or does not fit its ground truth."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        if (first := seen.setdefault(row.name, row.place)) != row.place:
+            place, column = first.rpartition(", ")[2], row.columns[0]
+            raise DataError(f"{row.place}, column {column}: the same image as in {place}.")
+    for row in rows:
+
+        def where(column: str, row: Row = row) -> str:
+            named = dict(zip(("image", "boxes", "mask"), row.columns, strict=True))
+            return f"{row.place}, column {named[column]}"
+
+        try:
+            height, width = picture_size(row.path)
+        except DataError as error:
+            raise DataError(f"{where('image')}: {error}.") from None
+        for truth in (*row.truths, *row.readers):
+            check_truth(truth, height, width, where)

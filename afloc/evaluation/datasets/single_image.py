@@ -1,0 +1,64 @@
+"""Ground truth that comes with one image: a mask picture, a COCO JSON, a JSON of boxes, or a CSV of ours."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.coco import read_coco
+from afloc.evaluation.datasets.dataset import read_boxes, read_csv
+from afloc.evaluation.datasets.ground_truth import MaskFile, Truth, check_truth
+from afloc.evaluation.datasets.rows import Row, load_json
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+
+
+def read_dropped(
+    path: str | Path, height: int, width: int, image: str | None = None, label: str = "finding"
+) -> tuple[Truth, ...]:
+    """What a file says about an image of this size, checked against it.
+
+    A picture is a mask of `label`, not zero where it lies. A JSON is COCO's, or a list of {label, x, y, w, h}
+    in pixels, alone or as `boxes` of an object. A CSV has the columns of `read_dataset`. Where a table is
+    about several images, `image` names the one meant. DataError, one sentence, for anything else.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+
+    def where(column: str) -> str:
+        return f"{path.name}, {column}"
+
+    if kind in _PICTURES:
+        truths: tuple[Truth, ...] = (Truth(label, mask=MaskFile(path, path.name)),)
+    elif kind == ".csv":
+        truths = _pick(tuple(read_csv(path)), image, path).truths
+        if any(truth.mask is not None for truth in truths):
+            raise DataError(f"{path.name} names mask files that did not come with it: give the mask itself.")
+    elif kind == ".json":
+        content = load_json(path, (dict, list))
+        if isinstance(content, dict) and "annotations" in content:
+            truths = _pick(tuple(read_coco(path, content)), image, path).truths
+        else:
+            boxes = content.get("boxes") if isinstance(content, dict) else content
+            truths = _boxes(boxes, where)
+    else:
+        raise DataError(f"{path.name} is no ground truth: give a PNG mask, or a JSON or CSV of boxes.")
+    if not truths:
+        raise DataError(f"{path.name} holds no ground truth for this image.")
+    for truth in truths:
+        check_truth(truth, height, width, where)
+    return truths
+
+
+def _boxes(boxes: object, where: Callable[[str], str]) -> tuple[Truth, ...]:
+    if not isinstance(boxes, list):
+        raise DataError(f"{where('boxes')}: this should be a list of boxes with label, x, y, w and h.")
+    return read_boxes(boxes, where)
+
+
+def _pick(rows: tuple[Row, ...], image: str | None, path: Path) -> Row:
+    """The row of the image: by its name without folder and ending, or the only one."""
+    found = [row for row in rows if image and Path(row.name).stem == Path(image).stem]
+    found = found or (list(rows) if len(rows) == 1 else [])
+    if len(found) != 1:
+        raise DataError(f"{path.name} is about {len(rows)} images, and this one's name is not among them.")
+    return found[0]

@@ -1,0 +1,93 @@
+"""What the store holds, as tables to work on."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from afloc.errors import DataError
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies.study import Study, study_from_definition
+from afloc.feedback.studies.versions import read_versions, versions_like
+
+BOX = ("x", "y", "width", "height")
+
+
+def overview(store: Store) -> pd.DataFrame:
+    """How often each answer to the Probe tab's question was given: modality, description, model, answer,
+    count."""
+    return store.frame(
+        "SELECT modality, description, model, answers ->> '$.agreement' AS answer, count(*) AS count "
+        "FROM answers WHERE kind = 'feedback' GROUP BY ALL ORDER BY count DESC, description, answer"
+    )
+
+
+def double_readings(store: Store, study_id: str | None = None) -> list[str]:
+    """A sentence for each study, or for this one, in which a slot has several readings, none a correction of
+    the other: by an import, a late restore, or two windows of an earlier AFLoc."""
+    query = (
+        "SELECT study, count(*) AS slots FROM (SELECT study, count(*) AS readings FROM events "
+        "WHERE kind = 'reading' AND id NOT IN (SELECT replaces FROM events WHERE replaces IS NOT NULL) "
+        "AND study = coalesce(?, study) GROUP BY study, reader, case_id, arm, repeat) "
+        "WHERE readings > 1 GROUP BY study ORDER BY study"
+    )
+    return [
+        f"Study {row['study']}: {row['slots']:,} times a reader answered a case in the same arm more than "
+        "once, not as a correction; the answer saved last counts, and every row is kept."
+        for row in store.rows(query, [study_id])
+    ]
+
+
+def kept_studies(store: Store) -> dict[str, Study]:
+    """The studies that have answers, by id, in the version that was read last."""
+    ids = store.rows("SELECT study FROM studies GROUP BY study ORDER BY min(time), study")
+    versions = {row["study"]: read_versions(store, row["study"]) for row in ids}
+    return {
+        name: study_from_definition(next(each.definition for each in reversed(found) if each.definition))
+        for name, found in versions.items()
+    }
+
+
+def kept_study(store: Store, study_id: str) -> Study:
+    """DataError where the store holds no answer to it."""
+    studies = kept_studies(store)
+    if study_id not in studies:
+        known = f"; it has {', '.join(studies)}" if studies else ""
+        raise DataError(f"The store has no answer to a study {study_id!r}{known}.")
+    return studies[study_id]
+
+
+def study_frame(store: Store, study: Study, versions: Sequence[str] | None = None) -> pd.DataFrame:
+    """The readings of a study that stand, one a row: those of `versions`, without them those that mean the
+    same as in `study` as it is (`versions_like`).
+
+    Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
+    `results.compare_times`), score, regions and
+    model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
+    of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
+    """
+    columns, parameters = [], []
+    for question in study.questions:
+        value = "answers ->> ?"
+        parameters.append(f'$."{question.id}"')
+        if question.kind == "rating":
+            value = f"TRY_CAST({value} AS INTEGER)"
+        elif question.kind == "choice":
+            value = f"nullif(list_position(?::VARCHAR[], {value}), 0)"
+            parameters[-1:] = [list(question.labels), parameters[-1]]
+        elif question.kind == "regions":
+            parameters.pop()
+            continue
+        columns.append(f'{value} AS "q_{question.id}"')
+    for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
+        alone = f"json_array_length({name}) = 1 AND NOT json_exists({name}, '$[0].outline')"
+        box = f"CASE WHEN {alone} THEN TRY_CAST({name} -> '$[0].box' AS DOUBLE[4]) END"
+        columns += (f"({box})[{place}] AS {name}_{side}" for place, side in enumerate(BOX, start=1))
+    extra = "".join(", " + column for column in columns)
+    frame = store.frame(
+        "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
+        f"regions, model_regions{extra} FROM events "
+        "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) "
+        "AND list_contains(?::VARCHAR[], coalesce(study_version, '')) ORDER BY seq",
+        [*parameters, study.id, list(versions_like(store, study) if versions is None else versions)],
+    )
+    return frame.astype(dict.fromkeys(("reader", "case_id", "description", "arm"), "category"))

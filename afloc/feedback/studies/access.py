@@ -1,0 +1,85 @@
+"""Who sees what.
+
+Anyone may give feedback. A reader signs in with a code and sees their own cases and answers. A coordinator
+sees everybody's progress, the results and the export of their study. Results over all feedback are for the
+coordinator of the whole page (the setting AFLOC_COORDINATOR_CODE).
+"""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from afloc.errors import AccessError
+from afloc.feedback.studies.schedule import AIDED, Slot
+from afloc.feedback.studies.study import Study
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody at the page. `role`: anonymous, reader or coordinator; `study` None: of the whole page."""
+
+    role: str = "anonymous"
+    study: str | None = None
+    reader: str | None = None
+
+
+def sign_in(code: str, studies: Iterable[Study], page_code: str | None = None) -> Visitor:
+    """Who a code stands for; AccessError where it stands for nobody.
+
+    Every code is compared, each in constant time, so that the answer's delay tells nothing.
+    """
+    found = Visitor()
+    if _same(code, page_code or ""):
+        found = Visitor("coordinator")
+    for study in studies:
+        if _same(code, study.coordinator):
+            found = Visitor("coordinator", study.id)
+        for name, expected in study.readers.items():
+            if _same(code, expected):
+                found = Visitor("reader", study.id, name)
+    if found.role == "anonymous":
+        raise AccessError("No reader and no coordinator has this code: check it and try again.")
+    return found
+
+
+def may_read(visitor: Visitor, study: str, reader: str) -> bool:
+    """Take part in `study` as `reader`, and see that reader's own answers."""
+    return visitor == Visitor("reader", study, reader)
+
+
+def may_see_results(visitor: Visitor, study: str | None) -> bool:
+    """See the progress, the results and the export of `study`, or of everything (None)."""
+    return visitor.role == "coordinator" and visitor.study in (None, study)
+
+
+def may_see_model(slot: Slot) -> bool:
+    """See the model's map, score and verdict on a case."""
+    return slot.arm == AIDED
+
+
+def require(allowed: bool) -> None:
+    """AccessError unless allowed."""
+    if not allowed:
+        raise AccessError("This is not yours to see: sign in with a code that allows it.")
+
+
+def show_slot(study: Study, slot: Slot, total: int) -> dict[str, Any]:
+    """All that a reader's page may be told of a case beside its pixels.
+
+    Not the case's id, its file, its truth, whether it is a repeat, or the other arm.
+    """
+    return {
+        "index": slot.index,
+        "total": total,
+        "arm": slot.arm,
+        "description": slot.case.description,
+        "questions": [vars(question) | {"labels": list(question.labels)} for question in study.questions],
+        "back": study.back,
+        "edit": study.edit,
+    }
+
+
+def _same(given: str, expected: str) -> bool:
+    given = given.strip() if isinstance(given, str) else ""
+    return bool(expected) & hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,0 +1,109 @@
+"""The process that decodes: `python -m afloc.imaging.decoder_process`, started and asked by `decoder_pool`.
+
+It ends when the process that started it does, for its input ends then; a file it is busy with has its time.
+"""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from importlib import import_module
+from typing import Any
+
+from afloc.errors import ImageError
+from afloc.imaging.decoder_pool import MEMORY, OUT_OF_MEMORY, receive, send
+from afloc.imaging.image import ACCEPTED, MAX_BYTES, TOO_LARGE, Image, is_dicom
+from afloc.imaging.raster import raster_size, read_raster
+
+DAMAGED = f"The image is damaged or incomplete: export it again as {ACCEPTED}."
+
+
+def decode(data: bytes) -> Image:
+    """The image in a file's bytes. Raises ImageError, and whatever a decoder raises."""
+    if is_dicom(data):
+        from afloc.imaging.dicom import read_dicom  # pydicom is slow to import, and most images are no DICOM
+
+        return read_dicom(data)
+    return read_raster(data)
+
+
+def size_of(path: str) -> tuple[int, int]:
+    """(height, width) of the image in a file. Raises as `decode`."""
+    with open(path, "rb") as file:
+        start = file.read(132)
+        file.seek(0)
+        if not is_dicom(start):
+            return raster_size(file)
+        from afloc.imaging.dicom import dicom_size
+
+        return dicom_size(file)
+
+
+def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any]:
+    """What is sent back: about the image, and its pixels where they were asked for."""
+    if request["task"] == "size":
+        height, width = size_of(os.fsdecode(content))
+        return {"height": height, "width": width}, b""
+    image = decode(content)
+    about = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
+    about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing}
+    return about, image.pixels.reshape(-1).view("uint8")
+
+
+def limit_this_process() -> None:
+    """Take memory, files and core dumps from this process, as far as the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows: the time limit alone
+        return
+    limits = {"RLIMIT_AS": MEMORY, "RLIMIT_DATA": MEMORY, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
+    for name, most in limits.items():
+        try:
+            kind = getattr(resource, name)
+            _, hard = resource.getrlimit(kind)
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (most, most))
+        except (AttributeError, ValueError, OSError):  # macOS has names for limits it does not keep
+            continue
+
+
+def set_time(seconds: float) -> None:
+    """End this process once it has computed for so long; 0 for never."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def main() -> None:
+    jobs, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):  # some decoders print
+        os.dup2(nothing, stream)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    warnings.simplefilter("ignore")
+    limit_this_process()
+    send(replies, {})  # ready
+    threading.Thread(target=import_module, args=("afloc.imaging.dicom",), daemon=True).start()
+    while True:
+        try:
+            request, content = receive(jobs, MAX_BYTES)
+        except EOFError:
+            return
+        set_time(request["seconds"])
+        try:
+            reply = answer(request, content)
+        except ImageError as error:
+            reply = {"error": str(error)}, b""
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
+        except Exception as error:  # decoders raise anything on a damaged file, RecursionError included
+            bomb = type(error).__name__ == "DecompressionBombError"
+            reply = {"error": TOO_LARGE if bomb else DAMAGED}, b""
+        del content
+        send(replies, *reply)
+        del reply
+        set_time(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Images to try AFLoc on that need no download: from scikit-image, and a chest phantom of our own."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from skimage import data
+
+from afloc.imaging import chest_phantom as phantom
+from afloc.imaging.image import Image, image_from_array
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with a description to begin with.
+
+    ``modality``: chest_xray, fundus or histopathology. ``pixels``: makes them, in about a second. ``boxes``:
+    ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
+    """
+
+    name: str
+    title: str
+    modality: str
+    description: str
+    pixels: Callable[[], np.ndarray]
+    boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+
+    def load(self) -> Image:
+        return image_from_array(self.pixels())
+
+
+EXAMPLES = (
+    Example(
+        name="chest_film",
+        title="Chest film (synthetic)",
+        modality="chest_xray",
+        description="left pleural effusion",
+        pixels=phantom.draw_chest_film,
+        boxes=(("Effusion", *phantom.EFFUSION_BOX),),
+    ),
+    Example(
+        name="retina",
+        title="Eye fundus (scikit-image)",
+        modality="fundus",
+        description="optic disc",
+        pixels=data.retina,
+        boxes=(("Optic disc", 116, 540, 200, 217),),
+    ),
+    Example(
+        name="immunohistochemistry",
+        title="Colon tissue (scikit-image)",
+        modality="histopathology",
+        description="cell nuclei",
+        pixels=data.immunohistochemistry,
+        boxes=tuple(
+            ("Gland", *box)
+            for box in ((0, 0, 275, 262), (272, 0, 190, 298), (252, 302, 132, 206), (0, 145, 160, 367))
+        ),
+    ),
+)
+
+
+@functools.cache
+def load_example(name: str):
+    """The image of an example; drawn or read once."""
+    return next(each for each in EXAMPLES if each.name == name).load()

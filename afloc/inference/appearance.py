@@ -1,0 +1,121 @@
+"""Does a picture look like those of its modality? Two cheap tests, fitted on training images only.
+
+One measures colours, brightness and where they lie (`measure`, `distance`); the other, where a modality has
+a layout, asks how much of the shrunk picture its eigen-images cannot draw (`shrink`, `residual`; Turk and
+Pentland, 1991). Either alone raises the doubt.
+
+`afloc.training.fit.appearance` fits them and writes assets/appearance.json.
+Photographs, drawings, print, textures, CT and MR slices and a film on its side were all doubted; a lateral
+film was not at hand.
+"""
+
+import json
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from afloc.imaging.geometry import area_resize
+from afloc.imaging.image import Image
+from afloc.resources import ROOT
+
+FILE = ROOT / "appearance.json"
+SHARE_BY_COLOURS, SHARE_BY_LAYOUT = 0.997, 0.995  # of the training images that raise no doubt
+_SIDE, _BLOCKS = 64, 4
+_SHRUNK, EIGEN_IMAGES = 16, 16
+WITH_LAYOUT = ("chest_xray", "fundus")  # tissue has no up, down or middle
+MOST_IMAGES = 2500  # training images of a modality
+RIDGE = 0.05  # of each measure's variance, so that measures that hardly vary do not decide alone
+
+
+def measure(image: Image) -> np.ndarray:
+    """27 numbers of a picture shrunk to 64 x 64, float64.
+
+    Means of 4 x 4 blocks of the brightness; mean and spread of red, green and blue; likeness of the left and
+    the mirrored right half; mean step between neighbours at two scales; share of black and of white.
+    """
+    gray = image.pixels.ndim == 2  # then one channel is resized, not three alike
+    small = area_resize(image.gray() if gray else image.rgb(), _SIDE, _SIDE)
+    pixels = np.broadcast_to(small.reshape(_SIDE, _SIDE, -1), (_SIDE, _SIDE, 3)) / 255
+    luma = pixels.mean(2)
+    step = _SIDE // _BLOCKS
+    blocks = luma.reshape(_BLOCKS, step, _BLOCKS, step).mean((1, 3))
+    half = luma.reshape(_SIDE // 2, 2, _SIDE // 2, 2).mean((1, 3))
+    centred = luma - luma.mean()
+    symmetry = (centred * centred[:, ::-1]).mean() / (centred.var() + 1e-4)
+    return np.array(
+        [
+            *blocks.ravel(),
+            *pixels.mean((0, 1)),
+            *pixels.std((0, 1)),
+            symmetry,
+            _roughness(luma),
+            _roughness(half),
+            (luma < 0.05).mean(),
+            (luma > 0.95).mean(),
+        ]
+    )
+
+
+def _roughness(luma: np.ndarray) -> float:
+    steps = np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()
+    return float(np.log(steps + 1e-3))
+
+
+def shrink(image: Image) -> np.ndarray:
+    """The brightness of 16 x 16 cells, float64 (256,), mean 0 and spread next to 1."""
+    cells = area_resize(image.rgb(), _SHRUNK, _SHRUNK).astype(np.float64).mean(2).ravel() / 255
+    return (cells - cells.mean()) / (cells.std() + 0.02)
+
+
+def looks_like(image: Image, modality: str) -> bool:
+    """Whether the picture lies within the range of the training images of its modality."""
+    return fits(measure(image), shrink(image), _known()[modality])
+
+
+def fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:
+    colours, layout = known["colours"], known["layout"]
+    return distance(measures, colours) <= colours["limit"] and (
+        layout is None or residual(shrunk, layout) <= layout["limit"]
+    )
+
+
+def features_fit(vector: np.ndarray, known: dict | None) -> bool:
+    """Whether an image's global vector lies where those of training images do; True where that is not stored.
+
+    `known`, from the model's calibration: `{"mean", "deviation", "limit"}`, the first two as long as the
+    `vector`; its `feature_distance` may reach `limit`.
+    """
+    return known is None or float(feature_distance(vector, known)) <= known["limit"]
+
+
+def feature_distance(vectors: np.ndarray, known: dict) -> np.ndarray:
+    """How far global vectors (…, D) of any length lie from the mean of the training images', each made a unit
+    vector first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
+    vectors = np.asarray(vectors, np.float64)
+    units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (((units - known["mean"]) / known["deviation"]) ** 2).mean(-1)
+
+
+def distance(measures: np.ndarray, known: dict) -> float:
+    """Mahalanobis distance of `measures` from the mean of a modality, per measure, squared."""
+    away = measures - np.array(known["mean"])
+    return float(away @ np.linalg.solve(np.array(known["covariance"]), away)) / len(away)
+
+
+def residual(shrunk: np.ndarray, known: dict) -> float:
+    """The mean square of what is left of a shrunk picture after the eigen-images of a modality."""
+    away = shrunk - np.array(known["mean"])
+    eigen = np.array(known["eigen_images"])
+    return float(np.mean((away - away @ eigen.T @ eigen) ** 2))
+
+
+def share_limit(values: ArrayLike, share: float) -> float:
+    """A limit, to four digits, that at least `share` of the values stay within."""
+    limit = np.quantile(values, share, method="inverted_cdf")
+    return float(f"{1.001 * limit:.4g}")  # rounding takes less than a thousandth away
+
+
+@cache
+def _known() -> dict:
+    return json.loads(FILE.read_text(encoding="utf-8"))

@@ -1,0 +1,240 @@
+"""Encode an image once, then ask for any number of findings in it.
+
+model = load_model()
+view = model.encode(read_image("film.dcm"))
+finding = view.locate("small left pleural effusion")
+"""
+
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TypeVar
+
+import torch
+
+from afloc.errors import DescriptionError, ModelError, SettingsError
+from afloc.imaging.geometry import Letterbox
+from afloc.imaging.image import Image
+from afloc.inference import paper_protocol as paper
+from afloc.inference.cache import ByteCache
+from afloc.inference.finding import NOT_FINITE
+from afloc.inference.modality import recognise_modality
+from afloc.inference.view import View
+from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
+from afloc.language.findings import MODALITIES
+from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
+from afloc.model.image_encoder import ImageFeatures, normalise
+from afloc.model.network import AFLoc
+from afloc.model.onnx_encoders import OnnxEncoders
+from afloc.model.text_encoder import TextFeatures
+from afloc.model.tokenizer import Tokens
+from afloc.text import normalise_text
+
+PROTOCOLS = ("native", "paper")
+IMAGE_CACHE_BYTES = 64 * 2**20
+TEXT_CACHE_BYTES = 16 * 2**20
+TENSOR_BYTES = 512  # what a tensor takes besides its numbers, which of a short text is most of it
+
+_TEXTS_AT_ONCE = 16
+_LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
+
+
+Features = TypeVar("Features", ImageFeatures, TextFeatures)
+
+
+class Model:
+    """A model and what it has seen lately; safe to share between threads.
+
+    `name`, `card` (its README), `fingerprint` (12 hexadecimal digits that stand for weights, tokenizer and
+    config), `modalities`.
+    Embeddings of images (by content) and of texts are kept, each within a memory budget in bytes. A GPU whose
+    memory runs out is left for good, for the CPU; `notice` then says so, as does every finding's warning.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        image_cache_bytes: int = IMAGE_CACHE_BYTES,
+        text_cache_bytes: int = TEXT_CACHE_BYTES,
+    ):
+        self.config = checkpoint.config
+        self.name = self.config.name
+        self.card = checkpoint.card
+        self.modalities = self.config.modalities
+        self.fingerprint = checkpoint.fingerprint()
+        self.device = device
+        self.notice: str | None = None
+        self.tokenizer = checkpoint.tokenizer
+        self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
+        self.encoders = self._fastest_encoders()
+        self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
+        self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
+        self._image_turn = threading.Lock()
+        self._text_turn = threading.Lock()
+
+    def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> View:
+        """Look at an image; the same image again costs nothing while it is remembered.
+
+        `modality` is recognised unless given. SettingsError for a modality or protocol that does not exist.
+        """
+        if protocol not in PROTOCOLS:
+            raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+        if modality is not None and modality not in MODALITIES:
+            raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
+        modality = modality or recognise_modality(image)
+        gray = modality == "chest_xray" or (protocol == "paper" and self.config.released)
+        encoder = self._encoder_for(modality)
+        key = (image.digest, encoder, gray, protocol)
+        features = self.images.get(key)
+        if features is None:
+            with self._image_turn:
+                features = self.images.get(key)
+                if features is None:
+                    features = self._encode_image(image, encoder, gray, protocol)
+                    self.images.put(key, features)
+        return View(self, image, modality, protocol, features)
+
+    def side(self, modality: str) -> int:
+        """Pixels a side of the square in which an image of `modality` is seen."""
+        return self.config.side(self._encoder_for(modality))
+
+    def _encoder_for(self, modality: str) -> str:
+        return modality if modality in self.modalities else self.modalities[0]
+
+    def calibration(self, modality: str) -> dict | None:
+        """What turns this model's cosines into maps and verdicts on images of `modality`, if it has that."""
+        return (self.config.calibration or {}).get(modality)
+
+    def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
+        """The embeddings of each text, each a batch of one, in their order."""
+        texts = list(texts)
+        found = {text: self.texts.get(text) for text in texts}
+        if None in found.values():
+            with self._text_turn:
+                missing = []
+                for text in found:
+                    found[text] = found[text] or self.texts.get(text)  # another thread may have been faster
+                    if found[text] is None:
+                        missing.append(text)
+                missing.sort(key=lambda text: len(text.ids))
+                for start in range(0, len(missing), _TEXTS_AT_ONCE):
+                    found.update(self._encode_texts(missing[start : start + _TEXTS_AT_ONCE]))
+        return [found[text] for text in texts]
+
+    def read_text(self, description: str) -> tuple[Tokens, str | None]:
+        """Tokens of a description and a warning about what they leave out; DescriptionError for no word at
+        all."""
+        text = normalise_text(description)
+        if not any(unicodedata.category(character)[0] in "LN" for character in text):
+            raise DescriptionError("The description holds no word: type what to look for.")
+        return self._tokenize(text)
+
+    def read_paper_text(self, description: str) -> tuple[Tokens, str | None]:
+        """As `read_text`, by the released code's rules where they apply to this model; nothing is refused."""
+        if not self.config.released:
+            return self._tokenize(normalise_text(description))
+        text = paper.clean_text(description)
+        tokens, warning = self._tokenize(text)
+        if not text:
+            warning = (
+                "The published protocol drops every part of this text; its map is that of an empty text."
+            )
+        return tokens, warning
+
+    def _tokenize(self, text: str) -> tuple[Tokens, str | None]:
+        tokens = self.tokenizer(text)
+        if tokens.cut:
+            kept = len(tokens.ids) - 2
+            return (
+                tokens,
+                f"The text is longer than the model reads; only its first {kept} word pieces count.",
+            )
+        if tokens.unknown and tokens.unknown == tokens.word_count - 2:
+            return tokens, "The model knows none of these words, so its answer means nothing."
+        return tokens, None
+
+    def _fastest_encoders(self) -> AFLoc | OnnxEncoders | SimpleNamespace:
+        """What has the network's `encode_images` and `encode_texts`, and runs them best here."""
+        network = self.network
+        if is_lent():
+            return SimpleNamespace(
+                encode_images=encode_on_lent_gpu(network), encode_texts=network.encode_texts
+            )
+        return OnnxEncoders(network, self.fingerprint) if self.device.type == "cpu" else network
+
+    @torch.inference_mode()
+    def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:
+        size = self.config.side(encoder)
+        if protocol == "paper" and gray:
+            square = paper.prepare_image(image, size)
+        else:
+            fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
+            square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
+        pixels = normalise(square[None], self.config.normalisation)
+
+        def encode() -> ImageFeatures:
+            batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+            return self.encoders.encode_images(batch, encoder)
+
+        return self._on_cpu_if_need_be(encode)
+
+    @torch.inference_mode()
+    def _encode_texts(self, texts: list[Tokens]) -> dict[Tokens, TextFeatures]:
+        batch = self._on_cpu_if_need_be(lambda: self.encoders.encode_texts(texts))
+        encoded = {}
+        for row, text in enumerate(texts):
+            words, sentences = text.word_count, len(text.sentences) + 2
+            features = TextFeatures(
+                batch.words[row : row + 1, :, :words].clone(),
+                batch.sentences[row : row + 1, :, :sentences].clone(),
+                batch.report[row : row + 1].clone(),
+                batch.word_mask[row : row + 1, :words].clone(),
+                batch.sentence_mask[row : row + 1, :sentences].clone(),
+            )
+            self.texts.put(text, features)
+            encoded[text] = features
+        return encoded
+
+    def _on_cpu_if_need_be(self, encode: Callable[[], Features]) -> Features:
+        """What `encode` computes, in the memory of the CPU, where maps and scores are computed from it;
+        ModelError where it is not finite."""
+        try:
+            features = encode()
+        except torch.cuda.OutOfMemoryError:
+            self.device, self.notice = torch.device("cpu"), _LEFT_GPU
+            self.network.to(self.device)
+            features = encode()
+        features = replace(features, **{name: tensor.cpu() for name, tensor in vars(features).items()})
+        if not all(tensor.isfinite().all() for tensor in vars(features).values()):
+            raise ModelError(NOT_FINITE)
+        return features
+
+
+def load_model(
+    source: str | Path | None = None,
+    device: str = "auto",
+    image_cache_bytes: int = IMAGE_CACHE_BYTES,
+    text_cache_bytes: int = TEXT_CACHE_BYTES,
+) -> Model:
+    """Load a model: None for the embedded one, a model folder, a released `.ckpt`, or "hf:owner/name".
+
+    `device`: "auto" (a GPU if there is one), "cpu" or "cuda". Raises ModelError, one sentence, where it
+    cannot.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"The device must be auto, cpu or cuda, not {device!r}.")
+    if is_lent():
+        device = "cpu"  # but for what `encode_on_lent_gpu` takes to the GPU
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Model(load_checkpoint(source), torch.device(device), image_cache_bytes, text_cache_bytes)
+
+
+def _bytes_of(features: ImageFeatures | TextFeatures) -> int:
+    return sum(tensor.nbytes + TENSOR_BYTES for tensor in vars(features).values())

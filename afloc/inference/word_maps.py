@@ -1,0 +1,53 @@
+"""The words of a description: each one's own map, and what a reader should know about how they are read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from afloc.imaging.geometry import Letterbox
+from afloc.language.descriptions import is_known
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.text_encoder import TextFeatures
+
+_UNCALIBRATED = {"scale": 10.0, "bias": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Word:
+    """One word of a description.
+
+    `grid`: its own map, float32 (rows, columns), 0 … 1, covers exactly the image. `pull`: the value of that
+    map where the map of the whole description is highest, 0 … 1. `known`: the model has met it.
+    """
+
+    text: str
+    known: bool
+    pull: float
+    grid: np.ndarray = field(repr=False)
+
+
+def weigh_words(
+    pieces: Iterable[tuple[str, int]],
+    image: ImageFeatures,
+    text: TextFeatures,
+    calibration: dict | None,
+    letterbox: Letterbox,
+    whole: np.ndarray,
+) -> list[Word]:
+    """The words of one text against one image.
+
+    `pieces`: as `WordPieceTokenizer.split` gives them. `whole`: the map of the whole description over the
+    image. A word's map is its cosine with the shallow map, as a logit of the word level, through a sigmoid.
+    """
+    level = (calibration or {}).get("levels", {}).get("word", _UNCALIBRATED)
+    words = functional.normalize(text.words[0, :, 1:-1], dim=0)
+    cosines = torch.einsum("dhw,dn->nhw", functional.normalize(image.shallow[0], dim=0), words)
+    grids = letterbox.crop((level["scale"] * cosines + level["bias"]).sigmoid().cpu().numpy())
+    row, column = np.unravel_index(whole.argmax(), whole.shape)
+    return [
+        Word(word, is_known(word, count), float(grid[row, column]), grid)
+        for (word, count), grid in zip(pieces, grids, strict=True)
+    ]

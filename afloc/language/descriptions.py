@@ -1,0 +1,90 @@
+"""What a typed description affirms, denies, and what to say of it."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from afloc.language.findings import MODALITIES, find_in_text, load_findings
+
+if TYPE_CHECKING:
+    from afloc.inference.word_maps import Word
+
+
+_NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
+_NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
+_SIDE = re.compile(r"\b(left|right)\b", re.I)
+_MOST_NAMED = 3  # strange words in one remark
+_READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
+
+
+def is_known(word: str, pieces: int) -> bool:
+    """Whether the model can have met a word: it stands in the lists of findings, or its pieces say something.
+
+    The vocabulary spells any word in the end; one that takes a piece for every letter or two is a stranger.
+    """
+    plain = word.lower()
+    if pieces == 0:
+        return False
+    return pieces == 1 or plain in _words_of_findings() or len(plain) / pieces > _READABLE
+
+
+def remarks(description: str, modality: str, words: Iterable["Word"], calibration: dict | None) -> list[str]:
+    """Sentences on what the model makes of a description: strange words, a negation, a side, what has no
+    place.
+
+    Whether it tells left from right is its calibration's `sides`; absent means that it does not.
+    """
+    said = []
+    if strange := list(dict.fromkeys(word.text for word in words if not word.known)):
+        named = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
+        said.append(f"The model does not know {named}: check the spelling or use another word.")
+    if found := _NEGATION.search(description):
+        said.append(
+            f"“{found[0]}” negates: the number is for the whole sentence, high where the finding is missing."
+        )
+    if (part := affirmed_part(description, modality)) != description:
+        said.append(f"The map is of what is there: “{part}”")
+    if (found := _SIDE.search(description)) and not (calibration or {}).get("sides", False):
+        said.append(f"This model does not reliably tell left from right; “{found[0]}” may change nothing.")
+    return said
+
+
+def affirmed_part(description: str, modality: str) -> str:
+    """What of a description of several sentences says that something is there: this alone has a place.
+
+    Sentences that deny or call normal are left out, or cut before the clause that does.
+    A description that affirms nothing stays whole, and so does a single sentence.
+    """
+    sentences = [each for each in _SENTENCE_END.split(description.strip()) if each]
+    if len(sentences) < 2:
+        return description
+    return " ".join(filter(None, (_affirmed(each, modality) for each in sentences))) or description
+
+
+def affirms(description: str) -> bool:
+    """Whether a description says that something is there: no word of it denies or calls normal. "Benign" does
+    not: benign tissue has a place."""
+    return not (_NEGATION.search(description) or _NORMAL.search(description))
+
+
+def _affirmed(sentence: str, modality: str) -> str:
+    if found := _NEGATION.search(sentence):
+        before = sentence[: found.start()].rstrip(" ,")
+        return f"{before}." if find_in_text(before, modality) else ""
+    if found := _NORMAL.search(sentence):
+        before, _, _ = sentence[: found.start()].rpartition(",")
+        return f"{before}." if before else ""
+    return sentence
+
+
+@cache
+def _words_of_findings() -> frozenset[str]:
+    texts = (
+        text
+        for modality in MODALITIES
+        for entry in load_findings(modality).values()
+        for text in (entry.name, *entry.synonyms, entry.simple, entry.precise, entry.where, *entry.affirmed)
+    )
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text.lower()))

@@ -1,0 +1,209 @@
+"""The findings AFLoc knows by name: the lists in assets/findings, one TOML table a finding, by modality.
+
+They give the page its examples, the scan its list, the evaluation its sentence for a label, and the training
+of label-only images its sentences. Any other description works too: the lists are no limit.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+
+from afloc.errors import DataError, SettingsError
+from afloc.resources import ROOT
+
+MODALITIES = ("chest_xray", "fundus", "histopathology")
+FOLDER = ROOT / "findings"
+_PLACE = re.compile(
+    r"\b(?:above|across|along|around|at|behind|below|beside|between|by|from|in|inside|near|of|on|outside|over|"
+    r"through|to|toward|under|within) (?:the )?\w+"
+)
+_ARTICLE = re.compile(r"^(?:the|an?) ")
+_SIDE = re.compile(r"^(?:left|right) | (?:of|in) the (?:left|right) eye$")
+
+
+@dataclass(frozen=True)
+class FindingEntry:
+    """One finding of a modality: its words, the labels data sets give it, and sentences for it."""
+
+    id: str
+    modality: str
+    name: str  # a noun phrase without article
+    synonyms: tuple[str, ...]  # other words for it; the first four are noun phrases that stand in for `name`
+    labels: tuple[str, ...]  # label strings of data sets that mean it
+    simple: str  # what a label is asked as: a plain sentence of two words or more
+    precise: str  # one sentence on its appearance and place
+    where: str  # where a reader would look
+    affirmed: tuple[str, ...]  # ways to say it is there
+    denied: tuple[str, ...]  # ways to say it is not
+    sided: bool  # whether "left" and "right" mean something for it
+    family: str  # findings of a family share an operating point
+    parents: tuple[str, ...] = ()  # findings it implies
+    patterns: tuple[str, ...] = ()  # regular expressions for wordings that are no noun
+    normal: bool = False  # a structure or a normal statement, not a pathology
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Noun phrases that may stand in a sentence for the finding."""
+        return (self.name, *self.synonyms[:4])
+
+
+@cache
+def load_findings(modality: str) -> dict[str, FindingEntry]:
+    """The findings of `modality` by id, in the order of the file.
+
+    Raises SettingsError for an unknown modality, DataError for a list that is missing or malformed.
+    """
+    if modality not in MODALITIES:
+        raise SettingsError(f"There is no modality {modality!r}; choose one of {', '.join(MODALITIES)}.")
+    path = FOLDER / f"{modality}.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"The findings of {modality} are missing: put back {path.name}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path.name} is not valid TOML: {error}.") from error
+    entries = {name: _entry(name, modality, table) for name, table in tables.items()}
+    for entry in entries.values():
+        if unknown := set(entry.parents) - set(entries):
+            raise DataError(f"{path.name}: {entry.id} names the unknown parent {min(unknown)}.")
+    return entries
+
+
+def find_by_label(label: str, modality: str | None = None) -> FindingEntry | None:
+    """The finding a data set's `label` means, whatever its capitals, underscores and plural, or None.
+
+    Labels and names come before synonyms; without a modality the modalities are searched in order.
+    """
+    key = _key(label)
+    modalities = (modality,) if modality else MODALITIES
+    for index in (_labels, _synonyms):
+        for each in modalities:
+            if found := index(each).get(key):
+                return load_findings(each)[found]
+    return None
+
+
+def find_in_text(text: str, modality: str) -> FindingEntry | None:
+    """The pathology a free text names first, by its name or a synonym in whole words; the longer name counts
+    where two begin at one place. None where it names none."""
+    return _first_named(_plain(text), modality)
+
+
+def find_subject(text: str, modality: str) -> FindingEntry | None:
+    """What a free text is about: the pathology it names first; where it names none, the structure or tissue,
+    unless it stands for a place alone ("spots around the macula"). None where it names neither."""
+    plain = _plain(text)
+    return _first_named(plain, modality) or _first_named(_PLACE.sub("", plain), modality, normal=True)
+
+
+def _first_named(plain: str, modality: str, normal: bool = False) -> FindingEntry | None:
+    pattern, findings = _names(modality, normal)
+    found = pattern.search(plain)
+    return load_findings(modality)[findings[found[0]]] if found else None
+
+
+def _plain(text: str) -> str:
+    return _key(re.sub(r"[^\w\s]", " ", text))
+
+
+def find_structure(text: str, modality: str) -> FindingEntry | None:
+    """The structure, which every such image shows, of which a text is nothing but the name, an article and a
+    side before or behind it left out, or the sentence; None for any other text."""
+    key = _key(text.strip(" ."))
+    bare = _ARTICLE.sub("", key)
+    found = map(_structures(modality).get, (key, bare, _SIDE.sub("", bare)))
+    return next(filter(None, found), None)
+
+
+@cache
+def _structures(modality: str) -> dict[str, FindingEntry]:
+    return {
+        _key(text): entry
+        for entry in load_findings(modality).values()
+        if entry.family == "structure"
+        for text in (entry.name, *entry.synonyms, *entry.labels, entry.simple)
+    }
+
+
+def sentence_for_label(label: str, modality: str | None = None) -> str:
+    """What `label` is asked as: the finding's simple sentence, else the label itself, lower-cased."""
+    entry = find_by_label(label, modality)
+    return entry.simple if entry else label.replace("_", " ").lower()
+
+
+def examples(modality: str) -> list[tuple[str, str]]:
+    """A (simple, precise) pair of each pathology of `modality`, for the page."""
+    return [(entry.simple, entry.precise) for entry in load_findings(modality).values() if not entry.normal]
+
+
+def ancestors(finding_id: str, modality: str) -> frozenset[str]:
+    """All findings that `finding_id` implies, its parents' parents included."""
+    entries = load_findings(modality)
+    found: set[str] = set()
+    waiting = list(entries[finding_id].parents)
+    while waiting:
+        parent = waiting.pop()
+        if parent not in found:
+            found.add(parent)
+            waiting += entries[parent].parents
+    return frozenset(found)
+
+
+def _entry(name: str, modality: str, table: object) -> FindingEntry:
+    if not isinstance(table, dict):
+        raise DataError(f"{modality}.toml: {name} should be a table.")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    known = {field.name for field in fields(FindingEntry)} - {"id", "modality"}
+    if unknown := set(values) - known:
+        raise DataError(f"{modality}.toml: {name} has the unknown field {min(unknown)}.")
+    try:
+        return FindingEntry(id=name, modality=modality, **values)
+    except TypeError as error:
+        missing = known - set(values) - {"parents", "patterns", "normal"}
+        raise DataError(f"{modality}.toml: {name} lacks {', '.join(sorted(missing))}.") from error
+
+
+def _key(label: str) -> str:
+    words = re.sub(r"[\s_\-]+", " ", label.lower()).strip().split(" ")
+    return " ".join(_singular(word) for word in words)
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+@cache
+def _labels(modality: str) -> dict[str, str]:
+    index: dict[str, str] = {}
+    for entry in load_findings(modality).values():
+        for label in (*entry.labels, entry.name):
+            if index.setdefault(_key(label), entry.id) != entry.id:
+                raise DataError(
+                    f"{modality}.toml: {label!r} stands for both {index[_key(label)]} and {entry.id}."
+                )
+    return index
+
+
+@cache
+def _synonyms(modality: str) -> dict[str, str]:
+    return {
+        _key(synonym): entry.id
+        for entry in reversed(load_findings(modality).values())
+        for synonym in entry.synonyms
+    }
+
+
+@cache
+def _names(modality: str, normal: bool) -> tuple[re.Pattern, dict[str, str]]:
+    findings: dict[str, str] = {}
+    for entry in load_findings(modality).values():
+        if entry.normal == normal:
+            for name in (entry.name, *entry.synonyms):
+                findings.setdefault(_key(name), entry.id)
+    longest_first = sorted(findings, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"), findings

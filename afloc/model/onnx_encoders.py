@@ -1,0 +1,192 @@
+"""The encoders as they run on a CPU: through ONNX Runtime, which needs about half of PyTorch's time there.
+
+Each encoder is exported when it is first wanted, into a folder that the model's fingerprint names, and read
+from there ever after. Beside it lies its SHA-256, for ONNX Runtime loads a damaged file too, and answers
+wrongly: an export that does not match is made anew. Where it cannot be exported or read, PyTorch runs it: the
+answers are the same to within rounding.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from afloc.model.image_encoder import ImageEncoder, ImageFeatures
+from afloc.model.network import AFLoc
+from afloc.model.text_encoder import TextEncoder, TextFeatures
+from afloc.model.tokenizer import Tokens
+from afloc.settings import read_setting
+
+_KEPT = 4  # models whose exported encoders stay on disk
+_OPSET = 17  # the first with layer normalisation
+_TEXT = "text"
+
+log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Where exported encoders lie: AFLOC_CACHE_DIR, else AFLoc's folder of the user's cache."""
+    if chosen := read_setting("AFLOC_CACHE_DIR"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afloc"
+
+
+class OnnxEncoders:
+    """The two encoders of a network on the CPU, asked as the network itself is; safe between threads."""
+
+    def __init__(self, network: AFLoc, fingerprint: str):
+        self._network = network
+        self._folder = cache_folder() / f"{fingerprint}-torch-{torch.__version__}"
+        self._sessions: dict = {}
+        self._lock = threading.Lock()
+
+    def encode_images(self, pixels: Tensor, modality: str) -> ImageFeatures:
+        """As `AFLoc.encode_images`."""
+        session = self.session(modality)
+        if session is None:
+            return self._network.encode_images(pixels, modality)
+        found = session.run(None, {"pixels": pixels.contiguous().numpy()})
+        return ImageFeatures(*map(torch.from_numpy, found))
+
+    def encode_texts(self, texts: list[Tokens]) -> TextFeatures:
+        """As `AFLoc.encode_texts`."""
+        session = self.session(_TEXT)
+        if session is None:
+            return self._network.encode_texts(texts)
+
+        def sum_layers(ids: Tensor, mask: Tensor) -> Tensor:
+            (pieces,) = session.run(None, {"ids": ids.numpy(), "mask": mask.numpy()})
+            return torch.from_numpy(pieces)
+
+        return self._network.text_encoder(texts, sum_layers)
+
+    def session(self, part: str):
+        """The ONNX Runtime session of "text" or of a modality's image encoder; None where there is none to be
+        had."""
+        with self._lock:
+            if part not in self._sessions:
+                self._sessions[part] = self._open(part)
+            return self._sessions[part]
+
+    def _open(self, part: str):
+        path = self._folder / f"{part}.onnx"
+        try:
+            if _is_sound(path):
+                with suppress(Exception):  # of another ONNX Runtime
+                    session = _start_session(path)
+                    with suppress(OSError):
+                        os.utime(self._folder)
+                    return session
+            elif path.exists():
+                log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
+            export = _export_text if part == _TEXT else _export_images
+            encoder = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder) as writing:
+                written = Path(writing) / path.name
+                with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+                    warnings.simplefilter("ignore")
+                    export(encoder, written)
+                checksum = Path(writing) / "checksum"
+                checksum.write_text(_checksum(written, path), encoding="utf-8")
+                written.replace(path)
+                checksum.replace(_checksum_file(path))
+            _forget_old(self._folder)
+            return _start_session(path)
+        except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all
+            return None
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether an export is there and what was written for this model and part."""
+    try:
+        return _checksum_file(path).read_text(encoding="utf-8") == _checksum(path, path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _checksum(content: Path, path: Path) -> str:
+    """The SHA-256 of `content` and the place it is for, so that no export passes for that of another model: a
+    line that `sha256sum --check` reads in the cache folder."""
+    with open(content, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{digest}  {path.parent.name}/{path.name}\n"
+
+
+def _start_session(path: Path):
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # where it was imported before this package
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    # Threads that spin when they are done would take a core from PyTorch, which computes the maps.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class _SumLayers(nn.Module):
+    def __init__(self, encoder: TextEncoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.encoder.sum_layers(ids, mask)
+
+
+class _Features(nn.Module):
+    def __init__(self, encoder: ImageEncoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.encoder(pixels)
+        return features.shallow, features.deep, features.global_
+
+
+def _export_text(encoder: TextEncoder, path: Path) -> None:
+    mask = torch.ones(2, 8, dtype=torch.bool)
+    mask[1, 4:] = False  # the export records what happens to a mask that hides something
+    sizes = {0: "texts", 1: "pieces"}
+    _export(_SumLayers(encoder), (mask.long(), mask), path, {"ids": sizes, "mask": sizes}, {"layers": sizes})
+
+
+def _export_images(encoder: ImageEncoder, path: Path) -> None:
+    # As large as the model's images: what is derived from the size is recorded as a number.
+    pixels = torch.zeros(2, 3, encoder.image_size, encoder.image_size)
+    count = {0: "images"}
+    outputs = dict.fromkeys(("shallow", "deep", "global"), count)
+    _export(_Features(encoder), (pixels,), path, {"pixels": count}, outputs)
+
+
+def _export(module: nn.Module, example: tuple, path: Path, inputs: dict, outputs: dict) -> None:
+    # The exporter that traces: it takes a second; the one by `torch.export` takes twenty, for the same graph.
+    torch.onnx.export(
+        module.eval(),
+        example,
+        str(path),
+        dynamo=False,
+        opset_version=_OPSET,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes=inputs | outputs,
+    )
+
+
+def _forget_old(folder: Path) -> None:
+    """Keep the folders of the models used last, `folder` among them."""
+    others = (each for each in folder.parent.glob("*-torch-*") if each != folder)
+    for old in sorted(others, key=lambda each: -each.stat().st_mtime)[_KEPT - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""Reports and labels to text: cleaned reports, sentences, and what each row of a table states.
+
+Statements come from the sentences of a report, from MeSH codes ("Opacity/lung/middle lobe/right") and from
+the labels of sources that have no report. A grade is expanded into the lesions that define it: that is how
+lesion words enter without a lesion being marked.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from afloc.errors import DataError
+from afloc.language.findings import ancestors, find_by_label, load_findings
+from afloc.language.statements import (
+    AFFIRMED,
+    DENIED,
+    HEDGED,
+    Statement,
+    find_side,
+    find_zone,
+    read_statements,
+)
+from afloc.training.data.report_rules import (
+    ABBREVIATIONS,
+    DEFINED_BY,
+    MESH,
+    MESH_PLACES,
+    NEGATIVE_LABELS,
+    NO_FINDING_SENTENCE,
+    NORMAL_DENIES,
+    NOT_OF_THE_FILM,
+    TOKEN_FILLS,
+)
+
+if TYPE_CHECKING:
+    from afloc.language.statements import opposite, other_side
+
+
+__all__ = [
+    "RowText",
+    "Statement",
+    "clean_report",
+    "opposite",
+    "other_side",
+    "read_label",
+    "read_mesh",
+    "read_row",
+    "read_statements",
+    "split_sentences",
+]
+
+
+@dataclass(frozen=True)
+class RowText:
+    """The text of one row of a table: cleaned report, its sentences, and all that is stated."""
+
+    report: str
+    sentences: tuple[str, ...]
+    statements: tuple[Statement, ...]
+
+
+def clean_report(text: str) -> str:
+    """`text` without de-identification tokens, point numbers, credits, ages and remarks on the film."""
+    for pattern, words in ABBREVIATIONS:
+        text = re.sub(pattern, words, text)
+    kept = (_without_tokens(sentence) for sentence in split_sentences(text))
+    return " ".join(sentence for sentence in kept if sentence and not NO_FINDING_SENTENCE.search(sentence))
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of `text`, each ending with a full stop; decimals and titles do not end one."""
+    parts = re.split(r"(?<!\bDr)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?]+(?:\s+|$)|\s*\n+\s*|\s*;\s+", text)
+    sentences = (re.sub(r"\s+", " ", part).strip(" .,;:-") for part in parts)
+    return [_capital(sentence) + "." for sentence in sentences if re.search(r"[^\W\d_]{2}", sentence)]
+
+
+def _without_tokens(sentence: str) -> str:
+    """`sentence` without XXXX and the little words it orphans; empty where too little is left."""
+    tokens = len(re.findall(r"\bX{3,}\b", sentence))
+    if not tokens:
+        return sentence
+    if re.search(r"(?i)\bha(?:s|ve) X{3,}|^(?:the |visualized )*(?:X{3,} )+(?:is|are|appears?)\b", sentence):
+        return ""  # its subject or its predicate is gone
+    for pattern, words in TOKEN_FILLS:
+        sentence = re.sub(pattern, words, sentence)
+    sentence = re.sub(r"\s+(?=[.,;])", "", re.sub(r"\s+", " ", sentence)).strip(" ,")
+    enough = len(re.findall(r"[^\W\d_]{3,}", sentence)) >= max(2, tokens)
+    return _capital(sentence) if enough else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def read_row(row: dict[str, str], modality: str) -> RowText:
+    """The text and statements of a row of a training table; columns that are missing count as empty.
+
+    Statements come from every sentence, and from MeSH codes where the row has them, else from its labels.
+    What is affirmed anywhere in the row outweighs its denial elsewhere; "normal" stands where nothing is.
+
+    Raises DataError where `mesh` is no JSON list.
+    """
+    sentences, statements = [], []
+    reported = bool(row.get("findings") or row.get("impression"))
+    parts = ("findings", "impression") if reported else ("text",)
+    for sentence in (each for part in parts for each in _row_sentences(row.get(part) or "", modality)):
+        said = read_statements(sentence, modality)
+        if modality == "chest_xray" and not reported and not _describes_image(sentence, said):
+            continue
+        sentences.append(sentence)
+        statements += said
+    codes = _mesh_codes(row.get("mesh") or "")
+    labels = [label.strip() for label in (row.get("labels") or "").split(";") if label.strip()]
+    coded = [said for code in codes for said in read_mesh(code)]
+    coded = coded or [said for label in labels for said in read_label(label, modality)]
+    if modality == "chest_xray" and not reported and any(said.finding_id == "normal_chest" for said in coded):
+        sentences, statements = [], []  # a note on a normal film speaks of other films
+    unique: dict[str, str] = {}
+    for sentence in sentences:
+        unique.setdefault(re.sub(r"\W+", " ", sentence.lower()).strip(), sentence)
+    sentences = tuple(unique.values())
+    return RowText(" ".join(sentences), sentences, _reconcile([*statements, *coded], modality))
+
+
+def read_label(label: str, modality: str) -> list[Statement]:
+    """The statements of one label; empty for a label that names no listed finding."""
+    if label.lower() in NEGATIVE_LABELS:
+        return [Statement(finding_id, DENIED) for finding_id in NEGATIVE_LABELS[label.lower()]]
+    if label == "H&E tissue":
+        return [Statement("nuclei", AFFIRMED)]
+    entry = find_by_label(label, modality)
+    if entry is None or entry.family == "other":
+        return []
+    return [Statement(entry.id, HEDGED if label.lower().startswith("suspected") else AFFIRMED)]
+
+
+def read_mesh(code: str) -> list[Statement]:
+    """The statements of one MeSH code of the Indiana reports, as "Opacity/lung/middle lobe/right"."""
+    parts = [part.strip().lower() for part in code.split("/")]
+    head, tail = parts[0], "/".join(parts[1:])
+    if head in ("no indexing", "technical quality of image unsatisfactory"):
+        return []
+    if head == "normal":
+        return [Statement("normal_chest", AFFIRMED)]
+    finding_id = next(
+        (found for heads, words, found in MESH if re.fullmatch(heads, head) and re.search(words, tail)), None
+    )
+    if finding_id is None:
+        entry = find_by_label(parts[0], "chest_xray")
+        if entry is None or head in MESH_PLACES:
+            return []
+        finding_id = entry.id
+    if not finding_id:
+        return []
+    entry = load_findings("chest_xray")[finding_id]
+    words = " ".join(parts[1:])
+    side, zone = (find_side(words), find_zone(words)) if entry.sided else (None, None)
+    if side is None and entry.sided and ("lingula" in words or "middle lobe" in words):
+        side = "left" if "lingula" in words else "right"
+    return [Statement(finding_id, HEDGED if "borderline" in tail else AFFIRMED, side, zone)]
+
+
+def _row_sentences(text: str, modality: str) -> list[str]:
+    if modality == "fundus":  # keywords, comma by comma
+        return [_capital(part.strip()) + "." for part in text.split(",") if part.strip()]
+    return split_sentences(clean_report(text))
+
+
+def _describes_image(sentence: str, statements: list[Statement]) -> bool:
+    """Whether a sentence of a clinical note speaks of the film: notes hold more history than findings."""
+    if len(sentence) > 400 or NOT_OF_THE_FILM.search(sentence):
+        return False
+    told = {"pneumonia", "covid_pneumonia", "heart_failure", "copd", "tuberculosis", "ards", "lung_lesion"}
+    seen = any(said.finding_id not in told for said in statements)
+    return seen or bool(
+        statements and re.search(r"(?i)x-?ray|radiograph|film|lobe|lung field|chest", sentence)
+    )
+
+
+def _mesh_codes(text: str) -> list[str]:
+    try:
+        codes = json.loads(text) if text.strip() else []
+    except json.JSONDecodeError as error:
+        raise DataError("The column mesh should hold a JSON list of MeSH codes.") from error
+    return [str(code) for code in codes]
+
+
+def _defined_by(said: Statement, modality: str) -> list[Statement]:
+    """What an affirmed grade, diagnosis or normal statement says of other findings by its definition."""
+    if said.status != AFFIRMED:
+        return []
+    if said.finding_id in NORMAL_DENIES:
+        return [Statement(finding_id, DENIED) for finding_id in NORMAL_DENIES[said.finding_id]]
+    expanded = [Statement(finding_id, status) for finding_id, status in DEFINED_BY.get(said.finding_id, ())]
+    if modality == "histopathology":
+        entry = load_findings(modality)[said.finding_id]
+        if entry.family == "carcinoma" and entry.id != "necrotic_osteosarcoma":
+            expanded.append(Statement("tumor_nuclei", AFFIRMED))
+        elif entry.family in ("normal", "benign"):
+            expanded.append(Statement("tumor_nuclei", DENIED))
+    return expanded
+
+
+def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, ...]:
+    """`statements` and what they say by definition, without contradictions, repetitions and vaguer forms."""
+    entries = load_findings(modality)
+
+    def pathology(status: str) -> set[str]:
+        return {s.finding_id for s in statements if s.status == status and not entries[s.finding_id].normal}
+
+    if modality == "chest_xray" and any(said.finding_id == "normal_chest" for said in statements):
+        statements = [said for said in statements if said.finding_id != "normal_chest"]
+        if not pathology(AFFIRMED) | pathology(HEDGED):  # nothing acute, and nothing else said: normal
+            statements.append(Statement("normal_chest", AFFIRMED))
+    direct = {said.finding_id for said in statements}
+    defined = [each for said in statements for each in _defined_by(said, modality)]
+    defined = [said for said in defined if said.status != HEDGED or said.finding_id not in direct]
+    statements = list(dict.fromkeys([*statements, *defined]))
+    certain = {said.finding_id for said in statements if said.status == AFFIRMED}
+    open_ = {said.finding_id for said in statements if said.status == HEDGED} - certain
+    implied = certain.union(open_, *(ancestors(finding_id, modality) for finding_id in certain))
+    placed = {(said.finding_id, said.status) for said in statements if said.side}
+
+    def holds(said: Statement) -> bool:
+        if said.status == DENIED and said.finding_id in implied:
+            return False
+        if said.status == HEDGED and said.finding_id in certain:
+            return False
+        vague = said.side is None and said.zone is None
+        return said.status == DENIED or not (vague and (said.finding_id, said.status) in placed)
+
+    return tuple(filter(holds, statements))

@@ -1,0 +1,3 @@
+"""Every route of ours, named once."""
+
+HEALTH, FIGURES, LOGOUT = "/health", "/metrics", "/logout"

@@ -1,0 +1,121 @@
+"""Named endpoints for `gradio_client`: the same answers as the command line's."""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import is_in_or_equal
+
+from afloc.errors import ImageError, SettingsError
+from afloc.feedback.store.store import Store
+from afloc.imaging.image import Image, read_image
+from afloc.inference.model import PROTOCOLS, Model
+from afloc.web.errors import explain
+from afloc.web.routes.feedback import save_feedback, show_saved
+from afloc.web.routes.responses import describe, read_description
+from afloc.web.state.call_queue import CallQueue
+from afloc.web.state.dataset_runs import Sets
+
+
+class Page(gr.Blocks):
+    """Blocks whose endpoints get what a client sent, as it was sent, and whose queue has bounds.
+
+    Gradio would fetch whatever address stands in it, and print it where something is missing.
+    """
+
+    @property
+    def calls(self) -> CallQueue:
+        return self._queue
+
+    def queue(self, *arguments, **settings):
+        super().queue(*arguments, **settings)
+        self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)
+        return self
+
+    async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
+        if len(inputs) != len(block_fn.inputs):
+            wanted = f"{block_fn.name} takes {len(block_fn.inputs)} values, not {len(inputs)}."
+            raise gr.Error(wanted, print_exception=False)
+        return inputs
+
+
+def read_upload(image: dict, folder: Path) -> Image:
+    """The image of an uploaded file."""
+    return read_image(read_bytes(image, folder))
+
+
+def read_bytes(file: dict, folder: Path) -> bytes:
+    """An uploaded file. Only what is in the upload folder is opened, whatever path a client names."""
+    path = file.get("path") if isinstance(file, dict) else None
+    if not (isinstance(path, str) and is_in_or_equal(path, folder) and Path(path).is_file()):
+        raise ImageError("Please send it as a file, with gradio_client's handle_file.")
+    return Path(path).read_bytes()
+
+
+def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None:
+    """Add /locate, /classify, /feedback and /evaluate to the current `gr.Blocks`; `uploads`: where files
+    arrive."""
+
+    def locate(image: gr.FileData, description: str) -> dict:
+        """Where the model sees the described finding: its score, its regions and the map as `grid`."""
+        try:
+            finding = model.encode(read_upload(image, uploads)).locate(read_description(description))
+            return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+
+    def classify(image: gr.FileData) -> list:
+        """Every finding of the image's modality, with score, probability and verdict."""
+        try:
+            found = model.encode(read_upload(image, uploads)).classify()
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+        verdict = ("text", "score", "probability", "present")
+        return [{key: getattr(each, key) for key in verdict} for each in found]
+
+    def feedback(
+        image: gr.FileData,
+        description: str,
+        agreement: str,
+        confidence: int | None = None,
+        comment: str = "",
+        regions: list | None = None,
+        id: str | None = None,
+        profile: gr.OAuthProfile | None = None,  # gradio's; no client sends it
+    ) -> dict:
+        """Save whether the model's answer is right: yes, partly, elsewhere or absent; returns the row's id.
+
+        `confidence` goes from 1 (guessing) to 5 (certain); `regions` is a list of
+        {"box": [x, y, width, height]} or {"outline": [[x, y], …]} in pixels of the image. With an `id` (a
+        UUID) of your own, what is sent again after a failure is kept once.
+        Nothing of the image is kept but a hash of its pixels.
+        """
+        said = {"description": description, "agreement": agreement, "confidence": confidence}
+        said |= {"comment": comment, "regions": regions, "id": id}
+        try:
+            view = model.encode(read_upload(image, uploads))
+            return show_saved(save_feedback(store, model, view, said, profile and profile.username))
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+
+    def evaluate(set: gr.FileData, descriptions: str = "simple", protocol: str = "native") -> dict:
+        """The summary of a small set, as `python -m afloc evaluate` writes it.
+
+        `set`: a ZIP file of a table (CSV or COCO JSON) and its images, or of a folder of images and masks;
+        it is dropped when the answer is sent. `descriptions`: simple or precise. `protocol`: native or paper.
+        """
+        name = None
+        try:
+            if protocol not in PROTOCOLS:
+                raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+            name = sets.uploads.add(read_bytes(set, uploads), "set.zip")
+            return sets.summarise(name, descriptions, protocol)
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+        finally:
+            if name:
+                sets.uploads.drop(name)
+
+    gr.api(locate, api_name="locate", concurrency_id="model")
+    gr.api(classify, api_name="classify", concurrency_id="model")
+    gr.api(feedback, api_name="feedback", concurrency_id="model")
+    gr.api(evaluate, api_name="evaluate", concurrency_id="sets")

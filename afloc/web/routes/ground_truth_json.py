@@ -1,0 +1,98 @@
+"""Ground truth between the page and the server, as JSON.
+
+A truth is {"label", "boxes", "polygons", "runs"}: boxes [x, y, width, height] and polygons [x, y, x, y, …] in
+pixels of the image, `runs` the lengths of a mask's runs down its columns, the first outside. What lies in any
+of them is ground truth. The page keeps it and sends it with each question; the server keeps nothing.
+"""
+
+import base64
+import binascii
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import Truth, check_truth, draw_boxes, read_box
+from afloc.evaluation.datasets.masks import Shapes, encode_runs, read_coco_runs
+from afloc.evaluation.datasets.rows import check_label
+from afloc.evaluation.datasets.single_image import read_dropped
+
+LONGEST_LABEL = 200  # characters
+MOST_SHAPES = 2000  # boxes and polygons of a truth
+
+
+def read_file(content: str, name: str, height: int, width: int, image: str | None) -> tuple[Truth, ...]:
+    """The truths of a dropped file, `content` in base64; DataError, one sentence, for anything else.
+
+    `image`: the image's own file name, to find it in a table of many. Names serve the sentence and the
+    search and go nowhere else.
+    """
+    try:
+        data = base64.b64decode(content, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise DataError("The ground truth arrived incomplete; please drop it again.") from None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / (re.sub(r"[^\w .()-]", "_", name)[-80:].lstrip(". ") or "file")
+        path.write_bytes(data)
+        return tuple(_drawn(truth, height, width) for truth in read_dropped(path, height, width, image))
+
+
+def _drawn(truth: Truth, height: int, width: int) -> Truth:
+    """The same with its mask as runs, which need no file."""
+    if truth.mask is None:
+        return truth
+    runs = encode_runs(truth.draw(height, width))
+    return replace(truth, boxes=(), mask=Shapes(runs=(runs,), extent=(height, width)))
+
+
+def to_json(truth: Truth, height: int, width: int) -> dict:
+    """A truth for the page; beside it `outline`, what is drawn of a mask: rings of [x, y]."""
+    mask = None if truth.mask is None else truth.draw(height, width)
+    return {
+        "label": truth.label,
+        "boxes": [list(box) for box in truth.boxes] if mask is None else [],
+        "polygons": [],
+        "runs": [] if mask is None else list(encode_runs(mask)),
+        "outline": [] if mask is None else outline(mask),
+    }
+
+
+def outline(mask: np.ndarray) -> list[list[list[float]]]:
+    """Rings of [x, y] around a mask, the longest first, a point left out where it changes nothing to see."""
+    from skimage.measure import approximate_polygon, find_contours  # slow to import, and not for every page
+
+    rings = [
+        approximate_polygon(ring - 0.5, tolerance=max(mask.shape) / 4000)
+        for ring in find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    ]
+    return [ring[:, ::-1].round(2).tolist() for ring in sorted(rings, key=len, reverse=True)]
+
+
+def draw(entry: object, height: int, width: int) -> tuple[str, np.ndarray]:
+    """The label of a truth from the page and its mask, bool (height, width); DataError where it is none."""
+
+    def where(_: str) -> str:
+        return "The ground truth"
+
+    entry = entry if isinstance(entry, dict) else {}
+    label = entry.get("label")
+    check_label(label, "The ground truth")
+    boxes, polygons, runs = (entry.get(key) or [] for key in ("boxes", "polygons", "runs"))
+    if not all(isinstance(each, list) for each in (boxes, polygons, runs, *boxes, *polygons)):
+        raise DataError("The ground truth should be lists of boxes, polygons and runs.")
+    if len(boxes) + len(polygons) > MOST_SHAPES or len(label) > LONGEST_LABEL:
+        raise DataError("The ground truth has too many shapes; please give it as a mask.")
+    boxes = tuple(read_box(box, label, where) for box in boxes)
+    check_truth(Truth(label, boxes), height, width, where)
+    for points in polygons:
+        if len(points) < 6 or len(points) % 2 or not np.isfinite(np.asarray(points, float)).all():
+            raise DataError("The ground truth holds an outline that is no polygon.")
+    try:
+        runs = read_coco_runs(runs, height, width)
+    except DataError as error:
+        raise DataError(f"The ground truth does not fit the image: {error}.") from None
+    mask = Shapes(tuple(map(tuple, polygons)), (runs,) if runs else ()).draw(height, width)
+    return label, mask | draw_boxes(boxes, height, width)

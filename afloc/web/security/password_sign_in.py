@@ -1,0 +1,105 @@
+"""The optional sign-in of the whole page: one password, a form without a script, a cookie.
+
+`POST /login` takes the form of the page and what `gradio_client`'s `auth=` sends; the name in it does not
+count. The cookie is a random token known to this process only: a restart signs everybody out.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from afloc.errors import AccessError
+from afloc.passwords import matches
+from afloc.resources import read_asset
+from afloc.web.security.rate_limits import TooManyError, wrong_tries
+
+PATH = "/login"
+COOKIE = "afloc-session"
+HOURS = 12
+MOST_SESSIONS = 10_000
+PLEASE = "Please sign in."
+_FORM = f"""<form method="post" action="{PATH}">
+<label>Password
+<input type="password" name="password" autocomplete="current-password" required autofocus></label>
+<button>Sign in</button>
+</form>"""
+
+
+class SignIn:
+    """Who is signed in. `framed`: the page stands in another site's frame, as on Hugging Face Spaces."""
+
+    def __init__(self, hashed: str, framed: bool = False, clock: Callable[[], float] = time.monotonic):
+        self._hashed, self._framed, self._clock = hashed, framed, clock
+        self._ends: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+        self._tries = wrong_tries()
+
+    def knows(self, request: Request) -> bool:
+        token = request.cookies.get(COOKIE)
+        with self._lock:
+            return token is not None and self._ends.get(token, 0.0) > self._clock()
+
+    def ask(self, request: Request) -> Response:
+        """What somebody who is not signed in gets, whatever they asked for."""
+        return refuse(request, PLEASE, 401, _FORM)
+
+    async def enter(self, request: Request) -> Response:
+        """The answer to a password."""
+        async with request.form(max_files=0, max_fields=4) as form:
+            password = str(form.get("password", ""))
+        try:
+            with self._tries.attempt():
+                if not await run_in_threadpool(matches, password, self._hashed):
+                    raise AccessError("This is not the password: check it and try again.")
+        except AccessError as error:
+            return refuse(request, str(error), 429 if isinstance(error, TooManyError) else 401, _FORM)
+        page = wants_page(request)
+        answer = RedirectResponse(_root(request), 303) if page else JSONResponse({"success": True})
+        answer.headers["Set-Cookie"] = self._cookie(request, self._begin(), HOURS * 3600)
+        return answer
+
+    def leave(self, request: Request) -> Response:
+        with self._lock:
+            self._ends.pop(request.cookies.get(COOKIE, ""), None)
+        answer = RedirectResponse(_root(request), 303)
+        answer.headers["Set-Cookie"] = self._cookie(request, "", 0)
+        return answer
+
+    def _begin(self) -> str:
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._ends[token] = self._clock() + HOURS * 3600
+            if len(self._ends) > MOST_SESSIONS:
+                self._ends.popitem(last=False)
+        return token
+
+    def _cookie(self, request: Request, token: str, seconds: int) -> str:
+        parts = [f"{COOKIE}={token}", "Path=/", f"Max-Age={seconds}", "HttpOnly"]
+        if self._framed:  # a frame's cookies are third-party ones
+            parts += ["SameSite=None", "Secure", "Partitioned"]
+        else:
+            parts += ["SameSite=Lax", *(["Secure"] if request.url.scheme == "https" else [])]
+        return "; ".join(parts)
+
+
+def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
+    """What somebody who is not signed in is told; `way`: the markup of the page that lets them in."""
+    if not wants_page(request):
+        return JSONResponse({"error": sentence}, status)
+    page = read_asset("signin.html").replace("{{sentence}}", sentence).replace("{{way}}", way)
+    return HTMLResponse(page, status)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page to show, and no script or program for an answer."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _root(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/"

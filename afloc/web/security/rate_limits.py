@@ -1,0 +1,141 @@
+"""How often somebody may ask, and how much all may send at once.
+
+Token buckets, one for each client and one for all of them together; a budget of bytes.
+"""
+
+import hashlib
+import ipaddress
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from afloc.errors import AccessError
+
+MOST_CLIENTS = 10_000
+
+
+client: ContextVar[str] = ContextVar("client", default="")
+"""Who asks, where a request is being answered; the door sets it (`name_client`)."""
+
+
+class TooManyError(AccessError):
+    """Somebody asks more often than is allowed."""
+
+
+class Bucket:
+    """`rate` tokens a second, up to `burst` saved, for each key. Safe among threads.
+
+    The keys unused for longest are forgotten beyond `MOST_CLIENTS`, so memory is bounded.
+    """
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic):
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when that was so
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def add(self, key: str, tokens: float) -> float:
+        """Put tokens in, or with a negative number take them out; 0.0, or the seconds until they can be."""
+        now = self._clock()
+        with self._lock:
+            level, then = self._levels.get(key, (self._burst, now))
+            level = min(self._burst, level + max(0.0, now - then) * self._rate)
+            wait = max(0.0, -(level + tokens) / self._rate)
+            self._levels[key] = (level if wait else min(self._burst, level + tokens), now)
+            self._levels.move_to_end(key)
+            if len(self._levels) > MOST_CLIENTS:
+                self._levels.popitem(last=False)
+        return wait
+
+
+class Limit:
+    """A bucket for each client and one for everybody."""
+
+    def __init__(
+        self,
+        each: tuple[float, float],
+        everybody: tuple[float, float],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """Both as (rate, burst) of a `Bucket`."""
+        self._each, self._everybody = Bucket(*each, clock), Bucket(*everybody, clock)
+        self._right: OrderedDict[bytes, None] = OrderedDict()  # hashes of (client, code), the latest last
+        self._lock = threading.Lock()
+
+    def take(self, name: str) -> None:
+        """One token; TooManyError, which says how long to wait, where there is none."""
+        wait = self._each.add(name, -1)
+        if not wait and (wait := self._everybody.add("", -1)):
+            self._each.add(name, 1)
+        if wait:
+            raise TooManyError(f"Too many requests: please wait {math.ceil(wait)} s and try again.")
+
+    @contextmanager
+    def attempt(self, tried: object = None) -> Iterator[None]:
+        """A try by the current client that costs a token only where it fails.
+
+        The token is taken first, so that many tries at once are not checked before the first is counted.
+        `tried`: the code that is tried, if it may be remembered (hashed). Where it was right for this client
+        before, it needs no token, so that others at the same address do not lock out who is in.
+        """
+        name = client.get()
+        pair = hashlib.sha256(repr((name, tried)).encode()).digest() if isinstance(tried, str) else None
+        if pair and self._was_right(pair):
+            yield
+            return
+        self.take(name)
+        yield
+        for bucket, key in ((self._each, name), (self._everybody, "")):
+            bucket.add(key, 1)
+        if pair:
+            self._remember(pair)
+
+    def _was_right(self, pair: bytes) -> bool:
+        with self._lock:
+            found = pair in self._right
+            if found:
+                self._right.move_to_end(pair)
+            return found
+
+    def _remember(self, pair: bytes) -> None:
+        with self._lock:
+            self._right[pair] = None
+            if len(self._right) > MOST_CLIENTS:
+                self._right.popitem(last=False)
+
+
+class Budget:
+    """Bytes that may be held at once; for one event loop."""
+
+    def __init__(self, size: int):
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Whether there are so many left; then they are taken."""
+        enough = size <= self._left
+        if enough:
+            self._left -= size
+        return enough
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+
+
+def wrong_tries() -> Limit:
+    """For passwords and reader codes: ten wrong ones, then one a minute; 300 among all, then one a second."""
+    return Limit((1 / 60, 10), (1, 300))
+
+
+def name_client(address: str) -> str:
+    """The address, of IPv6 the network: one customer has 2^64 addresses."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)

@@ -1,0 +1,155 @@
+"""The Ground truth tab: a map beside what a person marked, and how well the two agree at every threshold.
+
+The page asks for the whole curve once (`measure`) and looks its slider's step up in it, so the figures move
+with the slider and are those of `python -m afloc evaluate`, to the last digit that is shown.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import numpy as np
+
+from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import Truth, picture_size
+from afloc.evaluation.datasets.rows import by_label
+from afloc.evaluation.measure import measure as measure_agreement
+from afloc.evaluation.measure import without_nan
+from afloc.evaluation.metrics import PAPER_THRESHOLDS, curve
+from afloc.evaluation.plan import STYLES
+from afloc.evaluation.plan import describe as describe_truth
+from afloc.imaging.examples import EXAMPLES, Example, load_example
+from afloc.imaging.heatmap import min_max
+from afloc.inference.finding import Finding
+from afloc.inference.model import Model
+from afloc.inference.view import View
+from afloc.web.routes.ground_truth_json import draw, read_file, to_json
+from afloc.web.routes.responses import GONE, LONGEST_DESCRIPTION, answering, describe
+from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.open_images import ImageStore
+from afloc.web.tabs.html import show_viewer
+from afloc.web.tabs.suggestions import MODALITIES, offer_examples
+
+STRETCHED = tuple(round(0.01 * step - 1, 2) for step in range(201))
+"""Thresholds on the map after min-max to [-1, 1], the paper's five among them."""
+
+FIXED = tuple(round(0.01 * step, 2) for step in range(101))
+"""Thresholds on the fixed scale."""
+
+MOST_TRUTHS = 40  # findings of an image
+
+
+def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
+    """Build the tab inside the current `gr.Blocks`."""
+
+    @answering
+    def read_truth(question: dict) -> dict:
+        """{"image": token, "content": base64, "name", "image_name" or null} to {"truths": [truth, …]}."""
+        opened = store.get(str(question.get("image")))
+        if opened is None:
+            return GONE
+        size = opened.image.height, opened.image.width
+        name, image_name = (str(question.get(key) or "") for key in ("name", "image_name"))
+        truths = read_file(question.get("content"), name, *size, image_name or None)
+        if len(truths) > MOST_TRUTHS:
+            raise DataError(f"The file marks {len(truths)} findings; please give at most {MOST_TRUTHS}.")
+        return {"truths": _describe_truths(truths, *size)}
+
+    @answering
+    def measure(question: dict) -> dict:
+        """{"image", "modality" or null, "truths": [truth, …], "compare"} to {"modality", "doubt", "cases"}.
+
+        A truth may bring `descriptions`, the simple and the precise one, null for what the findings list
+        says. A case has both of them and `answers`: to the first, or with `compare` to each.
+        """
+        opened = store.get(str(question.get("image")))
+        if opened is None:
+            return GONE
+        entries = question.get("truths") or []
+        if not isinstance(entries, list) or len(entries) > MOST_TRUTHS:
+            raise DataError(f"Please give at most {MOST_TRUTHS} findings of an image.")
+        view = opened.view(model, question.get("modality"))
+        cases = [_measure_truth(view, entry, bool(question.get("compare"))) for entry in entries]
+        return {"modality": view.modality, "doubt": view.doubt, "cases": cases}
+
+    @answering
+    def read_case(question: dict) -> dict:
+        """{"set", "row"} to {"modality" or null, "truths": [truth, …]}, those of an image of a set."""
+        row = sets.row(str(question.get("set")), int(question.get("row")))
+        return {"modality": row.modality, "truths": _describe_truths(row.truths, *picture_size(row.path))}
+
+    @answering
+    def set_state(question: dict) -> dict:
+        """{"set", "style"} to what `Sets.state` says; with `run` it is started first."""
+        asked = str(question.get("set")), str(question.get("style"))
+        if question.get("run"):
+            sets.start(*asked)
+        return sets.state(*asked)
+
+    show_viewer(
+        "ground_truth",
+        [read_truth, measure, read_case, set_state],
+        (
+            *("images.js", "offers.js", "tab.js", "keysheet.js"),
+            *("verdict.js", "curve.js", "agreement.js", "sets.js"),
+        ),
+        styles=("probe.css", "sheet.css"),
+        model=f"{model.name} {model.config.version}",
+        fingerprint=model.fingerprint,
+        modalities=MODALITIES,
+        examples=offer_examples(model),
+        first=EXAMPLES[0].name,  # drawn, so that its ground truth is exact
+        truths={each.name: _truths_of(each) for each in EXAMPLES},
+        stretched=STRETCHED,
+        fixed=FIXED,
+        paper=PAPER_THRESHOLDS,
+        sets=sets.names(),
+    )
+
+
+def _describe_truths(truths: Iterable[Truth], height: int, width: int) -> list[dict]:
+    return [to_json(truth, height, width) | {"phrase": truth.description} for truth in truths]
+
+
+def _truths_of(example: Example) -> list[dict]:
+    if not example.boxes:
+        return []
+    image = load_example(example.name)
+    return _describe_truths(
+        by_label((label, box) for label, *box in example.boxes), image.height, image.width
+    )
+
+
+def _measure_truth(view: View, entry: dict, compare: bool) -> dict:
+    label, mask = draw(entry, view.image.height, view.image.width)
+    truth = Truth(label, description=entry.get("phrase"))
+    given = entry.get("descriptions") or [None] * len(STYLES)
+    descriptions = [
+        describe_truth(truth, view.modality, style) if text is None else str(text)[:LONGEST_DESCRIPTION]
+        for style, text in zip(STYLES, given, strict=True)
+    ]
+    asked = descriptions if compare else descriptions[:1]
+    answers = [_hold_against(view.locate(text), mask) if text.strip() else None for text in asked]
+    return {"descriptions": descriptions, "answers": answers}
+
+
+def _hold_against(finding: Finding, mask: np.ndarray) -> dict:
+    """The finding as the Probe tab has it, its agreement as published, and both curves."""
+    heatmap = finding.heatmap
+    return {
+        "finding": describe(finding),
+        "range": [float(heatmap.min()), float(heatmap.max())],
+        "agreement": without_nan(asdict(measure_agreement(heatmap, mask))),
+        "stretched": _curve(min_max(heatmap), mask, STRETCHED),
+        "fixed": _curve(heatmap, mask, FIXED),
+    }
+
+
+def _curve(heatmap: np.ndarray, mask: np.ndarray, thresholds: tuple[float, ...]) -> dict:
+    """IoU and Dice (null without ground truth) and the area above each threshold."""
+    at = curve(heatmap, mask, thresholds)
+    known = bool(mask.any())
+    return {
+        "iou": at.iou.round(6).tolist() if known else None,
+        "dice": at.dice.round(6).tolist() if known else None,
+        "area": at.area.round(6).tolist(),
+    }

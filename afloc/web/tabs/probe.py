@@ -1,0 +1,111 @@
+"""The Probe tab: one image, any description, where the model sees it and how sure it is.
+
+The page's script sends an image once (`uploads`), then one small call per description (`locate`), outside
+gradio's queue. It has one call under way at a time, and before the model the pages take turns (`turns`).
+"""
+
+import numpy as np
+
+from afloc.feedback.store.store import Store
+from afloc.inference.model import Model
+from afloc.inference.word_maps import Word
+from afloc.language.descriptions import remarks
+from afloc.language.findings import load_findings
+from afloc.web.routes.feedback import feedback_functions
+from afloc.web.routes.responses import GONE, answering, describe, read_description
+from afloc.web.state.fair_queue import Overtaken, Turns
+from afloc.web.state.open_images import ImageStore, OpenImage
+from afloc.web.tabs.html import show_viewer
+from afloc.web.tabs.suggestions import MODALITIES, offer_descriptions, offer_examples
+
+MOST_WORDS = 40  # that get a map of their own
+SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
+SCRIPTS = (
+    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "keysheet.js"),
+    *("help.js", "reading.js", "feedback.js"),
+)
+
+
+def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
+    """Build the tab inside the current `gr.Blocks`."""
+    turns = Turns()
+
+    def find_image(question: dict) -> OpenImage | None:
+        return store.get(str(question.get("image")))
+
+    @answering
+    def locate(question: dict) -> dict:
+        """{"image": token, "description", "modality" or null, "live"} to {"modality", "doubt", "finding", …}.
+
+        `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
+        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
+        {"overtaken": true}: a newer live question of the same image came before this one's turn.
+        """
+        description = read_description(question.get("description", ""))
+        opened = find_image(question)
+        if opened is None:
+            return GONE
+        try:
+            with turns.turn(question["image"], live=bool(question.get("live"))):
+                view = opened.view(model, question.get("modality"))
+                answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
+                if not description.strip():
+                    return answer
+                finding = view.locate(description)
+                words = view.words(finding)
+        except Overtaken:
+            return {"overtaken": True}
+        return answer | {
+            "finding": describe(finding),
+            "words": [_describe_word(word) for word in words[:MOST_WORDS]],
+            "remarks": remarks(description, view.modality, words, model.calibration(view.modality)),
+        }
+
+    @answering
+    def scan(question: dict) -> dict:
+        """{"image": token, "modality" or null} to {"modality", "doubt", "findings"}, `doubt` as in `locate`.
+
+        Every pathology of the modality with its name, and with a map only where it is judged present.
+        """
+        opened = find_image(question)
+        if opened is None:
+            return GONE
+        with turns.turn(question["image"]):
+            view = opened.view(model, question.get("modality"))
+        entries = [entry for entry in load_findings(view.modality).values() if not entry.normal]
+        findings = []
+        for start in range(0, len(entries), SCANNED_AT_ONCE):
+            asked = entries[start : start + SCANNED_AT_ONCE]
+            with turns.turn(question["image"]):
+                found = view.locate_all(entry.simple for entry in asked)
+            for entry, finding in zip(asked, found, strict=True):
+                said = describe(finding) | {"name": entry.name}
+                findings.append(said if finding.present else said | {"grid": None})
+        return {"modality": view.modality, "doubt": view.doubt, "findings": findings}
+
+    show_viewer(
+        "probe",
+        [locate, scan, *feedback_functions(model, store, feedback)],
+        SCRIPTS,
+        ("sheet.css", "feedback.css"),
+        model=f"{model.name} {model.config.version}",
+        fingerprint=model.fingerprint,
+        calibrated=model.config.calibration is not None,
+        trained_on=[MODALITIES[each] for each in model.modalities],
+        image_sizes={each: model.side(each) for each in model.modalities},
+        card=model.card,
+        modalities=MODALITIES,
+        descriptions=offer_descriptions(),
+        examples=offer_examples(model),
+    )
+
+
+def _describe_word(word: Word) -> dict:
+    """The map as hexadecimal text, two digits a cell, row by row: 00 is 0 and ff is 1."""
+    levels = np.rint(255 * word.grid).astype(np.uint8)
+    return {
+        "text": word.text,
+        "known": word.known,
+        "pull": round(word.pull, 3),
+        "grid": levels.tobytes().hex(),
+    }

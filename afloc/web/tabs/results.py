@@ -1,0 +1,199 @@
+"""The Results tab: what was answered, for the coordinator, and its export.
+
+A study's coordinator sees that study; the coordinator of the page (AFLOC_COORDINATOR_CODE) sees every study
+and the feedback of the Probe tab. Nobody else is told anything, not even a count. Every call brings the code.
+"""
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from afloc.feedback.analysis import figures
+from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
+from afloc.feedback.analysis.results import analyse, explain_times
+from afloc.feedback.export import FORMATS, export
+from afloc.feedback.store.store import Store
+from afloc.feedback.studies.access import Visitor, may_see_results, require
+from afloc.feedback.studies.readings import progress
+from afloc.feedback.studies.reference_standard import references
+from afloc.feedback.studies.study import Question, Study
+from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
+from afloc.web.routes.responses import answering, post_route
+from afloc.web.state.desk import Desk
+from afloc.web.tabs.html import show_html
+
+EXPORT_PATH, PLOTLY_PATH = "/afloc/export", "/afloc/plotly.js"
+PROBE = "Feedback in the Probe tab"
+MOST_ROWS = 200  # of a table on the page; the export has all
+
+
+def results_tab(desk: Desk) -> None:
+    """Build the tab inside the current `gr.Blocks`."""
+    analysed = _remember(desk.store)
+
+    @answering
+    def results(said: dict) -> dict:
+        """{"code", "study": id, "" for the Probe tab or null, "version": one of `versions` or null} to
+        {"choices", "study", "versions", "version", "notes", "parts"}.
+
+        `choices` are [id, title] of what may be seen, `versions` [name, title] of the study where it was read
+        in several; a part is what `_part` makes.
+        """
+        visitor, known = _enter(desk, said)
+        choices = [[name, study.title] for name, study in known.items() if may_see_results(visitor, name)]
+        if may_see_results(visitor, None):
+            choices.append(["", PROBE])
+        chosen = said.get("study") if said.get("study") is not None else choices[0][0]
+        require(may_see_results(visitor, chosen or None) and chosen in dict(choices))
+        study = known.get(chosen)
+        shown = {"choices": choices, "study": chosen, "versions": [], "version": "", "notes": []}
+        if may_see_results(visitor, None):
+            shown["notes"] = desk.store.notices + ([desk.store.problem] if desk.store.problem else [])
+        if study is None:
+            return shown | {"parts": analysed(None, "", desk.store.last_seq)["parts"]}
+        found = analysed(study.id, _version_of(said) or "", desk.store.last_seq)
+        notes = shown["notes"] + double_readings(desk.store, study.id) + found["notes"]
+        return shown | found | {"notes": notes, "parts": _show_progress(desk, study) + found["parts"]}
+
+    show_html("results", [results], ("keysheet.js",), ("sheet.css", "card.css"), formats=list(FORMATS))
+
+
+def results_routes(desk: Desk) -> list[Route]:
+    """POST /afloc/export {"code", "study" or "", "format", "version" (of iMRMC) or null}: a ZIP file of the
+    export and what explains it."""
+
+    def pack(said: Mapping[str, Any]) -> Response:
+        visitor, known = _enter(desk, said)
+        study, format = said.get("study") or None, said.get("format")
+        require(may_see_results(visitor, study) and (study is None or study in known) and format in FORMATS)
+        name = f"{study or 'afloc'}.{'json' if format == 'coco' else format}"
+        out = io.BytesIO()
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w") as archive:
+            for path in export(desk.store, Path(folder) / name, format, study, _version_of(said)):
+                archive.write(path, path.name, zipfile.ZIP_DEFLATED)
+        return Response(out.getvalue(), media_type="application/zip", headers={"Cache-Control": "no-store"})
+
+    async def send_plotly(_: Request) -> Response:
+        cached = {"Cache-Control": "public, max-age=86400"}
+        return Response(get_plotlyjs(), media_type="text/javascript", headers=cached)
+
+    return [post_route(EXPORT_PATH, pack), Route(PLOTLY_PATH, send_plotly)]
+
+
+def _enter(desk: Desk, said: Mapping[str, Any]) -> tuple[Visitor, dict[str, Study]]:
+    """Who asks, and every study that has a file or answers; AccessError for anyone but a coordinator."""
+    visitor = desk.visitor(said)
+    require(visitor.role == "coordinator")
+    return visitor, {**kept_studies(desk.store), **desk.studies}
+
+
+def _remember(store: Store):
+    """The parts of a study (None: of the Probe tab), worked out anew only after something was saved."""
+
+    @lru_cache(8)
+    def analysed(study_id: str | None, version: str, _last_seq: int) -> dict[str, Any]:
+        if study_id is None:
+            table = overview(store)
+            return {"parts": [_part("Answers", table, figures.overview_figure(table))]}
+        if study_id not in kept_studies(store):
+            return {"notes": [], "parts": []}
+        selected = select_versions(store, study_id, version)
+        return {
+            "versions": _name_versions(store, study_id),
+            "version": version,
+            "notes": list(selected.notes),
+            "parts": _show_study(store, selected),
+        }
+
+    return analysed
+
+
+def _version_of(said: Mapping[str, Any]) -> str | None:
+    """Whose readings are asked for, as `select_versions` takes it."""
+    version = said.get("version") or None
+    require(version is None or isinstance(version, str))
+    return version
+
+
+def _name_versions(store: Store, study_id: str) -> list[list[str]]:
+    """[name, title] of what can be chosen, the newest version first; nothing where there is one alone."""
+    read = [each for each in read_versions(store, study_id) if each.readings]
+    if len(read) < 2:
+        return []
+    titles = [
+        [each.name, f"{each.name or 'unknown'}, {each.readings:,} readings" + (" (newest)" if n == 0 else "")]
+        for n, each in enumerate(reversed(read))
+    ]
+    titles[0][0] = ""
+    return [*titles, [ALL, "all, pooled"]]
+
+
+def _show_progress(desk: Desk, study: Study) -> list[dict[str, Any]]:
+    if study.id not in desk.studies:
+        return []
+    rows = [
+        {
+            "reader": each.reader,
+            "agreed": "yes" if each.consented else "no",
+            "done": each.done,
+            "of": each.total,
+            "last answer (UTC)": f"{each.last:%Y-%m-%d %H:%M}" if each.last else "",
+        }
+        for each in progress(desk.store, study)
+    ]
+    return [_part("Progress", pd.DataFrame(rows))]
+
+
+def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
+    study = selected.study
+    frame = study_frame(store, study, selected.versions)
+    if frame.empty:
+        return []
+    found = analyse(study, frame, references(store, study))
+    scaled = [question for question in study.questions if question.kind in ("rating", "choice")]
+    parts = []
+    for question in scaled:
+        figure = figures.counts_figure(found.counts, question.id, question.labels)
+        parts.append(_part(question.text, _of(found.counts, question), figure))
+    for question in scaled:
+        figure = figures.agreement_figure(found.pairs, question.id)
+        table = _of(found.agreement, question).replace({"description": {"": "all"}})
+        parts.append(_part(f"Agreement: {question.text}", table, figure))
+    parts.append(_part("Readers against themselves, on repeated cases", found.repeated))
+    for table, figure, note in (
+        (found.overlaps, figures.overlap_figure(found.overlaps), ""),
+        (found.times, figures.times_figure(found.times), explain_times(study)),
+        (found.roc, figures.roc_figure(found.curves, found.roc), ""),
+    ):
+        parts.append(_part(figure.layout.title.text, table, figure, note))
+    return [part for part in parts if part["rows"]]
+
+
+def _of(table: pd.DataFrame, question: Question) -> pd.DataFrame:
+    return table[table["question"] == question.id].drop(columns="question")
+
+
+def _part(title: str, table: pd.DataFrame, figure: go.Figure | None = None, note: str = "") -> dict[str, Any]:
+    """{"title", "note", "columns", "rows", "more": rows left out, "figure": Plotly's data and layout, or
+    null}."""
+    shown = json.loads(table.head(MOST_ROWS).to_json(orient="split", double_precision=3, index=False))
+    return {
+        "title": title,
+        "note": note,
+        "columns": [str(name).replace("_", " ") for name in shown["columns"]],
+        "rows": shown["data"],
+        "more": max(0, len(table) - MOST_ROWS),
+        "figure": json.loads(figure.to_json()) if figure and figure.data else None,
+    }

@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from afloc.cli.main import main
+from afloc.feedback.studies.study import FOLDER
+
+DEMO = FOLDER / "demo.toml"
+
+
+def run(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_export_import_and_summary(capsys, filled_folder, tmp_path):
+    out, again = tmp_path / "out.csv", tmp_path / "again"
+    assert run("feedback", "export", "--to", out, "--data", filled_folder) == 0
+    assert "Wrote" in capsys.readouterr().out and out.is_file()
+    assert run("feedback", "import", out, "--data", again) == 0
+    capsys.readouterr()
+    summaries = []
+    for folder in (filled_folder, again):
+        assert run("feedback", "summary", "--study", "simulated", "--json", "--data", folder) == 0
+        summaries.append(json.loads(capsys.readouterr().out))
+    assert summaries[0] == summaries[1] and len(summaries[0]["agreement"]) == 6
+    assert run("feedback", "summary", "--data", again) == 0
+    assert "partly" in capsys.readouterr().out
+
+
+def test_reference(capsys, filled_folder, tmp_path):
+    run("feedback", "export", "--to", tmp_path / "out.parquet", "--data", filled_folder)
+    run("feedback", "import", tmp_path / "out.parquet", "--data", tmp_path)
+    (tmp_path / "truth.csv").write_text("case,truth\nc0,0\n")
+    arguments = ("--study", "simulated", "--data", tmp_path)
+    assert run("feedback", "reference", tmp_path / "truth.csv", *arguments) == 0
+    assert run("feedback", "export", "--to", tmp_path / "out.imrmc", *arguments) == 0
+    assert "N0: 7\nN1: 5\n" in (tmp_path / "out.imrmc").read_text()
+
+
+def test_study_check_and_order(capsys, tmp_path):
+    assert run("study", "check", DEMO) == 0
+    output = capsys.readouterr().out
+    assert "8 cases, 3 readers, crossover" in output and "wash-out" in output
+    assert run("study", "order", DEMO, "R1") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 21
+
+
+def test_study_check_opens_the_images(capsys, tmp_path):
+    (tmp_path / "film.png").write_bytes(b"no image")
+    text = DEMO.read_text().replace("example:retina", "film.png")
+    (tmp_path / "s.toml").write_text(text)
+    assert run("study", "check", tmp_path / "s.toml") == 2
+    assert "cases[5].image: This is not an image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["feedback", "export", "--to", "x.csv", "--data", "no/such/folder"],
+        ["feedback", "import", "no/such.csv"],
+        ["study", "check", "no/such.toml"],
+        ["study", "order", str(DEMO), "R9"],
+    ],
+)
+def test_an_error_is_one_sentence(capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.setenv("AFLOC_DATA_DIR", str(tmp_path))
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and error.endswith(".\n")
+
+
+def test_help_waits_for_no_database():
+    code = "import afloc.__main__ as m, sys\ntry: m.main(['feedback', 'export', '--help'])\n"
+    code += "except SystemExit: assert not {'duckdb', 'pandas', 'torch', 'statsmodels'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,66 @@
+"""The benchmark: its shape, its texts, and that its naive path is the released pipeline's."""
+
+import json
+
+import numpy as np
+import pytest
+
+from afloc import load_model
+from afloc.cli.main import main
+from afloc.evaluation import bench
+
+
+def test_the_figures_of_a_model(small_model):
+    figures = bench.time_model(small_model, runs=2)
+    assert list(figures) == list(bench.SCENARIOS)
+    for each in figures.values():
+        assert set(each) == {"p50_ms", "p95_ms", "ratio"} and 0 < each["p50_ms"] <= each["p95_ms"]
+        assert each["ratio"] > 0
+
+
+def test_json_is_all_that_is_written_to_stdout(small_folder, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "MODELS", (("embedded", small_folder, 1), ("published_size", small_folder, 1)))
+    assert main(["bench", "--json", "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert list(report) == ["embedded", "published_size"]
+    for each in report.values():
+        assert set(each) == {*bench.SCENARIOS, "cold_start_s", "memory_mb"}
+        assert each["cold_start_s"] > 0 and each["memory_mb"] > 50
+    assert "fresh process" in err
+    table = bench.to_table(report)
+    assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_a_model_stands_in_for_the_embedded_one(small_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench, "MODELS", (("embedded", None, 1), ("published_size", "random", 1)))
+    monkeypatch.setattr(bench, "cold_start", lambda source, *_: asked.append(source) or {})
+    monkeypatch.setattr(bench, "load_model", lambda source, device: source)
+    monkeypatch.setattr(bench, "time_model", lambda *_: {})
+    assert list(bench.bench(small_folder)) == ["model", "published_size"]
+    assert list(bench.bench()) == ["embedded", "published_size"]
+    assert asked == [small_folder, "random", None, "random"]
+
+
+def test_descriptions_have_8_to_12_tokens_and_films_differ():
+    tokenizer = load_model(None, "cpu").tokenizer
+    texts = list(bench.descriptions())
+    assert len(set(texts)) == len(texts) == 5760
+    assert {len(tokenizer(text).ids) for text in texts} <= set(range(8, 13))
+    films = bench.films(64)
+    assert next(films).digest != next(films).digest
+
+
+@pytest.mark.parametrize("text", ["left pleural effusion", "a small round opacity in the right lung base"])
+def test_the_naive_path_computes_the_published_map(text, released_checkpoint):
+    model = load_model(released_checkpoint, "cpu")
+    image = next(bench.films(300))
+    expected = model.encode(image, protocol="paper").locate(text).heatmap
+    assert np.nanmax(np.abs(bench.NaivePath(model)(image, text) - expected)) < 1e-3
+
+
+def test_a_small_number_of_runs_is_checked(capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "--runs", "0"])
+    assert "number of runs" in capsys.readouterr().err

@@ -1,0 +1,33 @@
+import socket
+
+import numpy as np
+import pytest
+
+from afloc.imaging import chest_phantom as phantom
+from afloc.imaging.examples import EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_examples_load_without_a_network(example, monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)
+    image = example.load()
+    assert min(image.height, image.width) >= 256
+    assert image.gray().std() > 10
+    assert example.modality in ("chest_xray", "fundus", "histopathology")
+    assert example.description
+    for _, x, y, width, height in example.boxes:
+        assert 0 <= x < x + width <= image.width and 0 <= y < y + height <= image.height
+
+
+def test_every_modality_has_an_example():
+    assert {example.modality for example in EXAMPLES} == {"chest_xray", "fundus", "histopathology"}
+
+
+def test_the_box_holds_the_planted_effusion():
+    film, healthy = phantom.draw_chest_film(), phantom.draw_chest_film(effusion=False)
+    assert (film == phantom.draw_chest_film()).all()
+    x, y, width, height = phantom.EFFUSION_BOX
+    assert x > film.shape[1] / 2  # the patient's left
+    rows, columns = np.nonzero(film > healthy + 12.0)
+    edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    assert edges == pytest.approx((x, y, x + width, y + height), abs=12)

@@ -1,0 +1,190 @@
+"""The encoders through ONNX Runtime: the same answers as PyTorch's, and PyTorch where they cannot be had."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from afloc import image_from_array, load_model
+from afloc.model import onnx_encoders as runtime
+
+ROOT = Path(__file__).parents[2]
+DESCRIPTIONS = ("effusion", "small left pleural effusion", "No consolidation. The left lung is clear.")
+
+
+def films(count):
+    random = np.random.default_rng(0)
+    return [image_from_array(random.integers(0, 256, (300, 260 + 9 * k), np.uint8)) for k in range(count)]
+
+
+def answers(model):
+    return [view.locate_all(DESCRIPTIONS) for view in map(model.encode, films(3))]
+
+
+@pytest.mark.parametrize("name", ["small", "embedded", "released"])
+def test_onnx_runtime_and_pytorch_give_the_same_answers(name, small_folder, released_checkpoint):
+    source = {"small": small_folder, "embedded": None, "released": released_checkpoint}[name]
+    fast, plain = load_model(source, "cpu"), load_model(source, "cpu")
+    assert fast.encoders.session("text") and fast.encoders.session("chest_xray")
+    plain.encoders = plain.network
+    for ours, theirs in zip(answers(fast), answers(plain), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert abs(one.score - other.score) < 1e-3
+            if one.present is not None and abs(one.probability - one.operating_point) > 0.01:
+                assert one.present == other.present
+            assert np.abs(one.grid - other.grid).max() < 1e-3
+
+
+@pytest.mark.parametrize("lengths", [[2], [24], [3, 24, 9]])
+def test_texts_of_any_length_and_number_are_encoded_alike(lengths, small_model):
+    vocabulary = ["lung", "left", "effusion", "no", "clear"]
+    texts = [
+        small_model.tokenizer(" ".join(vocabulary[k % 5] for k in range(length - 2))) for length in lengths
+    ]
+    with torch.inference_mode():
+        ours, theirs = small_model.encoders.encode_texts(texts), small_model.network.encode_texts(texts)
+    assert small_model.encoders.session("text")
+    for name in ("words", "sentences", "report"):
+        assert torch.allclose(getattr(ours, name), getattr(theirs, name), atol=1e-4), name
+
+
+def test_an_export_is_made_once_and_a_damaged_one_made_anew(small_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path))
+    exports = []
+    export = runtime._export
+    monkeypatch.setattr(runtime, "_export", lambda *given: exports.append(1) or export(*given))
+    expected = answers(load_model(small_folder, "cpu"))[0][0].grid
+    assert len(exports) == 2  # the image encoder and the text encoder
+    answers(load_model(small_folder, "cpu"))
+    assert len(exports) == 2
+    (text,) = tmp_path.rglob("text.onnx")
+    text.write_bytes(text.read_bytes()[:1000])
+    np.testing.assert_allclose(answers(load_model(small_folder, "cpu"))[0][0].grid, expected, atol=1e-6)
+    assert len(exports) == 3
+    files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    exported = {"text.onnx", "chest_xray.onnx"}
+    assert files == exported | {f"{name}.sha256" for name in exported}
+
+
+def flip_bits(export: Path, _: Path) -> None:
+    content = bytearray(export.read_bytes())
+    for place in np.random.default_rng(0).integers(len(content) // 4, len(content) - 100, 200):
+        content[place] ^= 0x40
+    export.write_bytes(content)
+
+
+def lose_checksum(export: Path, _: Path) -> None:
+    flip_bits(export, _)
+    checksum_of(export).unlink()
+
+
+def swap(export: Path, other: Path) -> None:
+    shutil.copy(other, export)
+
+
+def swap_with_checksum(export: Path, other: Path) -> None:
+    shutil.copy(other, export)
+    shutil.copy(checksum_of(other), checksum_of(export))
+
+
+def checksum_of(export: Path) -> Path:
+    return export.with_name(f"{export.name}.sha256")
+
+
+@pytest.fixture(scope="module")
+def other_folder(small_folder, tmp_path_factory):
+    """The small model with other weights."""
+    folder = shutil.copytree(small_folder, tmp_path_factory.mktemp("other") / "model")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: each * 1.5 for name, each in weights.items()}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("part", ["text", "chest_xray"])
+@pytest.mark.parametrize("damage", [flip_bits, lose_checksum, swap, swap_with_checksum])
+def test_an_export_that_is_not_as_it_was_written_changes_no_answer(
+    damage, part, small_folder, other_folder, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path))
+    model, other = load_model(small_folder, "cpu"), load_model(other_folder, "cpu")
+    expected = answers(model)
+    assert answers(other)[0][0].score != expected[0][0].score
+    folders = (next(tmp_path.glob(f"{each.fingerprint}-*")) for each in (model, other))
+    export, foreign = (folder / f"{part}.onnx" for folder in folders)
+    written = export.read_bytes()
+    damage(export, foreign)
+    again = load_model(small_folder, "cpu")
+    for ours, theirs in zip(answers(again), expected, strict=True):
+        for one, two in zip(ours, theirs, strict=True):
+            assert one.score == two.score and np.array_equal(one.grid, two.grid)
+    assert again.encoders.session(part) is not None and export.read_bytes() == written
+    assert [record.getMessage() for record in caplog.records if "checksum" in record.getMessage()]
+
+
+def test_a_damaged_export_that_cannot_be_replaced_is_not_used(small_folder, tmp_path):
+    """On a disk that is mounted read-only."""
+    if sys.platform != "linux" or os.getuid() or subprocess.run(["unshare", "--mount", "true"]).returncode:
+        pytest.skip("only root on Linux can mount a disk read-only for one program")
+    script = """
+import os, subprocess, sys
+from pathlib import Path
+from tests.model.test_onnx_encoders import answers, flip_bits
+from afloc import load_model
+folder, cache = sys.argv[1], os.environ["AFLOC_CACHE_DIR"]
+expected = answers(load_model(folder, "cpu"))[0][0].score
+subprocess.run(["mount", "--bind", cache, cache], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
+sound = load_model(folder, "cpu")
+assert answers(sound)[0][0].score == expected and sound.encoders.session("text")
+subprocess.run(["mount", "-o", "remount,rw,bind", cache], check=True)
+(text,) = Path(cache).rglob("text.onnx")
+flip_bits(text, text)
+subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
+damaged = load_model(folder, "cpu")
+assert abs(answers(damaged)[0][0].score - expected) < 1e-3 and damaged.encoders.session("text") is None
+"""
+    command = ["unshare", "--mount", sys.executable, "-c", script, small_folder]
+    environment = os.environ | {"AFLOC_CACHE_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_processes_that_export_at_once_leave_a_sound_cache(small_folder, tmp_path):
+    script = """
+import sys
+from tests.model.test_onnx_encoders import answers
+from afloc import load_model
+print(answers(load_model(sys.argv[1], "cpu"))[0][0].score)
+"""
+    command = [sys.executable, "-c", script, str(small_folder)]
+    options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = os.environ | {"AFLOC_CACHE_DIR": str(tmp_path)}
+    both = [subprocess.Popen(command, env=environment, **options) for _ in range(2)]
+    said = [each.communicate() for each in both]
+    assert said[0][0] == said[1][0] != b""
+    for export in tmp_path.rglob("*.onnx"):
+        assert runtime._is_sound(export)
+
+
+def test_without_a_place_for_the_export_pytorch_answers(small_folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path / "file"))
+    model = load_model(small_folder, "cpu")
+    assert model.encode(films(1)[0]).locate("effusion").score > 0
+    assert model.encoders.session("text") is None
+
+
+def test_of_many_models_the_last_used_stay_exported(tmp_path):
+    folders = [tmp_path / f"{number}-torch-1" for number in range(6)]
+    for folder in folders:
+        folder.mkdir()
+    runtime._forget_old(folders[-1])
+    assert folders[-1].is_dir() and len(list(tmp_path.iterdir())) == runtime._KEPT

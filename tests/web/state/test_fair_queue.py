@@ -1,0 +1,106 @@
+"""The queue before the model is fair: every order of arrival is played through, without a clock."""
+
+import random
+import threading
+from itertools import count
+
+import pytest
+
+from afloc.web.state.fair_queue import Overtaken, Turns
+
+
+class Line:
+    """Questions that arrive one by one while the model is busy, and the order they are answered in."""
+
+    def __init__(self):
+        self.turns, self.answered, self.overtaken, self._threads = Turns(), [], [], []
+        self._free = threading.Event()
+        self._ask(lambda: self.turns.turn("busy"), lambda: self._free.wait())
+
+    def ask(self, session, live=False):
+        name, before = (session, len(self._threads)), self.turns.waiting + len(self.overtaken)
+        self._ask(lambda: self.turns.turn(session, live), lambda: self.answered.append(name), name)
+        while self.turns.waiting + len(self.overtaken) == before:
+            pass
+        return name
+
+    def _ask(self, turn, answer, name=None):
+        started = threading.Event()
+
+        def run():
+            try:
+                with turn():
+                    started.set()
+                    answer()
+            except Overtaken:
+                self.overtaken.append(name)
+
+        self._threads.append(threading.Thread(target=run))
+        self._threads[-1].start()
+        if name is None:
+            started.wait()
+
+    def finish(self):
+        self._free.set()
+        for thread in self._threads:
+            thread.join()
+        return [session for session, _ in self.answered]
+
+
+def test_sessions_take_turns_however_much_one_of_them_asks():
+    line = Line()
+    for session in "aaaaabbc":
+        line.ask(session)
+    assert "".join(line.finish()) == "abcabaaa"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_waits_for_more_than_one_question_of_each_other_session(seed):
+    arrivals = random.Random(seed).choices("abcdef", weights=[9, 5, 3, 1, 1, 1], k=40)
+    line = Line()
+    for session in arrivals:
+        line.ask(session)
+    order = line.finish()
+    assert sorted(order) == sorted(arrivals)
+    for session in set(arrivals):
+        places = [-1, *(place for place, other in enumerate(order) if other == session)]
+        for before, after in zip(places, places[1:], strict=False):
+            between = order[before + 1 : after]
+            assert len(between) == len(set(between))
+
+
+def test_of_what_a_session_types_the_newest_waits_in_the_place_of_the_older():
+    line = Line()
+    first = line.ask("a", live=True)
+    line.ask("b", live=True)
+    scan = line.ask("a")
+    newest = line.ask("a", live=True)
+    assert line.finish() == ["a", "b", "a"]
+    assert line.overtaken == [first] and [each for each in line.answered if each[0] == "a"] == [newest, scan]
+
+
+def test_who_fails_gives_the_turn_away():
+    turns = Turns()
+    with pytest.raises(ZeroDivisionError), turns.turn("a"):
+        _ = 1 / 0
+    with turns.turn("b"):
+        assert turns.waiting == 0
+
+
+def test_only_one_question_is_with_the_model():
+    turns, inside, most = Turns(), [], []
+    numbers = count()
+
+    def ask():
+        for _ in range(50):
+            with turns.turn(next(numbers) % 3):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 300 and max(most) == 1

@@ -1,0 +1,390 @@
+"""The Ground truth tab in a real browser: its figures are the command line's."""
+
+import errno
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from afloc.cli.main import main
+from afloc.errors import DataError
+from afloc.evaluation.datasets.masks import encode_runs
+from afloc.evaluation.metrics import curve, dice, iou
+from afloc.imaging.examples import EXAMPLES
+from afloc.imaging.heatmap import min_max
+from afloc.web.routes.ground_truth_json import draw, outline
+from afloc.web.routes.images import PATH as IMAGES
+from afloc.web.routes.images import image_routes
+from afloc.web.routes.sets import run_routes
+from afloc.web.state.dataset_runs import RUNS_PATH, Sets
+from afloc.web.state.open_images import IDLE_SECONDS, ImageStore
+from afloc.web.state.set_uploads import LONGEST_NAME, MOST_ENTRIES, MOST_SETS, SetUploads
+from tests.evaluation.sets import box, write_set, write_table
+from tests.web.conftest import call_of, held
+from tests.web.tabs.test_probe import to_png
+
+FILM = EXAMPLES[0]
+BOX = FILM.boxes[0]
+VIEWER = "#ground_truth .viewer"
+SENTENCE = "pleural effusion is present"
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector(f"{VIEWER}[data-answer='1'][data-state='ready']")
+    return page
+
+
+@pytest.fixture(scope="module")
+def heatmap(model):
+    return model.encode(FILM.load()).locate(SENTENCE).heatmap
+
+
+def move_slider(tab, threshold):
+    tab.locator("#ground_truth .slider").fill(str(threshold))
+
+
+def shown(tab, column, row=0):
+    text = tab.locator(f"#ground_truth .figures td.{column}").nth(row).inner_text()
+    return float(text.replace("−", "-"))
+
+
+def published(tab, column, row=0):
+    return float(
+        tab.locator("#ground_truth .findings tbody tr").nth(row).locator("td").nth(column).inner_text()
+    )
+
+
+def give(tab, name, content, kind="truth"):
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    tab.set_input_files(f"#ground_truth .of-{kind}", file)
+
+
+def answered(tab, number):
+    tab.wait_for_selector(f"{VIEWER}[data-answer='{number}'][data-state='ready']")
+
+
+def test_figures_follow_the_slider_without_the_server(tab, heatmap):
+    mask = np.zeros(heatmap.shape, bool)
+    x, y, w, h = BOX[1:]
+    mask[y : y + h, x : x + w] = True
+    requests = []
+    tab.on("request", lambda request: requests.append(request.url))
+    for threshold in (-0.5, 0.1, 0.37, 0.9):
+        move_slider(tab, threshold)
+        assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, threshold), abs=5.1e-4)
+        assert shown(tab, "dice") == pytest.approx(dice(min_max(heatmap), mask, threshold), abs=5.1e-4)
+    tab.click("[data-scale=fixed]")
+    for threshold in (0.2, 0.5, 0.95):
+        move_slider(tab, threshold)
+        at = curve(heatmap, mask, (threshold,))
+        assert shown(tab, "iou") == pytest.approx(at.iou[0], abs=5.1e-4)
+        assert (tab.inner_text("#ground_truth .figures .hit") == "empty") == (at.area[0] == 0)
+    assert requests == []
+
+
+def test_published_figures_are_those_of_evaluate(tab, model_folder, tmp_path):
+    PIL.Image.fromarray(FILM.load().gray()).save(tmp_path / "film.png")
+    rows = [{"image": "film.png", "labels": BOX[0], "boxes": json.dumps([box(*BOX)])}]
+    table = write_table(tmp_path / "set.csv", rows)
+    arguments = [
+        "evaluate",
+        str(table),
+        "--model",
+        str(model_folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--no-figures",
+    ]
+    assert not main(arguments)
+    expected = json.loads((tmp_path / "out" / "summary.json").read_text())["categories"][BOX[0]]
+    assert tab.input_value("#ground_truth textarea >> nth=0") == SENTENCE
+    for column, metric, within in ((2, "iou", 5.1e-4), (3, "dice", 5.1e-4), (5, "pointing", 0.51)):
+        assert published(tab, column) == pytest.approx(expected[metric]["mean"], abs=within)
+
+
+def test_dropped_files(tab):
+    label = tab.locator("#ground_truth .pick")
+    give(tab, "bad.json", b'[{"label": "Effusion", "x": 1}]')
+    problem = tab.locator("#ground_truth .problem")
+    expect(problem).to_have_text("bad.json, boxes: each box needs label, x, y, w and h.")
+    expect(label).to_have_text(BOX[0])  # what was there is still there
+    assert shown(tab, "iou") >= 0
+    give(tab, "two.json", json.dumps([box("Nodule", 100, 100, 60, 50), box("Mass", 5, 5, 300, 200)]).encode())
+    answered(tab, 2)
+    expect(label).to_have_text(["Nodule", "Mass"])
+    expect(problem).to_be_empty()
+    give(tab, "mask.png", to_png(np.pad(np.full((200, 100), 255, np.uint8), ((600, 224), (700, 224)))))
+    answered(tab, 3)
+    expect(tab.locator("#ground_truth .truth")).not_to_have_count(0)
+    move_slider(tab, -1)
+    assert shown(tab, "iou") == pytest.approx(200 * 100 / 1024**2, abs=1e-3)
+
+
+def test_nothing_of_the_last_image_stays_over_the_next(tab):
+    assert shown(tab, "iou") > 0
+    with held(tab, call_of("measure")), tab.expect_request(call_of("measure")):
+        give(tab, "next.png", to_png(np.zeros((90, 120), np.uint8)), "image")
+        tab.wait_for_function(f"document.querySelector('{VIEWER}').viewer.image.width === 120")
+        assert tab.evaluate(f"document.querySelector('{VIEWER}').viewer.grid") is None
+        expect(tab.locator("#ground_truth .figures td.iou")).to_have_text("–")
+    tab.wait_for_selector(f"{VIEWER}[data-state='ready']")
+
+
+def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
+    panes = tab.get_attribute(VIEWER, "data-panes")
+    tab.click("#ground_truth [data-compare=both]")
+    answered(tab, 2)
+    expect(tab.locator("#ground_truth .figures tbody tr")).to_have_count(2)
+    tab.evaluate(f"document.querySelector('{VIEWER}').viewer.setMode('box')")
+    tab.focus("#ground_truth .stage")
+    tab.keyboard.press("Enter")
+    answered(tab, 3)
+    expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Drawn by hand")
+    drawn = tab.evaluate(f"document.querySelector('{VIEWER}').viewer.shapes[0]")
+    entry = {"label": "drawn", "boxes": [[drawn[key] for key in ("x", "y", "width", "height")]]}
+    _, mask = draw(entry, *heatmap.shape)
+    move_slider(tab, 0.2)
+    assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, 0.2), abs=5.1e-4)
+    tab.click("#ground_truth [data-compare='']")
+    answered(tab, 4)
+    assert tab.get_attribute(VIEWER, "data-panes") == panes == "2"  # the map, and the ground truth beside it
+
+
+def test_masks_survive_the_way_to_the_page_and_back():
+    mask = np.random.default_rng(0).random((17, 23)) > 0.6
+    label, again = draw({"label": "noise", "runs": list(encode_runs(mask))}, 17, 23)
+    assert label == "noise" and np.array_equal(mask, again)
+    square = np.zeros((10, 12), bool)
+    square[2:5, 3:9] = True
+    (ring,) = outline(square)
+    xs, ys = zip(*ring, strict=True)
+    assert (min(xs), max(xs), min(ys), max(ys)) == (3, 9, 2, 5)
+
+
+def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
+    write_set(tmp_path / "sets" / "small", images=4)
+    sets = Sets(model, tmp_path / "sets", tmp_path / "runs", SetUploads(tmp_path / "uploads", 1 << 20))
+    assert sets.names() == ["small/set"]
+    assert sets.state("small/set", "simple") == {"state": "new", "done": 0, "of": 4}
+    client = TestClient(Starlette(routes=run_routes(sets) + image_routes(ImageStore(1 << 20), 1, sets)))
+    asked = {"set": "small/set", "style": "simple"}
+    assert client.get(f"{RUNS_PATH}/summary.json", params=asked).status_code == 404
+    sets.start("small/set", "simple").join()
+    state = sets.state("small/set", "simple")
+    assert state["state"] == "done" and state["done"] == 4
+    assert [each["iou"] for each in state["cases"]] == sorted(each["iou"] for each in state["cases"])
+    summary = client.get(f"{RUNS_PATH}/summary.json", params=asked).json()
+    assert summary["n_cases"] == state["summary"]["n_cases"] == len(state["cases"])
+    assert client.get(f"{RUNS_PATH}/cases.parquet", params=asked).content[:4] == b"PAR1"
+    assert client.get(f"{RUNS_PATH}/run.json", params=asked).status_code == 404
+    about = json.loads(client.post(f"{IMAGES}?set=small/set&row=1").headers["X-AFLoc-Image"])
+    assert (about["width"], about["height"]) == (64, 64)
+    for place in ("set=../small/set&row=1", "set=small/set&row=99"):
+        assert client.post(f"{IMAGES}?{place}").status_code == 422
+
+
+def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder, tmp_path):
+    write_set(tmp_path / "small", images=4)
+    files = [tmp_path / "small" / "set.csv", *sorted((tmp_path / "small" / "images").iterdir())]
+    tab.click("#ground_truth [data-view=set]")
+    state = tab.locator("#ground_truth .set .state")
+    tab.set_input_files("#ground_truth .of-set", files)  # the table says images/0.png: so not side by side
+    expect(state).to_contain_text("set.csv, row 2")
+
+    def is_sent(request):
+        return "/afloc/sets?" in request.url
+
+    with held(tab, is_sent), tab.expect_request(is_sent):
+        tab.set_input_files("#ground_truth .of-set", pack(tmp_path / "small"))
+        tab.click("#ground_truth [data-view=case]")
+        tab.click("#ground_truth [data-view=set]")  # which would look for the set
+    expect(state).to_have_text("4 images, not evaluated yet.")
+    tab.click("#ground_truth .run")
+    expect(state).to_contain_text("4 images, ", timeout=60_000)
+    expect(tab.locator("#ground_truth .summary tbody tr")).to_have_count(3)  # two findings, and all
+    with tab.expect_download() as download:
+        tab.click("#ground_truth [data-file='summary.json']")
+    summary = json.loads(download.value.path().read_text())
+    tab.click("#ground_truth .summary .pick:has-text('Nodule')")
+    rows = tab.locator("#ground_truth .cases tbody tr")
+    expect(rows).to_have_count(summary["categories"]["Nodule"]["n"])
+    worst = rows.first.locator("td").nth(2).inner_text()
+    rows.first.click()
+    expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Nodule")
+    tab.wait_for_selector(f"{VIEWER}[data-state='ready']")
+    assert tab.locator("#ground_truth tr.chosen td").nth(2).inner_text() == worst
+    at_thresholds = []
+    for threshold in (0.1, 0.2, 0.3, 0.4, 0.5):
+        move_slider(tab, threshold)
+        at_thresholds.append(shown(tab, "iou"))
+    assert np.mean(at_thresholds) == pytest.approx(float(worst), abs=1e-3)
+    tab.click("#ground_truth [data-view=set]")
+    tab.click("#ground_truth button[data-list=cases]")
+    rows.first.click()
+    place = tab.locator("#ground_truth .step output")
+    expect(place).to_have_text(f"1 of {summary['n_cases']}")
+    expect(tab.locator("text=Previous")).to_be_disabled()
+    tab.keyboard.press("j")
+    expect(place).to_have_text(f"2 of {summary['n_cases']}")
+    tab.click("text=Previous")
+    expect(place).to_have_text(f"1 of {summary['n_cases']}")
+    tab.click("#ground_truth [data-view=set]")
+    expect(tab.locator("#ground_truth .cases [aria-current]")).to_have_count(1)
+    kept = data_folder / "uploads"
+    assert any(kept.iterdir())
+    tab.goto(f"{url}afloc/images")
+    for _ in range(100):  # the page says goodbye on its way out
+        if not any(kept.iterdir()):
+            break
+        tab.wait_for_timeout(50)
+    assert not any(kept.iterdir())
+
+
+def test_uploaded_sets_stay_in_their_folder_and_in_bounds(model, tmp_path):
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "secret.png")
+    uploads = SetUploads(tmp_path / "uploads", 1000)
+    sets = Sets(model, None, tmp_path / "runs", uploads)
+    for image in ("../../../secret.png", str(tmp_path / "secret.png")):
+        name = uploads.add(f"image,labels\n{image},Effusion\n".encode(), "set.csv")
+        with pytest.raises(DataError, match="must lie in its own folder"):
+            sets.state(name, "simple")
+    for name, entry in (("../../out.csv", b"x"), ("__MACOSX/set.csv", b"x")):
+        assert not any(uploads.folder(uploads.add(entry, name)).glob("**/*"))
+    assert {path.name for path in tmp_path.iterdir()} == {"secret.png", "uploads"}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("set.csv", b"0" * 2000)
+    for content, name in ((archive.getvalue(), "set.zip"), (b"no zip", "set.zip")):
+        with pytest.raises(DataError, match=r"larger than|damaged"):
+            uploads.add(content, name)
+    two = uploads.add(b"image,labels\n", "a.csv")
+    uploads.add(b"image,labels\n", "b.csv", two)
+    with pytest.raises(DataError, match="several tables, a.csv, b.csv"):
+        sets.state(two, "simple")
+    kept = uploads.folder(two)
+    uploads.drop(two)
+    (kept / "runs").mkdir(parents=True)  # as a run does that was under way
+    uploads.sweep()
+    assert not kept.exists()
+    with pytest.raises(DataError, match="no such set"):
+        sets.state(two, "simple")
+
+
+def zipped(*entries, method=zipfile.ZIP_DEFLATED):
+    """A ZIP file of (name, content)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def broken(name):
+    """A ZIP file whose first file is no deflated data from its first byte on."""
+    content = bytearray(zipped((name, bytes(500))))
+    content[content.index(name.encode()) + len(name)] = 0xFF
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (zipped(("set.csv", bytes(900)), method=zipfile.ZIP_BZIP2), "unusual way"),
+        (zipped(("set.csv", bytes(900)), method=zipfile.ZIP_LZMA), "unusual way"),
+        (zipped(("set.csv", bytes(600)), ("more.csv", bytes(600))), "larger than"),
+        (b"PK\x01\x02" * (MOST_ENTRIES + 1), "larger than"),
+        (broken("set.csv"), "damaged"),
+        (zipped(("set.csv", b"x" * 500))[:-200], "damaged"),
+        (zipped(("a", b""), ("a/b.csv", b"")), "a file and a folder"),
+    ],
+    ids=["bzip2", "lzma", "too large", "too many", "no deflate", "cut off", "file and folder"],
+)
+def test_a_zip_that_cannot_be_taken_leaves_nothing(tmp_path, content, said):
+    uploads = SetUploads(tmp_path, 1000)
+    for _ in range(MOST_SETS + 1):
+        with pytest.raises(DataError, match=said):
+            uploads.add(content, "set.zip")
+    assert not any(tmp_path.iterdir())
+
+
+def test_long_names_are_cut_by_bytes(tmp_path):
+    uploads = SetUploads(tmp_path, 1000)
+    long = "肺" * 110 + ".png"
+    key = uploads.add(zipped((long, b"x")), "set.zip")
+    (path,) = (uploads.folder(key) / "set").iterdir()
+    assert len(path.name.encode()) <= LONGEST_NAME and long.endswith(path.name)
+
+
+@pytest.mark.parametrize("number, said", [(errno.ENOSPC, "no room"), (errno.EACCES, "cannot write")])
+def test_only_a_full_disk_is_called_one(tmp_path, monkeypatch, number, said):
+    def refuse(*_):
+        raise OSError(number, "")
+
+    monkeypatch.setattr("afloc.web.state.set_uploads.hold", refuse)
+    with pytest.raises(DataError, match=said):
+        SetUploads(tmp_path, 1000).add(b"", "set.csv")
+
+
+def test_others_are_served_while_a_set_is_written_and_it_may_be_dropped(tmp_path, monkeypatch):
+    uploads = SetUploads(tmp_path, 1000)
+    key = uploads.add(b"image,labels\n", "set.csv")
+
+    def write(*_):
+        assert not uploads._lock.locked()
+        uploads.drop(key)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(uploads, "_write", write)
+    with pytest.raises(DataError, match="no longer holds this set"):
+        uploads.add(b"", "film.png", key)
+
+
+def test_only_what_a_killed_server_left_is_removed(tmp_path):
+    running = SetUploads(tmp_path, 1000)
+    mine = running.folder(running.add(b"image,labels\n", "set.csv"))
+    hold = (
+        "import sys, pathlib, afloc.web.state.locked_folders as h; "
+        "held = h.hold(pathlib.Path(sys.argv[1]), 'upload-'); "
+    )
+    command = [sys.executable, "-c", f"{hold}print(held.path, flush=True); input()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        theirs = Path(other.stdout.readline().strip())
+        (theirs / "Doe_Jane.png").write_bytes(b"x")
+        SetUploads(tmp_path, 1000).sweep()
+        assert (mine / "set" / "set.csv").is_file() and (theirs / "Doe_Jane.png").is_file()
+        other.kill()
+    SetUploads(tmp_path, 1000)
+    assert mine.is_dir() and not theirs.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, f"{mine.name}.lock"}
+
+
+def test_uploaded_sets_go_when_nobody_uses_them(model, tmp_path):
+    now = [0.0]
+    uploads = SetUploads(tmp_path / "uploads", 1000, clock=lambda: now[0])
+    sets = Sets(model, None, tmp_path / "runs", uploads)
+    PIL.Image.new("L", (64, 64)).save(tmp_path / "film.png")
+    name = uploads.add((tmp_path / "film.png").read_bytes(), "film.png")
+    uploads.add(b"image,labels\nfilm.png,Effusion\n", "set.csv", name)
+    now[0] += IDLE_SECONDS - 1
+    sets.sweep()
+    assert sets.state(name, "simple")["state"] == "new"
+    now[0] += IDLE_SECONDS + 1
+    sets.sweep()
+    assert not any((tmp_path / "uploads").iterdir()) and not sets._plans
+
+
+def pack(folder):
+    """The folder as a ZIP file beside it."""
+    return shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
