@@ -1,10 +1,11 @@
-"""Where assets/ lies: beside the package, or inside it once installed."""
+"""The folder assets/: inside the package once it is installed, beside it in a checkout."""
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1] / "assets"
-ASSETS = ROOT / "viewer"
+_PACKAGE = Path(__file__).resolve().parent
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 
 
 def read_asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
+    """The text of a file of the page; `name` is its path below assets/viewer."""
+    return (ASSETS / "viewer" / name).read_text(encoding="utf-8")

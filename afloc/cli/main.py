@@ -3,12 +3,15 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
+from afloc import __version__
 from afloc.cli.bench import add_bench
 from afloc.cli.evaluate import add_evaluate
 from afloc.cli.image_tables import add_embed
 from afloc.cli.locate import add_classify, add_locate
+from afloc.cli.serve import add_serve
 from afloc.cli.space import add_deploy, add_password
 from afloc.cli.train import add_convert, add_train
 from afloc.errors import AFLocError
@@ -45,6 +48,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_train,
     add_feedback,
     add_study,
+    add_serve,
     add_password,
     add_bench,
     add_deploy,
@@ -53,9 +57,8 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0, or 2 after one sentence on stderr."""
-    parser = Parser(
-        prog="python -m afloc", description="Describe a finding, see where it is in a medical image."
-    )
+    parser = Parser(prog=_program(), description="Describe a finding, see where it is in a medical image.")
+    parser.add_argument("--version", action="version", version=f"afloc {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in COMMANDS:
         add(commands)
@@ -76,5 +79,6 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _program() -> str:
+    """How this was started: `afloc` once it is installed, else `python -m afloc`."""
+    return "afloc" if Path(sys.argv[0]).stem == "afloc" else "python -m afloc"

@@ -50,7 +50,9 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
+def add_model(
+    parser: argparse.ArgumentParser, several: bool = False, default_device: str | None = "auto"
+) -> None:
     parser.add_argument(
         "--model",
         action="append" if several else "store",
@@ -60,7 +62,7 @@ def add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
     parser.add_argument(
         "--device",
         choices=DEVICES,
-        default="auto",
+        default=default_device,
         help="where the model runs (default: auto)",
     )
 

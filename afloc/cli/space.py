@@ -60,6 +60,10 @@ def deploy(name: str, private: bool = False, hardware: str | None = None, model:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
+    if not (ROOT / "app.py").is_file():
+        raise SettingsError(
+            "A Space is made from a checkout of AFLoc: clone it, and run python -m afloc there."
+        )
     if name.count("/") != 1:
         raise SettingsError(f"{name!r} is no Space: give OWNER/NAME.")
     api = HfApi()

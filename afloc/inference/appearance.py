@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 
 from afloc.imaging.geometry import area_resize
 from afloc.imaging.image import Image
-from afloc.resources import ROOT
+from afloc.resources import ASSETS
 
-FILE = ROOT / "appearance.json"
+FILE = ASSETS / "appearance.json"
 SHARE_BY_COLOURS, SHARE_BY_LAYOUT = 0.997, 0.995  # of the training images that raise no doubt
 _SIDE, _BLOCKS = 64, 4
 _SHRUNK, EIGEN_IMAGES = 16, 16

@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from afloc.errors import DataError, SettingsError
-from afloc.resources import ROOT
+from afloc.resources import ASSETS
 
 MODALITIES = ("chest_xray", "fundus", "histopathology")
-FOLDER = ROOT / "findings"
+FOLDER = ASSETS / "findings"
 _PLACE = re.compile(
     r"\b(?:above|across|along|around|at|behind|below|beside|between|by|from|in|inside|near|of|on|outside|over|"
     r"through|to|toward|under|within) (?:the )?\w+"

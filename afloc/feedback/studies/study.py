@@ -19,9 +19,9 @@ from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.geometry import Box
 from afloc.imaging.image import Image, read_image
 from afloc.language.findings import MODALITIES
-from afloc.resources import ROOT
+from afloc.resources import ASSETS
 
-FOLDER = ROOT / "studies"
+FOLDER = ASSETS / "studies"
 DESIGNS = ("unaided", "aided", "unaided_then_aided", "crossover")
 QUESTION_KINDS = ("rating", "choice", "text", "regions")
 EXAMPLE = "example:"

@@ -19,9 +19,9 @@ from afloc.model.files.hub import download
 from afloc.model.files.released_checkpoint import read_released
 from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.resources import ROOT
+from afloc.resources import ASSETS
 
-EMBEDDED = ROOT / "models" / "afloc-mini"
+EMBEDDED = ASSETS / "models" / "afloc-mini"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 
 
