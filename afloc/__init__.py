@@ -31,6 +31,7 @@ _HOMES = {
     "Finding": "afloc.inference.finding",
     "read_image": "afloc.imaging.image",
     "image_from_array": "afloc.imaging.image",
+    "image_size": "afloc.imaging.image",
     "Image": "afloc.imaging.image",
     "AFLocError": "afloc.errors",
     "DataError": "afloc.errors",

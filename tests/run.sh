@@ -16,7 +16,8 @@ if ! command -v chromium >/dev/null; then
     fi
 fi
 
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then  # without them the tests of several replicas are skipped
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then  # without them the tests that need them are skipped
+    command -v dcm2pnm >/dev/null || apt-get install -y -qq --no-install-recommends dcmtk >/dev/null || true
     command -v nginx >/dev/null || apt-get install -y -qq --no-install-recommends nginx-light >/dev/null || true
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
         apt-get install -y -qq --no-install-recommends postgresql >/dev/null || true

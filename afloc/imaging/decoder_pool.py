@@ -41,14 +41,16 @@ _LONGEST_JSON = 1 << 16
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
 
 
-def ask(task: str, content: bytes, file_bytes: int) -> tuple[dict[str, Any], np.ndarray | None]:
+def ask(
+    task: str, content: bytes, file_bytes: int, **options: int
+) -> tuple[dict[str, Any], np.ndarray | None]:
     """Have a worker do a task of `decode_worker` with `content`: its answer, and pixels where it sends some.
 
     `file_bytes`: the size of the file, which decides how long it may take. ImageError where the worker
     refuses the file, or dies of it.
     """
     seconds = SECONDS + SECONDS_PER_MB * file_bytes / 1e6
-    return _pool.ask({"task": task, "seconds": seconds}, content)
+    return _pool.ask({"task": task, "seconds": seconds} | options, content)
 
 
 def send(file: BinaryIO, message: dict[str, Any], content: bytes | np.ndarray = b"") -> None:

@@ -19,13 +19,13 @@ from afloc.imaging.raster import raster_size, read_raster
 DAMAGED = f"The image is damaged or incomplete: export it again as {ACCEPTED}."
 
 
-def decode(data: bytes) -> Image:
-    """The image in a file's bytes. Raises ImageError, and whatever a decoder raises."""
+def decode(data: bytes, frame: int = 0) -> Image:
+    """A frame of the image in a file's bytes. Raises ImageError, and whatever a decoder raises."""
     if is_dicom(data):
         from afloc.imaging.dicom import read_dicom  # pydicom is slow to import, and most images are no DICOM
 
-        return read_dicom(data)
-    return read_raster(data)
+        return read_dicom(data, frame)
+    return read_raster(data, frame)
 
 
 def size_of(path: str) -> tuple[int, int]:
@@ -45,9 +45,10 @@ def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any
     if request["task"] == "size":
         height, width = size_of(os.fsdecode(content))
         return {"height": height, "width": width}, b""
-    image = decode(content)
+    image = decode(content, request["frame"])
     about = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
-    about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing}
+    about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing, "aspect": image.aspect}
+    about |= {"orientation": vars(image.orientation), "frames": image.frames, "burned_in": image.burned_in}
     return about, image.pixels.reshape(-1).view("uint8")
 
 

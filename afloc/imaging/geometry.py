@@ -72,10 +72,13 @@ class Letterbox:
     enlarge: Literal["linear", "area"] = "linear"
 
     @classmethod
-    def fit(cls, height: int, width: int, size: int) -> "Letterbox":
-        """The native letterbox: the short side is rounded to the nearest pixel."""
-        long_side = max(height, width)
-        inner_height = max(1, round(height * size / long_side))
+    def fit(cls, height: int, width: int, size: int, aspect: float = 1.0) -> "Letterbox":
+        """The native letterbox: the short side is rounded to the nearest pixel.
+
+        ``aspect``: height of the image's pixels over their width; in the square they are square.
+        """
+        long_side = max(height * aspect, width)
+        inner_height = max(1, round(height * aspect * size / long_side))
         inner_width = max(1, round(width * size / long_side))
         return cls._centred(height, width, size, inner_height, inner_width, "linear")
 

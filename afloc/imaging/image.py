@@ -8,6 +8,7 @@ quotes them).
 
 import contextlib
 import hashlib
+import operator
 import os
 import stat
 from dataclasses import dataclass, field
@@ -29,12 +30,25 @@ ACCEPTED = "DICOM, PNG, JPEG, TIFF or WebP"
 FIRST_FRAME = "The file holds several frames; the first is used."
 TOO_LARGE = (
     f"The image is too large: give a file of at most {MAX_BYTES // 1_000_000} MB and "
-    f"{MAX_PIXELS // 1_000_000} megapixels."
+    f"{MAX_PIXELS // 1_000_000} megapixels, of a slide a region or a lower magnification."
 )
 NO_FILE = f"There is no file that can be opened: give a {ACCEPTED} file."
 
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD = 132  # bytes that tell what a file is
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How the patient lies in a picture, as its file says it; None where the file is silent.
+
+    ``patient_right``: the side of the picture, "left" or "right", where the patient's right lies.
+    ``view``: "frontal" or "lateral". ``eye``: the patient's "right" or "left" eye, of a picture of one.
+    """
+
+    patient_right: str | None = None
+    view: str | None = None
+    eye: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +59,21 @@ class Image:
     ``window``: the pixel values (low, high) shown black and white.
     ``notes``: sentences for the reader about what was left out.
     ``spacing``: (row, column) distance of pixel centres in mm, where the file gives it.
+    ``aspect``: height of a pixel over its width. Pixels are never resampled to make them square: places in
+    the picture stay those of the file, and who shows it stretches it by this.
+    ``orientation``: how the patient lies in it, as far as the file says.
+    ``frames``: how many pictures the file holds. ``burned_in``: whether the file says that text is burned
+    into the pixels; None where it says nothing.
     """
 
     pixels: np.ndarray = field(repr=False)
     window: tuple[float, float]
     notes: tuple[str, ...] = ()
     spacing: tuple[float, float] | None = None
+    aspect: float = 1.0
+    orientation: Orientation = Orientation()
+    frames: int = 1
+    burned_in: bool | None = None
 
     @property
     def height(self) -> int:
@@ -62,8 +85,9 @@ class Image:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of what is shown: shape, dtype, pixels and window."""
-        digest = hashlib.sha256(repr((self.pixels.shape, self.pixels.dtype.name, self.window)).encode())
+        """SHA-256 (hex) of what is shown: shape, dtype, pixels, window, and aspect if not square."""
+        shown = (self.pixels.shape, self.pixels.dtype.name, self.window)
+        digest = hashlib.sha256(repr(shown if self.aspect == 1 else (*shown, self.aspect)).encode())
         digest.update(self.pixels)
         return digest.hexdigest()
 
@@ -87,20 +111,34 @@ class Image:
         return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)[self.pixels]
 
 
-def read_image(source: str | Path | bytes | BinaryIO) -> Image:
+def read_image(source: str | Path | bytes | BinaryIO, frame: int = 0) -> Image:
     """Read a DICOM, PNG, JPEG, TIFF or WebP image from a path, its bytes or an open binary file.
 
     8 and 16 bits, gray and colour; transparency is put on black, EXIF rotation and DICOM's lookup tables or
-    window are applied, and of several frames the first is read. Safe to call from several threads at once.
+    window are applied. `frame`: which picture of a file that holds several, from 0. Safe to call from several
+    threads at once.
 
     Raises ImageError: none of these formats, damaged, under 16 pixels a side, over 80 megapixels, 300 MB or
-    500 frames, or a file that takes more time or memory than `afloc.imaging.decoder_pool` grants.
+    500 frames, a frame that is not there, or a file that takes more time or memory than `decoder_pool`
+    grants.
     """
+    try:
+        frame = min(operator.index(frame), MAX_FRAMES)
+    except TypeError:
+        raise ImageError("The frame must be a whole number: 0 is the first.") from None
     data = _read_bytes(source)
     _check_kind(data)
-    answer, pixels = decoding.ask("read", data, len(data))
-    spacing = answer["spacing"] and tuple(answer["spacing"])
-    return Image(pixels, tuple(answer["window"]), tuple(answer["notes"]), spacing)
+    answer, pixels = decoding.ask("read", data, len(data), frame=frame)
+    return Image(
+        pixels,
+        tuple(answer["window"]),
+        tuple(answer["notes"]),
+        answer["spacing"] and tuple(answer["spacing"]),
+        answer["aspect"],
+        Orientation(**answer["orientation"]),
+        answer["frames"],
+        answer["burned_in"],
+    )
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -138,12 +176,13 @@ def make_image(
     window: tuple[float, float] | None = None,
     notes: tuple[str, ...] = (),
     spacing: tuple[float, float] | None = None,
+    **more,
 ) -> Image:
     """An `Image` of uint8 or uint16 pixels; without a window, one that suits them."""
-    pixels = np.array(pixels, order="C")
+    pixels = np.array(pixels, pixels.dtype.newbyteorder("="), order="C")
     pixels.setflags(write=False)
-    low, high = window or _suitable_window(pixels)
-    return Image(pixels, (float(low), float(high)), notes, spacing)
+    low, high = window or suitable_window(pixels)
+    return Image(pixels, (float(low), float(high)), notes, spacing, **more)
 
 
 def check_size(height: int, width: int) -> None:
@@ -158,6 +197,14 @@ def check_frames(count: int) -> None:
     """Raise ImageError for more frames than an image of one has any reason to come with."""
     if count > MAX_FRAMES:
         raise ImageError(f"The file holds more than {MAX_FRAMES} frames: export the one to look at.")
+
+
+def check_frame(frame: int, frames: int) -> None:
+    """Raise ImageError for a frame that the file does not hold."""
+    if not 0 <= frame < frames:
+        if frames == 1:
+            raise ImageError("The file holds one frame: ask for frame 0.")
+        raise ImageError(f"The file holds {frames} frames: ask for one from 0 to {frames - 1}.")
 
 
 def stretch(values: np.ndarray) -> np.ndarray:
@@ -226,12 +273,28 @@ def on_black(array: np.ndarray) -> np.ndarray:
     return seen
 
 
-def _suitable_window(pixels: np.ndarray) -> tuple[float, float]:
-    """The full range of 8 bits. Of 16, the range in use (12 bits are common), without the outermost 0.1%."""
+def suitable_window(pixels: np.ndarray) -> tuple[float, float]:
+    """The full range of 8 bits, also where it was copied into 16 (each value times 257, or times 256).
+
+    Of other colours of 16 bits the range of the smallest usual depth, so that they keep their proportions. Of
+    16-bit gray the range in use (12 bits are common), without the outermost 0.1%.
+    """
     if pixels.dtype == np.uint8:
         return 0, 255
+    if _is_copy_of_bytes(pixels):
+        return 0, 65535 if pixels.max() % 257 == 0 else 65280
+    if pixels.ndim == 3:
+        top = int(pixels.max())
+        return 0, next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if top < 2**bits)
     sample = pixels.reshape(-1)[:: max(1, pixels.size // 4_000_000)]
     low, high = np.percentile(sample, (0.1, 99.9))
     if low == high:
         low, high = int(pixels.min()), int(pixels.max())
     return (low, high) if low < high else (0, 65535)
+
+
+def _is_copy_of_bytes(pixels: np.ndarray) -> bool:
+    """Whether 16-bit pixels hold 8 bits, in the high byte, with 0 or the same value in the low one."""
+    parts = [pixels[:: max(1, len(pixels) // 16)], *np.array_split(pixels, 64)]  # most are told by the first
+    repeated = all(np.array_equal(part & 255, part >> 8) for part in parts)
+    return bool(pixels.any()) and (repeated or not any((part & 255).any() for part in parts))

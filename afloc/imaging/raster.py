@@ -1,16 +1,20 @@
 """PNG, JPEG, TIFF and WebP to `Image`."""
 
+import contextlib
 import io
-from typing import BinaryIO, Literal
+import mmap
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import PngImagePlugin
+from PIL import PngImagePlugin, UnidentifiedImageError
 
+from afloc.errors import ImageError
+from afloc.imaging import jpeg, tiff, tiff_pixels
 from afloc.imaging.image import (
     FIRST_FRAME,
-    MAX_FRAMES,
     Image,
+    check_frame,
     check_frames,
     check_size,
     make_image,
@@ -21,30 +25,70 @@ from afloc.imaging.image import (
 PngImagePlugin.MAX_TEXT_MEMORY = 4 << 20  # nothing is done with texts
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+_TIFF = (b"II", b"MM")
+_LONG_TEXT = 1 << 16  # bytes
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
-def read_raster(data: bytes) -> Image:
-    """The first frame, upright. Raises ImageError for a size not accepted, else whatever Pillow raises."""
+def read_raster(data: bytes, frame: int = 0) -> Image:
+    """A frame, upright. ImageError for a size, a frame or a kind not accepted, else what Pillow raises."""
+    if data[:2] in _TIFF:
+        return _read_tiff(data, frame)
+    _check_jpeg(data)
+    data = _without_texts(data)
     picture = _open(io.BytesIO(data))
     rawmode = _rawmode(picture)
-    tiff = picture.format == "TIFF"
     # An MPO is a photo from a phone with a preview behind it.
-    frames = _count_pages(data) if tiff else 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
     check_frames(frames)
-    turn = 1 if tiff else picture.getexif().get(0x0112, 1)  # Pillow turns a TIFF by itself
-    white_is_zero = tiff and picture.tag_v2.get(262) == 0
-    pixels = _decode(picture, rawmode, data)
-    if white_is_zero and picture.mode in ("I;16", "F"):  # Pillow does it for fewer bits
-        pixels = pixels.max() - pixels
-    return make_image(_upright(pixels, turn), notes=(FIRST_FRAME,) if frames > 1 else ())
+    check_frame(frame, frames)
+    if frame:
+        picture.seek(frame)
+    turn = picture.getexif().get(0x0112, 1)
+    try:
+        pixels = _decode(picture, rawmode, data)
+    except OSError:
+        pixels = _decode_without_end(data)
+    return make_image(_upright(pixels, turn), notes=_notes(frame, frames), frames=frames)
 
 
 def raster_size(file: BinaryIO) -> tuple[int, int]:
-    """(height, width) of the picture upright, from its header."""
-    picture = _open(file)
-    sideways = picture.format != "TIFF" and picture.getexif().get(0x0112, 1) in _SIDEWAYS
-    return (picture.width, picture.height) if sideways else (picture.height, picture.width)
+    """(height, width) of the picture upright, from its header. Raises as `read_raster`."""
+    if file.read(2) in _TIFF:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            pages = tiff.read_pages(data)
+            page, _ = tiff.fit(tiff.pictures(pages)[0], pages)
+            (height, width), turn = page.size, page.number(tiff.ORIENTATION, 1)
+        check_size(height, width)
+    else:
+        file.seek(0)
+        picture = _open(file)
+        height, width, turn = picture.height, picture.width, picture.getexif().get(0x0112, 1)
+    return (width, height) if turn in _SIDEWAYS else (height, width)
+
+
+def _read_tiff(data: bytes, frame: int) -> Image:
+    pages = tiff.read_pages(data)
+    check_frames(len(pages))
+    pictures = tiff.pictures(pages)
+    check_frame(frame, len(pictures))
+    page, note = tiff.fit(pictures[frame], pages)
+    check_size(*page.size)
+    data = tiff.first(page)
+    picture = None
+    if tiff_pixels.pillow_reads(page):
+        with contextlib.suppress(UnidentifiedImageError):
+            picture = _open(io.BytesIO(data))
+    if picture is None:
+        pixels = _upright(tiff_pixels.read_deep(page), page.number(tiff.ORIENTATION, 1))
+    else:
+        pixels = _decode(picture, _rawmode(picture), data)  # Pillow turns it by itself
+    notes = _notes(frame, len(pictures)) + ((note,) if note else ())
+    return make_image(pixels, notes=notes, frames=len(pictures))
+
+
+def _notes(frame: int, frames: int) -> tuple[str, ...]:
+    return (FIRST_FRAME,) if frames > 1 and frame == 0 else ()
 
 
 def _open(file: BinaryIO) -> Pillow.Image:
@@ -53,20 +97,42 @@ def _open(file: BinaryIO) -> Pillow.Image:
     return picture
 
 
-def _count_pages(data: bytes) -> int:
-    """Pages of a TIFF, as far as `check_frames` wants to know: a chain, each naming the place of the next."""
-    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+def _check_jpeg(data: bytes) -> None:
+    """Raise ImageError for the kinds of JPEG that Pillow does not read."""
+    header = jpeg.read_frame(data)
+    if header is None:
+        return
+    check_size(header.height, header.width)
+    if header.lossless or header.precision != 8:
+        kind = "JPEG-LS" if header.jpeg_ls else "lossless JPEG" if header.lossless else "JPEG"
+        raise ImageError(
+            f"The file is {header.precision}-bit {kind}, which AFLoc reads within DICOM alone: "
+            "export it as PNG or TIFF."
+        )
 
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)
 
-    large = number(2, 2) == 43  # BigTIFF
-    count_size, entry_size, offset_size = (8, 20, 8) if large else (2, 12, 4)
-    page, pages = number(8 if large else 4, offset_size), set()
-    while 0 < page < len(data) and page not in pages and len(pages) <= MAX_FRAMES:
-        pages.add(page)
-        page = number(page + count_size + entry_size * number(page, count_size), offset_size)
-    return len(pages)
+def _decode_without_end(data: bytes) -> np.ndarray:
+    """A JPEG that lacks its last two bytes alone; OSError where part of the picture is missing."""
+    ends = jpeg.end(data) if jpeg.read_frame(data) else []
+    if len(ends) < 2:
+        raise OSError
+    pixels = [_decode(_open(io.BytesIO(each)), "", each) for each in ends]
+    if not all(np.array_equal(pixels[0], other) for other in pixels[1:]):
+        raise OSError
+    return pixels[0]
+
+
+def _without_texts(data: bytes) -> bytes:
+    """A PNG without its long texts, which nothing is done with: Pillow refuses megabytes of them."""
+    if data[:4] != b"\x89PNG" or len(data) < _LONG_TEXT:
+        return data
+    kept, at = [data[:8]], 8
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt") or end - at < _LONG_TEXT:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
 
 
 def _decode(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:
@@ -74,7 +140,7 @@ def _decode(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:
     mode = picture.mode
     if mode.startswith("I;16"):
         return np.asarray(picture).astype(np.uint16)
-    if mode in ("I", "F"):
+    if mode == "I":
         return stretch(np.asarray(picture))
     if mode in ("RGB", "RGBA") and (deep := _decode_deep(rawmode, data)) is not None:
         return on_black(deep)

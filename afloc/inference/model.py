@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -172,7 +173,7 @@ class Model:
         if protocol == "paper" and gray:
             square = paper.prepare_image(image, size)
         else:
-            fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
+            fit = Letterbox.paper if protocol == "paper" else partial(Letterbox.fit, aspect=image.aspect)
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
         pixels = normalise(square[None], self.config.normalisation)
 

@@ -74,7 +74,7 @@ class View:
         model = self._model
         tokens, _ = model.read_text(finding.text)
         (features,) = model.encode_texts([tokens])
-        letterbox = Letterbox.fit(self.image.height, self.image.width, model.side(self.modality))
+        letterbox = self._letterbox()
         pieces = model.tokenizer.split(normalise_text(finding.text))
         calibration = model.calibration(self.modality)
         return weigh_words(pieces, self._features, features, calibration, letterbox, finding.grid)
@@ -109,7 +109,7 @@ class View:
     def _native_finding(self, text: str, whole: TextVectors, place: TextVectors, affirmed: bool) -> Finding:
         calibration = self._model.calibration(self.modality)
         height, width = self.image.height, self.image.width
-        letterbox = Letterbox.fit(height, width, self._model.side(self.modality))
+        letterbox = self._letterbox()
         square = native_map(self._features, place, calibration)
         logit = score_logits(self._features, whole, place if affirmed else None, calibration)
         score = float(logit.sigmoid())
@@ -117,6 +117,10 @@ class View:
         probability, present = judge_presence(score, point)
         threshold = point and point["threshold"]
         return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
+
+    def _letterbox(self) -> Letterbox:
+        image = self.image
+        return Letterbox.fit(image.height, image.width, self._model.side(self.modality), image.aspect)
 
     @torch.inference_mode()
     def _answer_paper(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
+from pydicom.uid import JPEGBaseline8Bit
 
 from afloc.errors import AFLocError, DataError, ImageError, ModelError, SettingsError
 from afloc.imaging.image import read_image
 from tests.hostile import mutate
+from tests.imaging import dicoms
 from tests.imaging.test_image import COLOUR, RAMP, encode, make_dicom, make_png, table
 
 DICOMS = ("MR_small_RLE", "MR_small_jp2klossless", "MR_small_jpeg_ls_lossless", "MR_small_bigendian")
@@ -28,6 +31,15 @@ def dicom_seeds():
     seeds = [make_dicom(RAMP, WindowCenter="32", WindowWidth="21", VOILUTSequence=table(range(64), 0))]
     seeds += [make_dicom(RAMP, "MONOCHROME1", ModalityLUTSequence=table([v**2 for v in range(64)], 0))]
     seeds += [make_dicom((COLOUR * 4).astype(np.uint8), "RGB"), make_dicom(np.stack([RAMP, RAMP]))]
+    window, change = dicoms.item(**dicoms.WINDOW), dicoms.item(RescaleSlope="-1", RescaleIntercept="63")
+    macros = {"FrameVOILUTSequence": window, "PixelValueTransformationSequence": change}
+    groups = dicoms.Sequence([dicoms.group(**macros)])
+    seeds += [dicoms.dicom(np.stack([RAMP, RAMP]), SharedFunctionalGroupsSequence=groups)]
+    seeds += [
+        dicoms.palette(dicoms.COLOURS, 8, "u1"),
+        dicoms.segmented([0, 1, 9, 1, 31, 900, 2, 1, 6, 0], 64),
+    ]
+    seeds += [dicoms.encapsulated(dicoms.jpeg(COLOUR.astype(np.uint8)), JPEGBaseline8Bit, COLOUR, "RGB", 8)]
     return seeds + [Path(get_testdata_file(f"{name}.dcm")).read_bytes() for name in DICOMS]
 
 
@@ -39,6 +51,12 @@ def raster_seeds():
     seeds += [encode(colour, "TIFF", compression=kind) for kind in ("tiff_lzw", "tiff_adobe_deflate", "jpeg")]
     seeds += [encode(colour > 30, "TIFF", mode="1", compression="group4") for colour in (colour[..., 0],)]
     seeds += [encode(RAMP.astype(np.float32), "TIFF"), encode(colour, "WEBP", lossless=True)]
+    for options in ({"planarconfig": "separate", "photometric": "rgb"}, {"photometric": "minisblack"}):
+        pixels = COLOUR.transpose(2, 0, 1) if "planarconfig" in options else RAMP.astype(np.float64)
+        for more in ({}, {"compression": "zlib", "tile": (16, 16)}, {"bigtiff": True, "byteorder": ">"}):
+            file = io.BytesIO()
+            tifffile.imwrite(file, pixels, **options, **more)
+            seeds.append(file.getvalue())
     frames = [Pillow.fromarray(np.roll(colour, shift, 1)) for shift in range(5)]
     for kind in ("TIFF", "WEBP", "PNG"):
         file = io.BytesIO()

@@ -129,3 +129,15 @@ def test_crop_keeps_positions():
     cropped = letterbox.crop(np.broadcast_to(x, (3, 28, 28)))
     assert cropped.shape == (3, 14, 28)
     np.testing.assert_allclose(cropped[0, 0], (np.arange(28) + 0.5) * 400 / 28, rtol=1e-5)
+
+
+@pytest.mark.parametrize("aspect", [0.5, 2.0])
+def test_pixels_that_are_not_square(random, aspect):
+    """A picture of every second row (or column) lands where the whole one does."""
+    whole = area_resize(random.integers(0, 256, (9, 12), np.uint8), 90, 120)
+    thinned = area_resize(whole, 45, 120) if aspect == 2 else area_resize(whole, 90, 60)
+    square, wanted = Letterbox.fit(*thinned.shape, 64, aspect), Letterbox.fit(*whole.shape, 64)
+    assert np.abs(square.image(thinned).astype(int) - wanted.image(whole)).mean() < 1
+    assert square.box((0, 0, thinned.shape[1], thinned.shape[0])) == wanted.box((0, 0, 120, 90))
+    assert square.unpoint(square.point((7, 5))) == pytest.approx((7, 5))
+    assert square.crop(np.zeros((16, 16), np.float32)).shape == (12, 16)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from afloc import DescriptionError, ModelError, SettingsError, load_model
 from afloc.imaging.examples import EXAMPLES
-from afloc.imaging.image import image_from_array
+from afloc.imaging.geometry import area_resize
+from afloc.imaging.image import image_from_array, make_image
 from afloc.inference.cache import ByteCache
 from afloc.inference.modality import recognise_modality
 from afloc.inference.model import TENSOR_BYTES
@@ -43,6 +44,18 @@ def test_finding(view):
 
 def test_grid_covers_the_image_and_not_the_letterbox(view):
     assert view.locate("effusion").grid.shape == (12, 9)  # cells of 8 pixels: 96 x 72 of the square of 96
+
+
+def test_pixels_that_are_not_square(small_model):
+    """The model sees the right shape; the map is that of the image as read."""
+    whole = area_resize(np.random.default_rng(3).integers(0, 256, (8, 6), np.uint8), 120, 90)
+    flat = make_image(area_resize(whole, 60, 90), aspect=2.0)
+    found, wanted = (
+        small_model.encode(image, modality="chest_xray").locate("effusion")
+        for image in (flat, image_from_array(whole))
+    )
+    assert found.heatmap.shape == (60, 90)
+    assert np.abs(found.grid - wanted.grid).max() < 0.05 and abs(found.score - wanted.score) < 0.01
 
 
 def test_a_modality_may_have_a_size_of_its_own(small_model):
