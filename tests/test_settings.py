@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from afloc.errors import SettingsError
@@ -27,13 +25,3 @@ def test_a_value_that_is_not_accepted_is_named(name, text):
 
 def test_every_setting_says_what_it_does():
     assert all(setting.help.endswith(".") and setting.name.startswith("AFLOC_") for setting in SETTINGS)
-
-
-def test_the_readme_lists_every_setting():
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    rows = [line for line in readme.splitlines() if line.startswith("| `AFLOC_")]
-    shown = {True: lambda default: f"`{default}`", False: lambda default: ""}
-    assert rows == [
-        f"| `{setting.name}` | {shown[bool(setting.default)](setting.default)} | {setting.help} |"
-        for setting in SETTINGS
-    ]

@@ -253,7 +253,7 @@ def bench(
 
 
 def to_table(report: dict) -> str:
-    """The report as the README's table."""
+    """The report as the table of docs/scale.md."""
     titles = [key.replace("_", " ") for key in report]
     lines = [
         f"| | {' | | '.join(titles)} | |",

@@ -1,4 +1,4 @@
-"""Make the README's pictures again: `python -m tests.web.screenshots`. Only images that need no licence."""
+"""Make the pictures of README and docs again: `python -m tests.web.screenshots`. No image needs a licence."""
 
 import io
 import tempfile

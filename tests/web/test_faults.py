@@ -1,4 +1,4 @@
-"""The README's table of faults, row by row: what goes wrong is really made to go wrong, but for the GPU."""
+"""The faults of docs/operations.md, row by row: each is really brought about, but for the GPU's."""
 
 import os
 import resource

@@ -58,7 +58,7 @@ class Pair:
 
 
 def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list[Pair]:
-    """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see the README); with
+    """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see docs/training.md); with
     `labels_only`, as if there were no reports.
 
     Raises DataError where the table or a column is missing, or the table is no CSV in UTF-8.
