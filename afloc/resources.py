@@ -4,8 +4,3 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
-
-
-def read_asset(name: str) -> str:
-    """The text of a file of the page; `name` is its path below assets/viewer."""
-    return (ASSETS / "viewer" / name).read_text(encoding="utf-8")

@@ -17,15 +17,15 @@ from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study import read_studies
 from afloc.inference.model import Model, load_model
-from afloc.resources import read_asset
 from afloc.settings import Settings
+from afloc.web.page_files import head, page_routes, read_asset
 from afloc.web.paths import FIGURES, HEALTH
 from afloc.web.routes.client_endpoints import Page, add_endpoints
 from afloc.web.routes.health import operations_routes
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.sets import run_routes, set_routes
 from afloc.web.security.gate import Door
-from afloc.web.security.headers import NameScripts
+from afloc.web.security.headers import DressPage
 from afloc.web.security.oauth import SignedIn, check_place
 from afloc.web.security.password_sign_in import SignIn
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
@@ -35,6 +35,7 @@ from afloc.web.state.locked_folders import HeldFolder, hold, private_folder, rem
 from afloc.web.state.open_images import ImageStore
 from afloc.web.state.set_uploads import SetUploads
 from afloc.web.tabs.ground_truth import ground_truth_tab
+from afloc.web.tabs.html import show_html
 from afloc.web.tabs.probe import probe_tab
 from afloc.web.tabs.results import results_routes, results_tab
 from afloc.web.tabs.study import study_routes, study_tab
@@ -60,12 +61,7 @@ def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads:
     with Page(
         title="AFLoc", analytics_enabled=False, fill_width=True, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS)
     ) as page:
-        gr.HTML(
-            html_template=read_asset("bar.html"),
-            js_on_load=read_asset("bar.js"),
-            apply_default_css=False,
-            elem_id="bar",
-        )
+        show_html("bar", folder="shell")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Probe"):
                 probe_tab(model, store, desk.store)
@@ -111,11 +107,11 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *study_routes(desk),
             *results_routes(desk),
             *operations_routes(model, feedback, page.calls, settings.metrics_token),
+            *page_routes(),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
         lifespan=_keep_until_the_end(feedback, settings, uploads, forget_unused),
     )
-    theme_script = read_asset("theme.js")
     gr.mount_gradio_app(
         app,
         page,
@@ -124,14 +120,13 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         show_error=False,
         app_kwargs={
             "middleware": [
-                Middleware(NameScripts, framed=framed, others=[theme_script.encode()]),
+                Middleware(DressPage, framed=framed, head=head().encode()),
                 Middleware(KnownCalls, calls=page.calls),
             ],
             "exception_handlers": {CallRefusedError: say_refused},
         },
         max_file_size=settings.max_upload_mb << 20,
-        css=read_asset("page.css"),
-        head=f"<script>{theme_script}</script>",
+        css=read_asset("shell/page.css"),
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         footer_links=[],
         run_history=False,

@@ -1,9 +1,7 @@
 """Two processes of the page, one Postgres, a real nginx: one is killed while eight clients answer."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,23 +16,11 @@ from gradio_client import Client, handle_file
 
 from afloc.imaging.examples import EXAMPLES
 from tests.feedback.postgres import running_postgres
+from tests.web.nginx import answers, free_port, running_nginx
 from tests.web.tabs.test_probe import to_png
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = 8
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -69,27 +55,14 @@ def replicas(database, tiny_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def proxy(replicas, tmp_path_factory):
     """The project's nginx configuration before the replicas: its address, and its log of who went where."""
-    if (nginx := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")) is None:
-        pytest.skip("nginx is not installed (for example: apt-get install nginx)")
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     site = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
     for number, (_, of) in enumerate(replicas, 1):
         site = site.replace(f"page-{number}:7860", f"127.0.0.1:{of}")
     (folder / "site.conf").write_text(site)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    places = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/errors; {'user root;' if os.getuid() == 0 else ''}"
-        f"events {{}} http {{ {places} log_format who '$cookie_afloc_replica $upstream_addr';"
-        f"access_log {folder}/who who; include {folder}/site.conf; }}"
-    )
-    process = subprocess.Popen([nginx, "-c", folder / "nginx.conf", "-e", folder / "errors"])
-    while not answers(f"http://127.0.0.1:{port}/"):
-        assert process.poll() is None
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/", folder / "who"
-    process.terminate()
-    process.wait()
+    log = f"log_format who '$cookie_afloc_replica $upstream_addr'; access_log {folder}/who who;"
+    with running_nginx(folder, port, f"{log} include {folder}/site.conf;") as url:
+        yield url, folder / "who"
 
 
 def test_a_page_stays_with_its_replica(proxy):

@@ -17,6 +17,7 @@ from afloc.errors import AFLocError
 from afloc.web.errors import explain
 from afloc.web.logs import log_request
 from afloc.web.metrics import METRICS
+from afloc.web.page_files import PATH as PAGE
 from afloc.web.paths import FIGURES, HEALTH, LOGOUT
 from afloc.web.security import oauth
 from afloc.web.security import password_sign_in as signin
@@ -26,7 +27,7 @@ from afloc.web.security.rate_limits import Budget, Limit, TooManyError, client, 
 
 QUESTIONS = "/gradio_api/component_server"  # where the page calls functions of the server
 FILES = ("/gradio_api/upload", "/afloc/images", "/afloc/sets")  # what takes a file of an image or a set
-STATIC = ("/assets/", "/static/", "/svelte/")
+STATIC = ("/assets/", "/static/", "/svelte/", f"{PAGE}/")
 ROUTES = (
     *("/", HEALTH, FIGURES, signin.PATH, *oauth.PATHS),
     *("/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"),

@@ -51,11 +51,11 @@ def fixed_headers(framed: bool) -> dict[str, str]:
     return headers if framed else headers | {"X-Frame-Options": "SAMEORIGIN"}
 
 
-class NameScripts:
-    """ASGI: gives an HTML page a policy that names the scripts inside it, and those of `others`."""
+class DressPage:
+    """ASGI: adds `head` to the head of an HTML page, and gives it a policy that names the scripts in it."""
 
-    def __init__(self, app: ASGIApp, framed: bool, others: Iterable[bytes] = ()):
-        self._app, self._framed, self._others = app, framed, tuple(others)
+    def __init__(self, app: ASGIApp, framed: bool, head: bytes = b""):
+        self._app, self._framed, self._head = app, framed, head
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message | None = None  # of an HTML page, held back until the page is whole
@@ -72,8 +72,10 @@ class NameScripts:
                 body += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                scripts = (*_INLINE.findall(body), *self._others)
-                MutableHeaders(scope=start)[NAME] = policy(self._framed, scripts)
+                body = body.replace(b"</head>", self._head + b"</head>", 1)
+                headers = MutableHeaders(scope=start)
+                headers[NAME] = policy(self._framed, _INLINE.findall(body))
+                headers["Content-Length"] = str(len(body))
                 await send(start)
                 message = message | {"body": body}
             await send(message)

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from afloc.errors import AccessError
 from afloc.passwords import matches
-from afloc.resources import read_asset
+from afloc.web.page_files import read_asset
 from afloc.web.security.rate_limits import TooManyError, wrong_tries
 
 PATH = "/login"
@@ -92,7 +92,7 @@ def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
     """What somebody who is not signed in is told; `way`: the markup of the page that lets them in."""
     if not wants_page(request):
         return JSONResponse({"error": sentence}, status)
-    page = read_asset("signin.html").replace("{{sentence}}", sentence).replace("{{way}}", way)
+    page = read_asset("shell/signin.html").replace("{{sentence}}", sentence).replace("{{way}}", way)
     return HTMLResponse(page, status)
 
 

@@ -88,11 +88,6 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
     show_viewer(
         "ground_truth",
         [read_truth, measure, read_case, set_state],
-        (
-            *("images.js", "offers.js", "tab.js", "keysheet.js"),
-            *("verdict.js", "curve.js", "agreement.js", "sets.js"),
-        ),
-        styles=("probe.css", "sheet.css"),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         modalities=MODALITIES,

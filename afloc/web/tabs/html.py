@@ -1,4 +1,4 @@
-"""A tab's markup, style and script as a gradio component."""
+"""The parts of the page: markup from assets/page in a `gr.HTML`, started by a module of the same name."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,22 +8,17 @@ import numpy as np
 from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
 from afloc.imaging.heatmap import colour_table
-from afloc.resources import read_asset
+from afloc.web.page_files import address, read_asset
 
 SLOT = "<!-- viewer -->"
-SCRIPTS = (
-    "pixels.js",
-    "paint.js",
-    "layers.js",
-    "panes.js",
-    "gestures.js",
-    "display.js",
-    "picture.js",
-    "place.js",
-    "painter.js",
-    "keys.js",
-    "viewer.js",
-)
+START = """element.style.visibility = "hidden";  // until it does what it shows
+import(new URL("%s", document.baseURI)).then(
+  ({ mount }) => { element.style.visibility = ""; mount({ element, props, server }); },
+  () => {
+    element.style.visibility = "";
+    element.textContent = "This part of the page could not be loaded. Please reload the page.";
+  },
+);"""
 
 
 @cache
@@ -37,45 +32,28 @@ def colour_maps() -> dict[str, np.ndarray]:
     return maps
 
 
-def show_viewer(
-    tab: str,
-    server_functions: list[Callable],
-    scripts: tuple[str, ...] = (),
-    styles: tuple[str, ...] = (),
-    **props,
-) -> gr.HTML:
-    """A tab's markup around the shared viewer.
-
-    `tab` names assets/viewer/<tab>.html, .css and .js, `scripts` and `styles` more of them, joined before the
-    tab's own; the markup says where the viewer goes, the script calls `createViewer` (its head says how), and
-    `props` reach it as data. Gradio executes its templates, so nothing a user typed or uploaded may ever
-    become a part of them or of `props`: the script puts such text in place as text.
-    """
-    return show_html(
-        tab,
-        server_functions,
-        (*SCRIPTS, *scripts),
-        ("viewer.css", *styles),
-        colors={name: table.tobytes().hex() for name, table in colour_maps().items()},
-        **props,
-    )
+def show_viewer(name: str, server_functions: list[Callable], **props) -> gr.HTML:
+    """`show_html` for markup that says where the viewer goes; the module calls `createViewer`."""
+    colors = {name: table.tobytes().hex() for name, table in colour_maps().items()}
+    return show_html(name, server_functions, colors=colors, **props)
 
 
 def show_html(
-    tab: str,
-    server_functions: list[Callable],
-    scripts: tuple[str, ...] = (),
-    styles: tuple[str, ...] = (),
-    **props,
+    name: str, server_functions: list[Callable] | None = None, folder: str | None = None, **props
 ) -> gr.HTML:
-    """A tab's markup, style and script; as `show_viewer`, which adds the viewer to it."""
+    """The part of the page that is <name>.html and <name>.js in a folder of assets/page, its own by default.
+
+    The module's `mount` gets the element, `props` as data, and the server functions. Gradio executes its
+    templates, so nothing a user typed or uploaded may ever become a part of them or of `props`: the script
+    puts such text in place as text.
+    """
+    file = f"{folder or name}/{name}"
     return gr.HTML(
-        html_template=read_asset(f"{tab}.html").replace(SLOT, read_asset("viewer.html")),
-        css_template="".join(map(read_asset, (*styles, f"{tab}.css"))),
-        js_on_load="".join(map(read_asset, (*scripts, f"{tab}.js"))),
+        html_template=read_asset(f"{file}.html").replace(SLOT, read_asset("viewer/viewer.html")),
+        js_on_load=START % address(f"{file}.js"),
         server_functions=server_functions,
         apply_default_css=False,
-        elem_id=tab,
-        elem_classes="afloc-tab",
+        elem_id=name,
+        elem_classes="afloc-part",
         **props,
     )

@@ -20,10 +20,6 @@ from afloc.web.tabs.suggestions import MODALITIES, offer_descriptions, offer_exa
 
 MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
-SCRIPTS = (
-    *("images.js", "offers.js", "tab.js", "words.js", "verdict.js", "scan.js", "share.js", "keysheet.js"),
-    *("help.js", "reading.js", "feedback.js"),
-)
 
 
 def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
@@ -86,8 +82,6 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
     show_viewer(
         "probe",
         [locate, scan, *feedback_functions(model, store, feedback)],
-        SCRIPTS,
-        ("sheet.css", "feedback.css"),
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,

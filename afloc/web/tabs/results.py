@@ -67,7 +67,7 @@ def results_tab(desk: Desk) -> None:
         notes = shown["notes"] + double_readings(desk.store, study.id) + found["notes"]
         return shown | found | {"notes": notes, "parts": _show_progress(desk, study) + found["parts"]}
 
-    show_html("results", [results], ("keysheet.js",), ("sheet.css", "card.css"), formats=list(FORMATS))
+    show_html("results", [results], formats=list(FORMATS))
 
 
 def results_routes(desk: Desk) -> list[Route]:

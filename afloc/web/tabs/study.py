@@ -38,9 +38,6 @@ from afloc.web.tabs.html import show_viewer
 PATH = "/afloc/study"
 DEMO = "demo"  # the study that comes with AFLoc; its codes are no secret
 
-SCRIPTS = ("images.js", "keysheet.js", "verdict.js", "reading.js", "questions.js")
-STYLES = ("probe.css", "sheet.css", "feedback.css", "card.css")
-
 
 def study_tab(desk: Desk) -> None:
     """Build the tab inside the current `gr.Blocks`."""
@@ -87,7 +84,7 @@ def study_tab(desk: Desk) -> None:
 
         return show_saved(save_once(store, study, reader, "reading", said.get("id"), save))
 
-    show_viewer("study", [place, agree, draft, answer], SCRIPTS, STYLES, hint=hint)
+    show_viewer("study", [place, agree, draft, answer], hint=hint)
 
 
 def study_routes(desk: Desk) -> list[Route]:

@@ -39,6 +39,7 @@ EVERYWHERE = (
         "/gradio_api/run/locate",
     ),
     *("/afloc/images", "/afloc/runs/summary.json", "/afloc/plotly.js", "/afloc/export", "/afloc/study"),
+    "/afloc/page/0123456789abcdef/viewer/viewer.js",
     *(
         "/monitoring",
         "/gradio_api/app_id",
@@ -421,6 +422,7 @@ def test_routes_are_named_without_what_varies_in_them():
     assert find_route("/gradio_api/heartbeat/secret") == "/gradio_api/heartbeat/"
     assert find_route("/afloc/images/TOKEN") == find_route("/afloc/images") == "/afloc/images"
     assert find_route("/gradio_api/component_server/") == "/gradio_api/component_server"
+    assert find_route("/afloc/page/0123/viewer/viewer.js") == "/afloc/page/"
     assert find_route('/afloc/"typed"') == find_route("/afloc/imagesque") == "other"
     assert find_route("/assets/../x") == find_route("/gradio_api/file=/x") == "other"
 

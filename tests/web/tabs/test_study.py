@@ -595,6 +595,11 @@ def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
         expect(page.locator("#study .model h2")).to_have_text("Evidence for it")
         said = f"low map, at most {low.grid.max():.2f}"
         expect(page.locator("#study .model .legend")).to_contain_text(said)
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.down("h")  # beneath the map, and away from the window with the key held
+        expect(page.locator("#study .viewer")).to_have_attribute("data-map", "none")
+        page.evaluate("window.dispatchEvent(new Event('blur'))")
+        expect(page.locator("#study .viewer")).to_have_attribute("data-map", "shown")
 
 
 def test_the_wash_out_is_waited_for(tiny_folder, tmp_path):

@@ -1,0 +1,46 @@
+// The sheet on what the numbers, the maps and the model are. What is said of the model comes from its card and config.
+
+import { make } from "../shared/dom.js";
+import { openSheet } from "../shared/key_sheet.js";
+/** @import { ProbeProps } from "../types" */
+
+/** @param {HTMLDialogElement} dialog @param {ProbeProps} props */
+export function createHelp(dialog, props) {
+  // The card's Markdown, as far as cards use it: headings, lists, tables as they stand, paragraphs.
+  function renderCard(text) {
+    const parts = [];
+    for (const block of text.split(/\n\s*\n/)) {
+      const lines = block.trim().split("\n"), plain = (line) => line.replace(/\*\*|`/g, "");
+      if (/^#+ /.test(lines[0])) parts.push(make("h3", "", plain(lines.shift().replace(/^#+ /, ""))));
+      if (!lines.length || !lines[0]) continue;
+      if (lines[0].startsWith("|")) parts.push(make("pre", "", lines.filter((line) => !/^\|[-| :]+$/.test(line)).map(plain).join("\n")));
+      else if (lines[0].startsWith("- ")) {
+        const list = make("ul");
+        for (const item of plain(lines.join(" ")).split(/(?:^|\s)- (?=\S)/).filter(Boolean)) list.append(make("li", "", item));
+        parts.push(list);
+      } else parts.push(make("p", "", plain(lines.join(" "))));
+    }
+    return parts;
+  }
+
+  function explain(image, grid) {
+    const cell = grid && image ? ` On this image a cell is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels: ${grid[0].length} by ${grid.length} cells.` : "";
+    const point = !props.calibrated ? "This model has no calibration, so only the fit of a description is given and no verdict."
+      : "From the mark on the scale on a finding is judged present; each family of findings has its own. Below it the map is held back, because a map always has a highest place, whether or not something is there.";
+    return [
+      make("h3", "", "The number"), make("p", "", `How likely it is that the whole description fits this image, by the model's own calibration. ${point}`),
+      make("h3", "", "The map"), make("p", "", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${[...new Set(Object.values(props.image_sizes))].join(" or ")} pixels.${cell} Edges within a cell mean nothing.`),
+      make("h3", "", "The words"), make("p", "", "Under the description each word is tinted by its pull: the value of its own map where the whole map is strongest. Point at a word to see its map."),
+      make("h3", "", "The side"), make("p", "", "“R” on a chest film's left is an assumption about how films are hung. It is not read from the file and never part of a saved picture."),
+      make("h3", "", "What the model was made for"), make("p", "", `${props.model} (${props.fingerprint}), for: ${props.trained_on.join(", ")}.`),
+    ];
+  }
+
+  return {
+    // `image` and `grid`: those shown, or null.
+    open(image, grid) {
+      dialog.querySelector(".text").replaceChildren(...explain(image, grid), ...renderCard(props.card));
+      openSheet(dialog);
+    },
+  };
+}

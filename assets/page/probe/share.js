@@ -1,0 +1,87 @@
+// What can leave the page, and coming back to it: pictures, the finding, and a view (everything but the image) as a link or a file.
+// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing }, model, fingerprint }; `shown` are
+// the findings of the panes, `kept` the descriptions of all but the newest.
+
+import { make } from "../shared/dom.js";
+import { openSheet } from "../shared/key_sheet.js";
+import { sureness } from "../shared/verdict.js";
+import { LARGEST, joinPictures } from "../viewer/picture_export.js";
+import { linkTo, makeView } from "./view_link.js";
+/** @import { ShareState } from "../types" */
+/** @import { Viewer } from "../viewer/viewer.js" */
+
+const DISPLAY_KEYS = ["invert", "colors", "opacity", "threshold", "outline", "map"];
+
+/** @param {HTMLDialogElement} dialog @param {{ viewer: Viewer, state(): ShareState, model: string, fingerprint: string }} probe */
+export function createShare(dialog, probe) {
+  const done = dialog.querySelector(".done");
+  const RESEARCH = "Research use only. Not for diagnosis.";
+
+  function sentence(finding = probe.state().finding) {
+    if (!finding) return "No description";
+    const verdict = finding.present === null ? "fit" : finding.present ? "evidence for it, probability" : "no evidence for it, probability";
+    return `“${finding.text}”: ${verdict} ${sureness(finding).toFixed(2)}`;
+  }
+
+  const credit = () => `AFLoc, ${probe.model} (${probe.fingerprint}). ${RESEARCH}`;
+
+  function view() {
+    const { modality, description, kept, example, image } = probe.state(), { viewer } = probe;
+    const display = Object.fromEntries(DISPLAY_KEYS.map((key) => [key, viewer.display[key]]));
+    if (viewer.display.window !== viewer.film?.window) display.window = viewer.display.window;
+    return makeView({
+      model: probe.model, fingerprint: probe.fingerprint, example, image, modality, description, kept, display,
+      place: viewer.place, shapes: viewer.shapes.map(({ id, ...shape }) => shape),
+    });
+  }
+
+  function record() {
+    const { finding, modality, image } = probe.state();
+    return { finding, modality, image, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
+  }
+
+  function picture(overlay) {
+    const { spacing, shown } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
+    if (!overlay) return render({ caption: [credit()] });
+    if (shown.length < 2) return render({ caption: [sentence(), credit()] });
+    return joinPictures(shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })));
+  }
+
+  const blobOf = (canvas) => new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("too large"))), "image/png"));
+  const json = (value) => new Blob([JSON.stringify(value, null, 1)], { type: "application/json" });
+
+  function save(blob, name) {
+    const link = make("a"), address = URL.createObjectURL(blob);
+    link.href = address;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    return `Saved ${name}.`;
+  }
+
+  const ways = {
+    picture: async () => save(await blobOf(picture(true)), "afloc-map.png"),
+    plain: async () => save(await blobOf(picture(false)), "afloc-image.png"),
+    copyPicture: async () => { await navigator.clipboard.write([new ClipboardItem({ "image/png": blobOf(picture(true)) })]); return "Picture copied."; },
+    finding: async () => save(json(record()), "afloc-finding.json"),
+    copyText: async () => { await navigator.clipboard.writeText(`${sentence()}\n${credit()}`); return "Text copied."; },
+    link: async () => { await navigator.clipboard.writeText(linkTo(view())); return "Link copied. Whoever opens it needs the image too."; },
+    file: async () => save(json(view()), "afloc-view.json"),
+  };
+
+  dialog.addEventListener("click", async (event) => {
+    const name = event.target.dataset?.share;
+    if (!name) return;
+    try { done.textContent = await ways[name](); }
+    catch { done.textContent = "The browser refused; try a download instead."; }
+  });
+
+  return {
+    open() {
+      done.textContent = "";
+      const { finding, image } = probe.state();
+      for (const button of dialog.querySelectorAll("[data-share]")) button.disabled = !image || (!finding && ["finding", "copyText"].includes(button.dataset.share));
+      openSheet(dialog);
+    },
+  };
+}

@@ -1,0 +1,155 @@
+// The Results tab: tables and figures as the server worked them out; nothing is computed here. Plotly comes once a coordinator is in.
+
+import { button, make } from "../shared/dom.js";
+import { openSheet } from "../shared/key_sheet.js";
+import { Refusal, addressOf, post } from "../shared/server.js";
+import { isShown } from "../shared/tab_events.js";
+/** @import { Cell, Part, ResultsProps, ResultsServer, Tab } from "../types" */
+
+const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
+const SILENT = "The server does not answer. Please try again in a moment.";
+
+// Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
+/** @param {Tab<ResultsProps, ResultsServer>} tab */
+export function mount({ element, props, server }) {
+  const find = (selector) => element.querySelector(selector);
+  const root = find(".results"), card = find(".card"), which = find(".which"), version = find(".version"), state = find(".state");
+  const TOUCHED = matchMedia("(hover: none)").matches;   // there plotly's own buttons would lie over the legend all the time
+  let code = null, plotly = null, drawn = [], turn = 0;
+
+  function loadPlotly() {
+    plotly ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = addressOf("plotly.js");
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => { plotly = null; reject(new Error("no plotly")); };
+      document.head.append(script);
+    });
+    return plotly;
+  }
+
+  async function show(study = null, chosen = null) {
+    const mine = ++turn;
+    state.textContent = "Working it out…";
+    const reply = (await server.results({ code, study, version: chosen }).catch(() => null)) ?? { error: SILENT };
+    if (mine !== turn) return;
+    state.textContent = "";
+    if (reply.error) {
+      if (root.dataset.stage === "shown") state.textContent = reply.error;
+      else find(".problem").textContent = reply.error;
+      return;
+    }
+    root.dataset.stage = "shown";
+    which.replaceChildren(...reply.choices.map(([id, title]) => new Option(title, id)));
+    which.value = reply.study;
+    version.replaceChildren(...reply.versions.map(([name, title]) => new Option(title, name)));
+    version.value = reply.version;
+    version.parentElement.hidden = !reply.versions.length;
+    find("[data-format=imrmc]").hidden = reply.study === "";
+    find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
+    drawn = [];
+    find(".parts").replaceChildren(...reply.parts.map(showPart));
+    if (!reply.parts.some(({ rows }) => rows.length)) find(".parts").replaceChildren(make("p", "nothing", "Nothing was answered yet."));
+    draw();
+  }
+
+  /** @param {Part} part */
+  function showPart({ title, note, columns, rows, more, figure }) {
+    const part = make("section", figure ? "part drawn" : "part"), holder = make("div", "table"), table = make("table");
+    part.append(make("h2", "", title));
+    if (figure) {
+      const place = make("div", "figure");
+      part.append(place);
+      drawn.push([place, figure]);
+    }
+    table.append(make("thead"), make("tbody"));
+    const kinds = columns.map((_, i) => kindOf(rows.map((values) => values[i])));
+    table.tHead.append(rowOf("th", columns, kinds));
+    table.tBodies[0].append(...rows.map((values) => rowOf("td", values, kinds)));
+    holder.append(table);
+    holder.tabIndex = 0;
+    part.append(holder);
+    if (note) part.append(make("p", "more", note));
+    if (more) part.append(make("p", "more", `and ${more} more rows, in the export`));
+    return part;
+  }
+
+  // What a column holds: its numbers all have the same decimals.
+  /** @param {Cell[]} values */
+  function kindOf(values) {
+    const numbers = values.filter((value) => typeof value === "number");
+    if (!numbers.length && values.some((value) => value !== null)) return "text";
+    return numbers.every(Number.isInteger) ? "count" : "share";
+  }
+
+  /** @param {"th" | "td"} name @param {Cell[]} values @param {string[]} kinds */
+  function rowOf(name, values, kinds) {
+    const row = make("tr"), write = (value, kind) => (value === null ? "–" : typeof value === "number" && kind === "share" ? value.toFixed(3) : String(value));
+    row.append(...values.map((value, i) => make(name, kinds[i] === "text" ? "" : "number", write(value, kinds[i]))));
+    return row;
+  }
+
+  async function draw() {
+    if (!drawn.length) return;
+    const Plotly = await loadPlotly().catch(() => null);
+    if (!Plotly) { state.textContent = "The figures could not be loaded."; return; }
+    const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue(`--${name}`).trim();
+    for (const [place, { data, layout }] of drawn) {
+      const axis = { gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line") };
+      for (const trace of data) {
+        if (trace.showlegend === false) trace.line = { color: color("strong"), width: 1, dash: "dot" };
+        if (trace.error_y) trace.error_y.color = color("text");
+      }
+      Plotly.react(place, data, {
+        ...layout, template: null, title: null, margin: { l: 8, r: 8, t: 34, b: 8 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, height: 280, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+        font: { color: color("soft"), family: "system-ui, sans-serif", size: 12 },
+        xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
+      }, { responsive: true, displaylogo: false, displayModeBar: TOUCHED ? false : "hover", toImageButtonOptions: { format: "svg" } });
+    }
+  }
+
+  async function download(format) {
+    const mine = code;
+    state.textContent = "Writing the export…";
+    let response;
+    try {
+      response = await post(addressOf("export"), JSON.stringify({ code, study: which.value, format, version: format === "imrmc" ? version.value : null }), SILENT);
+    } catch (error) {
+      if (mine === code) state.textContent = error instanceof Refusal ? error.message : SILENT;
+      return;
+    }
+    if (mine !== code) return;
+    const link = make("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = `${which.value || "afloc"}-${format}.zip`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    state.textContent = "";
+  }
+
+  for (const format of props.formats) {
+    const made = button("quiet", NAMES[format]);
+    made.dataset.format = format;
+    made.addEventListener("click", () => download(format));
+    find(".exports").append(made);
+  }
+  card.addEventListener("submit", (event) => {
+    event.preventDefault();
+    find(".problem").textContent = "";
+    code = card.code.value.trim();
+    if (code) show();
+  });
+  which.addEventListener("change", () => show(which.value));
+  version.addEventListener("change", () => show(which.value, version.value));
+  find(".again").addEventListener("click", () => show(which.value, version.value));
+  find(".leave").addEventListener("click", () => {
+    code = null;
+    turn++;
+    state.textContent = card.code.value = "";
+    find(".parts").replaceChildren();
+    find(".notes").replaceChildren();
+    root.dataset.stage = "enter";
+  });
+  for (const sheet of ["keys", "help"]) document.addEventListener(`afloc:${sheet}`, () => { if (isShown(element)) openSheet(find(".about")); });
+  new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+}

@@ -1,0 +1,37 @@
+// The sheet of a tab's keys, by what they are for.
+
+import { make } from "./dom.js";
+
+const KEY_SHEET = {
+  describe: [["/", "type a description"], ["Esc", "leave the description; back to panning"]],
+  feedback: [["1 … 4", "is it right: yes, partly, elsewhere, absent"], ["5 … 9", "how sure you are, from guessing to certain"], ["n  z", "comment on the answer; take back what you said of it"]],
+  answer: [["k", "keep this map beside the next ones"], ["s", "scan for findings"]],
+  set: [["j  k", "next, previous case of the set"]],
+  reading: [["1 … 9", "answer the question"], ["Enter", "save and go on"], ["Esc", "back to panning"]],
+  map: [["h", "hold: look beneath the map"], ["m  o", "map, contour on or off"], ["[  ]", "paint the map from a lower, higher value"], [",  .", "map fainter, stronger"], ["c", "next colours of the map"]],
+  image: [
+    ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"], ["+  −", "zoom; the wheel zooms at the pointer"],
+    ["v", "dragging pans; so do the arrows, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
+  ],
+  draw: [
+    ["b  d", "dragging draws a box, an outline"], ["Space", "in box mode, with the image focused: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
+    ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"],
+  ],
+  share: [["x", "share"]],
+};
+
+// Opens `dialog` with the keys of the parts that the tab has just now.
+/** @param {HTMLDialogElement} dialog @param {string[]} parts */
+export function openKeys(dialog, parts) {
+  dialog.querySelector("dl").replaceChildren(...[...parts.flatMap((part) => KEY_SHEET[part]), ["?", "this sheet"]].map(([key, what]) => {
+    const row = make("div");
+    row.append(make("dt", "", key), make("dd", "", what));
+    return row;
+  }));
+  openSheet(dialog);
+}
+
+/** @param {HTMLDialogElement} dialog */
+export function openSheet(dialog) {
+  if (!dialog.open) dialog.showModal();
+}

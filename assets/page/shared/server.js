@@ -1,0 +1,65 @@
+// Where the server is, and images on their way to it and back.
+
+/** @import { AboutImage, OpenImage, Refused, Source } from "../types" */
+
+// This file comes from afloc/page/VERSION/shared: so the other routes are found below a path and in a frame, too.
+const ROUTES = new URL("../../../", import.meta.url);
+/** @type {(route: string) => string} */
+export const addressOf = (route) => new URL(route, ROUTES).href;
+
+export const RETRY = 3000;          // ms between attempts while the server does not answer
+/** @type {(time: number) => Promise<void>} */
+export const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
+// The server says no; the message is a sentence for the user.
+export class Refusal extends Error {}
+
+// The answer to a POST. Where the server refuses, a Refusal with its sentence, or with `otherwise` where it gave none.
+/** @param {string} address @param {BodyInit} body @param {string} otherwise @param {Record<string, string>} headers */
+export async function post(address, body, otherwise, headers = {}) {
+  const response = await fetch(address, { method: "POST", body, headers });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Refusal(problem.error || otherwise);
+}
+
+// What an answer with pixels says of its image.
+/** @type {(response: Response) => AboutImage} */
+export const aboutOf = (response) => JSON.parse(response.headers.get("X-AFLoc-Image"));
+
+// `source` is { file }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
+/** @param {Source} source @returns {Promise<[AboutImage, Response]>} */
+export async function send(source) {
+  const { file, ...named } = source, query = file ? "" : `?${new URLSearchParams(/** @type {any} */ (named))}`;
+  await file?.slice(0, 1).arrayBuffer().catch(() => { throw new Refusal("The file was moved or changed: please open it again."); });
+  const response = await post(addressOf("images") + query, file ?? "", "The server could not take this image.", { "Content-Type": "application/octet-stream" });
+  return [aboutOf(response), response];
+}
+
+// Gives `image`, { token, source, … }, a new token where the server had dropped it; once for all who ask for that meanwhile.
+/** @param {OpenImage} image */
+export async function sendAgain(image) {
+  image.sending ??= send(image.source).then(([{ token }]) => { image.token = token; }).finally(() => { image.sending = null; });
+  await image.sending;
+}
+
+// The same for an image that is asked about, unless another one is shown by then: that one the server need not keep.
+/** @param {OpenImage} image @param {() => boolean} isShown */
+export async function renew(image, isShown) {
+  await sendAgain(image);
+  if (!isShown()) forget(image.token);
+}
+
+// What the server answers to `ask(token)` about the image shown, which is sent again where it had been dropped.
+/** @template {Refused} Reply @param {OpenImage} image @param {() => boolean} isShown @param {(token: string) => Promise<Reply>} ask @returns {Promise<Reply>} */
+export async function askAbout(image, isShown, ask) {
+  const reply = await ask(image.token);
+  if (!reply.gone || !isShown()) return reply;
+  await renew(image, isShown);
+  return ask(image.token);
+}
+
+/** @param {string} token */
+export function forget(token) {
+  fetch(addressOf(`images/${token}`), { method: "DELETE", keepalive: true }).catch(() => {});
+}

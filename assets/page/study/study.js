@@ -1,0 +1,251 @@
+// The Reader study tab. The server says what the reader sees now ("place"); what is answered goes back as drafts, then as the answer.
+// Texts are put in place as text, never as markup.
+
+import { openKeys, openSheet } from "../shared/key_sheet.js";
+import { toRegion, toShape } from "../shared/regions.js";
+import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
+import { RETRY, Refusal, aboutOf, addressOf, pause, post } from "../shared/server.js";
+import { createStopwatch } from "../shared/stopwatch.js";
+import { isShown, watchKeys } from "../shared/tab_events.js";
+import { isLow, judge, peakOf, showScale } from "../shared/verdict.js";
+import { readImage } from "../viewer/image_pixels.js";
+import { createViewer } from "../viewer/viewer.js";
+import { createQuestions } from "./questions.js";
+/** @import { Finding, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
+
+const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look again", end: "" };
+
+// Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
+/** @param {Tab<StudyProps, StudyServer>} tab */
+export function mount({ element, props, server }) {
+  const find = (selector) => element.querySelector(selector);
+  const study = find(".study"), card = find(".card"), saved = find(".hand .saved");
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: () => { questions.show(); changed(); } });
+  const questions = createQuestions(find(".questions"), viewer, changed), stopwatch = createStopwatch(find(".viewer"));
+  const session = makeId();
+
+  let code = null, now = null;        // the reader's code; the place shown
+  let dirty = false, drafting = 0, turn = 0;
+  let moving = false;                 // on the way to another place: what is still on the screen takes no answer
+  let queue = Promise.resolve();      // drafts and answers reach the server in the order they were made
+
+  const put = (selector, text) => { find(selector).textContent = text; };
+
+  function say(text, failed = false) {
+    saved.textContent = saved.title = text;
+    saved.classList.toggle("failed", failed);
+  }
+
+  // Asks until the server answers.
+  async function call(name, question) {
+    for (;;) {
+      const reply = await server[name]({ code, session, ...question }).catch(() => null);
+      if (reply) return reply;
+      say("Not saved yet: the server does not answer. Trying again…", true);
+      put(".card .problem", "The server does not answer. Trying again…");
+      await pause(RETRY);
+    }
+  }
+
+  // --- where the reader is ------------------------------------------------------------------------------------------
+
+  // `warning`: what went wrong before, said again where the reader arrives.
+  async function go(index = null, warning = "") {
+    const mine = ++turn;
+    moving = true;
+    const place = await call("place", { index });
+    if (mine !== turn) return;
+    if (place.stage === "case") return showCase(place, mine, warning);
+    moving = false;
+    if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
+    now = place;
+    showCard(place);
+    put(".card .problem", warning);
+  }
+
+  function refuse(sentence) {
+    leave();
+    put(".card .problem", sentence);
+  }
+
+  function leave() {
+    turn++;
+    settle();
+    code = now = null;
+    moving = false;
+    clearModel();
+    card.code.value = "";
+    showCard({ stage: "enter", title: "Reader study", text: `Sign in with the code you were given. You go on where you stopped, on any computer. ${props.hint}`.trim() });
+  }
+
+
+  /** @param {StudyPlace} place */
+  function showCard({ stage, title, text = "", until, back = null }) {
+    study.dataset.stage = stage;
+    put(".card h2", title);
+    put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim().replace(/(\S)\n(?=\S)/g, "$1 "));
+    put(".card .problem", "");
+    find(".card .code").hidden = stage !== "enter";
+    for (const button of card.querySelectorAll(".leave")) button.hidden = stage === "enter";
+    const button = find(".card .go");
+    button.textContent = CARDS[stage];
+    button.hidden = !CARDS[stage];
+    find(".card .back").hidden = back === null;
+    if (stage === "enter" && isShown(element)) card.code.focus();
+  }
+
+  /** @param {StudyPlace} place @param {number} mine @param {string} warning */
+  async function showCase(place, mine, warning) {
+    const { slot } = place;
+    viewer.showState("loading");
+    let image;
+    try {
+      image = await fetchImage(slot.index);
+    } catch (error) {
+      if (mine === turn) refuse(error instanceof Refusal ? error.message : "The image could not be fetched. Please sign in again.");
+      return;
+    }
+    if (mine !== turn) return;
+    now = place;
+    clearModel();
+    study.dataset.stage = "case";
+    put(".count", `Case ${slot.index + 1} of ${slot.total}`);
+    put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
+    find(".progress i").style.width = `${100 * slot.index / slot.total}%`;
+    put(".asked", slot.description);
+    put(".who", place.reader);
+    find(".who").title = place.title;
+    questions.ask(slot.questions);
+    find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
+    viewer.setMode("pan");
+    viewer.showImage(image, `Case ${slot.index + 1}, ${image.width} by ${image.height} pixels`);
+    viewer.shapes = place.saved.regions.map(toShape);
+    questions.load(place.saved.answers, place.open);
+    if (place.finding) showModel(place.finding);
+    find(".hand .back").disabled = place.back === null;
+    put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
+    dirty = moving = false;
+    say(warning || (place.answered && !place.open ? "This answer is final." : ""), Boolean(warning));
+    viewer.showState("ready");
+    stopwatch.restart(place.saved.visible_ms);
+    find(".viewer").dataset.case = String(slot.index);
+  }
+
+  async function fetchImage(index) {
+    const response = await post(addressOf("study"), JSON.stringify({ code, index }), "The image could not be fetched. Please sign in again.", { "Content-Type": "application/json" });
+    return readImage(await response.arrayBuffer(), aboutOf(response));
+  }
+
+  // --- the model, in the aided arm only -----------------------------------------------------------------------------
+
+  /** @param {Finding} finding */
+  function showModel(finding) {
+    const kind = judge(finding);
+    find(".model").hidden = false;
+    showScale(find(".model"), kind, finding);
+    if (kind === "absent") find(".model .legend").textContent += " · so no map is shown";
+    if (isLow(finding)) find(".model .legend").textContent += ` · low map, at most ${peakOf(finding.grid).toFixed(2)}`;
+    viewer.showMap(kind === "absent" ? null : finding.grid);
+  }
+
+  function clearModel() {
+    find(".model").hidden = true;
+    for (const part of ["h2", ".number", ".legend"]) put(`.model ${part}`, "");
+    for (const part of [".mark", ".operating"]) find(`.model ${part}`).removeAttribute("style");
+    viewer.showMap(null);
+  }
+
+  // --- answers ------------------------------------------------------------------------------------------------------
+
+  const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read() });
+
+  function changed() {
+    if (moving || now?.stage !== "case" || !now.open) return;
+    dirty = true;
+    clearTimeout(drafting);
+    drafting = setTimeout(settle, UNHURRIED);
+  }
+
+  // What is not saved yet goes out as a draft.
+  function settle() {
+    clearTimeout(drafting);
+    if (!dirty || now?.stage !== "case") return;
+    dirty = false;
+    deliver("draft", { ...reading(), id: makeId() }, (time) => say(`draft saved ${time}`));
+  }
+
+  function deliver(name, said, then) {
+    const mine = now;
+    queue = queue.then(async () => {
+      const reply = await call(name, said);
+      if (mine !== now) return;
+      if (!reply.error) return then(clockTime(reply.time));
+      say(notSaved(reply.error), true);
+      if (name !== "answer") return;
+      moving = false;
+      return catchUp(notSaved(reply.error));
+    });
+    return queue;
+  }
+
+  // Where the case was answered in another window meanwhile and is closed, what stands is shown, or else the case that comes next.
+  async function catchUp(warning) {
+    const mine = now, { index } = now.slot, place = await call("place", { index });
+    if (mine !== now) return;
+    if (place.error) return go(null, warning);
+    if (!place.open) return go(index, warning);
+  }
+
+  function answer() {
+    if (moving || now?.stage !== "case") return;
+    if (!now.open) return go();
+    clearTimeout(drafting);
+    dirty = false;
+    moving = true;
+    say("saving…");
+    const { display, place } = viewer;
+    deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
+  }
+
+  function goBack() {
+    if (moving || now?.back == null) return;
+    const { back } = now;
+    settle();
+    queue = queue.then(() => { settle(); return go(back); });
+  }
+
+  const inCase = () => isShown(element) && now?.stage === "case";
+  const showKeys = () => openKeys(find(".keys"), ["reading", ...(now.finding ? ["map"] : []), "image", ...(questions.draws && now.open ? ["draw"] : [])]);
+
+  // --- events -------------------------------------------------------------------------------------------------------
+
+  card.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    put(".card .problem", "");
+    if (study.dataset.stage === "enter") {
+      code = card.code.value.trim();
+      return code ? go() : put(".card .problem", "Please type your code.");
+    }
+    if (study.dataset.stage === "consent") await call("agree", {});
+    go();
+  });
+  element.addEventListener("click", (event) => {
+    const target = event.target.closest("button");
+    if (event.detail && inCase()) target?.blur();   // pressed with the mouse: Enter saves, and does not press it again
+    if (target?.matches(".hand .go")) answer();
+    if (target?.matches(".back")) goBack();
+    if (target?.matches(".leave")) leave();
+  });
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") settle(); });
+  watchKeys(inCase, viewer, { "?": showKeys }, (event) => {
+    if (event.key !== "Enter") return questions.key(event);
+    if (event.target.closest("button")) return false;
+    answer();
+    return true;
+  });
+  document.addEventListener("afloc:keys", () => { if (inCase()) showKeys(); });
+  document.addEventListener("afloc:help", () => { if (isShown(element)) openSheet(find(".about")); });
+
+  find(".viewer").viewer = viewer;
+  leave();
+}

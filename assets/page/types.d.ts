@@ -1,0 +1,208 @@
+// What the server and the page say to each other, and the things the scripts hand around. Only for checking: no browser reads this.
+
+// --- images and maps ---------------------------------------------------------------------------------------------------
+
+/** [low, high]. */
+export type Range = number[];
+/** [x, y]. */
+export type Point = number[];
+
+/** What the server says of the pixels it sends; `window` in stored values, `spacing` in mm between rows and between columns. */
+export interface AboutImage {
+  width: number; height: number; channels: 1 | 3; depth: 8 | 16; window: Range;
+  token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
+}
+
+export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+export interface Level { width: number; height: number; planes: Plane[] }
+
+/** An image in the browser: of level k, each cell stands for 2^k by 2^k pixels. */
+export interface PixelImage { width: number; height: number; depth: 8 | 16; window: Range; levels: Level[] }
+
+/** Where an image comes from, so that it can be sent again. */
+export interface Source { file?: File; example?: string; set?: string; row?: number }
+
+/** An image that the server holds, as a tab keeps it. */
+export interface OpenImage { token: string; source: Source; about: AboutImage; sending?: Promise<void> | null }
+
+/** Rows of numbers 0 … 1 that cover exactly the image. */
+export type Grid = number[][];
+/** The same, flat, ready to be painted. */
+export interface HeatMap { rows: number; columns: number; cells: Float32Array }
+
+/** Image pixel (x, y) lies at (left + x·zoom, top + y·zoom). */
+export interface View { zoom: number; left: number; top: number }
+/** The image pixel in the middle and the zoom, 1 where the image fits. */
+export interface Place { x: number; y: number; zoom: number }
+
+export interface Display {
+  window: Range; invert: boolean; colors: string; opacity: number; threshold: number; outline: boolean; map: boolean;
+}
+
+/** A box in pixels of the image. */
+export interface Box { x: number; y: number; width: number; height: number }
+/** A box, or an outline with the box around it; the first ring is the outer one. */
+export interface Shape extends Box { id?: number; kind: "box" | "outline"; label?: string; rings?: Point[][] }
+/** A shape as it is stored. */
+export interface Region { box?: number[]; outline?: Point[] }
+
+// --- answers of the server -----------------------------------------------------------------------------------------------
+
+/** Any server function may answer so: one sentence, and `gone` where the image must be sent again. */
+export interface Refused { error?: string; gone?: boolean }
+
+export interface Finding {
+  text: string; score: number; probability: number | null; present: boolean | null; operating_point: number | null;
+  grid: Grid; warning?: string;
+}
+/** Of a scan; a map only where it is judged present. */
+export interface ScannedFinding extends Omit<Finding, "grid"> { name: string; grid: Grid | null }
+/** `grid`: two hexadecimal digits a cell, row by row. */
+export interface Word { text: string; known: boolean; pull: number; grid: string }
+
+export interface Saved { id: string; time: string }
+export interface LocateReply extends Refused {
+  modality: string; doubt: string | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
+}
+export interface ScanReply extends Refused { modality: string; doubt: string | null; findings: ScannedFinding[] }
+
+export interface Truth {
+  label: string; boxes: number[][]; polygons: number[][]; runs: number[]; outline: Point[][]; phrase?: string | null;
+  byHand?: boolean; descriptions?: string[];
+}
+/** IoU and Dice (null without ground truth) and the share of the image above each threshold. */
+export interface Curve { iou: number[] | null; dice: number[] | null; area: number[] }
+export interface Agreement { iou: number | null; dice: number | null; cnr: number | null; pointing: number | null }
+export interface Measured { finding: Finding; range: Range; agreement: Agreement; stretched: Curve; fixed: Curve }
+export interface Case { descriptions: string[]; answers: (Measured | null)[] }
+export interface MeasureReply extends Refused { modality: string; doubt: string | null; cases: Case[] }
+
+export interface Interval { mean: number | null; ci95: Range | null }
+export interface SummaryRow { name: string; n: number | null; iou: Interval; dice: Interval; cnr: Interval; pointing: Interval }
+export interface SetCase { row: number; truth: number; image: string; label: string; iou: number | null; cnr: number | null }
+export interface SetState extends Refused {
+  state: "new" | "running" | "failed" | "done"; done?: number; of?: number;
+  summary?: { n_images: number; n_cases: number; rows: SummaryRow[] }; cases?: SetCase[];
+}
+
+export interface Question { id: string; text: string; kind: "rating" | "choice" | "text" | "regions"; labels: string[]; required: boolean }
+export type Answers = Record<string, string | number>;
+export interface Slot { index: number; total: number; arm: "aided" | "unaided"; description: string; questions: Question[]; back: boolean; edit: boolean }
+/** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
+export interface StudyPlace extends Refused {
+  title?: string; reader?: string; stage: "enter" | "consent" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
+  slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding;
+  saved?: { answers: Answers; regions: Region[]; visible_ms: number };
+}
+
+export type Cell = string | number | boolean | null;
+export interface Part { title: string; note?: string; columns: string[]; rows: Cell[][]; more: number; figure: { data: any[]; layout: any } | null }
+export interface ResultsReply extends Refused { choices: [string, string][]; study: string; versions: [string, string][]; version: string; notes: string[]; parts: Part[] }
+
+// --- what Python gives a tab -----------------------------------------------------------------------------------------------
+
+export interface Example { name: string; title: string; thumbnail: string }
+/** Colour tables by name: 256 times red, green and blue in hexadecimal digits. */
+export type Colors = Record<string, string>;
+interface Descriptions { simple: string[]; precise: string[]; about: string[] }
+
+export interface ProbeProps {
+  colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
+  card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
+}
+export interface GroundTruthProps {
+  colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; examples: Example[]; first: string;
+  truths: Record<string, Truth[]>; stretched: number[]; fixed: number[]; paper: number[]; sets: string[];
+}
+export interface StudyProps { colors: Colors; hint: string }
+export interface ResultsProps { formats: string[] }
+
+type Ask<Request, Reply> = (request: Request) => Promise<Reply>;
+
+export interface ProbeServer {
+  locate: Ask<{ image: string; description: string; modality: string | null; live?: boolean }, LocateReply>;
+  scan: Ask<{ image: string; modality: string | null }, ScanReply>;
+  feedback: Ask<FeedbackRequest, Saved & Refused>;
+  withdraw: Ask<{ id: string; session: string; replaces: string; token?: string }, Saved & Refused>;
+}
+export interface FeedbackRequest {
+  token: string; modality: string | null; description: string; agreement: string; confidence: number | null; comment: string; regions: Region[];
+  threshold: number; display: object; visible_ms: number; session: string; id: string; replaces: string | null;
+}
+export interface GroundTruthServer {
+  read_truth: Ask<{ image: string; content: string; name: string; image_name: string | null }, Refused & { truths: Truth[] }>;
+  measure: Ask<{ image: string; modality: string | null; truths: object[]; compare: boolean }, MeasureReply>;
+  read_case: Ask<{ set: string; row: number }, Refused & { modality: string | null; truths: Truth[] }>;
+  set_state: Ask<{ set: string; style: string; run: boolean }, SetState>;
+}
+export interface StudyServer {
+  place: Ask<object, StudyPlace>;
+  agree: Ask<object, Refused>;
+  draft: Ask<object, Saved & Refused>;
+  answer: Ask<object, Saved & Refused>;
+}
+export interface ResultsServer { results: Ask<{ code: string; study: string | null; version: string | null }, ResultsReply> }
+
+/** What a tab is started with. */
+export interface Tab<Props, Server> { element: HTMLElement; props: Props; server: Server }
+
+// --- parts of the page -------------------------------------------------------------------------------------------------------
+
+/** A view as it is shared: everything but the image. */
+export interface SharedView {
+  description: string; modality: string | null; example: string | null; display: Partial<Display>; shapes: Shape[]; place: Place | null;
+  kept: string[]; width: number | undefined; height: number | undefined; fingerprint: string;
+}
+
+/** A drag on the image that has begun. */
+export interface Gesture { move(to: Point): void; end(): void; cancel(): void }
+
+/** One image with one map over it, and shapes over both. `own` and `group` hold the reader's shapes. */
+export interface Pane {
+  frame: HTMLElement; element: HTMLElement; canvas: HTMLCanvasElement; shapes: SVGElement; title: HTMLElement; note: HTMLElement;
+  close: HTMLButtonElement; letter: HTMLElement; imageContext: CanvasRenderingContext2D; mapContext: CanvasRenderingContext2D;
+  truth?: boolean; group?: SVGElement; own?: Map<number, SVGElement>;
+}
+/** How the screen pixels of one axis mix its cells. */
+export interface Axis { low: Int32Array; high: Int32Array; share: Float32Array }
+export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+export interface PaintOptions { colors: Uint8Array; opacity: number; threshold: number; outline?: boolean }
+
+/** What pointer, wheel and touch do. */
+export interface PointerActions {
+  ready(): boolean; paneOf(event: MouseEvent): Pane; toImage(event: MouseEvent): Point;
+  begin(target: HTMLElement | SVGElement, point: Point): Gesture | null;
+  panBy(dx: number, dy: number): void; zoomAt(x: number, y: number, factor: number): void; windowBy(dx: number, dy: number): void; fit(): void;
+  windows(): boolean; hover(event: PointerEvent): void; leave(): void; drag(pane: Pane): void;
+}
+/** What the render loop paints, and what it must know of it. */
+export interface RenderActions {
+  size(): [number, number]; layers(): [number, number];
+  images(width: number, height: number, scale: number): void; maps(width: number, height: number, scale: number): void; shapes(): void;
+}
+
+/** A map to show, with what stands above its pane. */
+export interface ShownMap { rows: Grid | null; title?: string; note?: string }
+
+/** What the Probe tab shares. */
+export interface ShareState {
+  finding: Finding | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
+  image: { width: number; height: number } | null; spacing: number | null;
+}
+export interface ExportedPicture {
+  image: PixelImage; shades: Uint8Array; map: HeatMap | null; paint: PaintOptions; shapes: Shape[]; caption: string[]; spacing: number | null; largest?: number;
+}
+export interface RenderOptions { overlay?: boolean; caption?: string[]; spacing?: number | null; pane?: number; largest?: number }
+
+// What a selector finds is of the kind that the markup says, and every event comes from an element.
+declare global {
+  interface Window { Plotly: any }
+  interface ParentNode {
+    querySelector(selectors: string): any;
+    querySelectorAll(selectors: string): NodeListOf<any>;
+  }
+  interface EventTarget {
+    closest(selectors: string): any;
+    readonly dataset: DOMStringMap;
+  }
+}

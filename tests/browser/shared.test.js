@@ -1,0 +1,170 @@
+// What the tabs have in common: stored regions, reading time, ids, keys, addresses, numbers in words.
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+
+import { element } from "./dom.js";
+import { readGrid } from "../../assets/page/probe/word_maps.js";
+import { number } from "../../assets/page/shared/dom.js";
+import { toRegion, toShape } from "../../assets/page/shared/regions.js";
+import { makeId, notSaved } from "../../assets/page/shared/saving.js";
+import { Refusal, addressOf, askAbout, post } from "../../assets/page/shared/server.js";
+import { createStopwatch } from "../../assets/page/shared/stopwatch.js";
+import { watchKeys } from "../../assets/page/shared/tab_events.js";
+import { digitsOf, isLow, judge, strongest, sureness } from "../../assets/page/shared/verdict.js";
+
+const BOX = { x: 1.234, y: 2, width: 3.999, height: 4 };
+
+test("a box is stored to the hundredth of a pixel and comes back", () => {
+  const region = toRegion({ kind: "box", ...BOX });
+  assert.deepEqual(region, { box: [1.23, 2, 4, 4] });
+  assert.deepEqual(toShape(region), { kind: "box", x: 1.23, y: 2, width: 4, height: 4 });
+});
+
+test("an outline is stored by its outer ring and comes back", () => {
+  const ring = [[0, 0], [10, 0], [10, 5.004]];
+  const region = toRegion({ kind: "outline", x: 0, y: 0, width: 10, height: 5, rings: [ring, [[1, 1], [2, 2], [1, 2]]] });
+  assert.deepEqual(region, { outline: [[0, 0], [10, 0], [10, 5]] });
+  assert.deepEqual(toShape(region), { kind: "outline", x: 0, y: 0, width: 10, height: 5, rings: [region.outline] });
+});
+
+test("an outline of two points is stored as its box", () => {
+  assert.deepEqual(toRegion({ kind: "outline", x: 0, y: 0, width: 1, height: 1, rings: [[[0, 0], [1, 1]]] }), { box: [0, 0, 1, 1] });
+});
+
+test("only the time on the screen counts", () => {
+  let now = 0, show, hide;
+  mock.method(performance, "now", () => now);
+  globalThis.IntersectionObserver = /** @type {any} */ (class { constructor(tell) { show = (isIntersecting) => tell([{ isIntersecting }]); } observe() {} });
+  Object.assign(document, { visibilityState: "visible", addEventListener: (_, listener) => { hide = (state) => { Object.assign(document, { visibilityState: state }); listener(); }; } });
+  const stopwatch = createStopwatch(/** @type {any} */ (element()));
+  const wait = (time) => { now += time; };
+  wait(100);
+  show(true);
+  wait(50);
+  hide("hidden");
+  wait(1000);
+  hide("visible");
+  wait(7);
+  assert.equal(stopwatch.read(), 57);
+  show(false);
+  wait(1000);
+  assert.equal(stopwatch.read(), 57);
+  stopwatch.restart(20);
+  show(true);
+  show(true);
+  wait(3.4);
+  assert.equal(stopwatch.read(), 23);
+  mock.restoreAll();
+});
+
+test("ids are random UUIDs of version 4", () => {
+  const ids = Array.from({ length: 20 }, makeId);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(new Set(ids).size, 20);
+});
+
+test("what was not saved is said once", () => {
+  assert.equal(notSaved("Not saved: no."), "Not saved: no.");
+  assert.equal(notSaved("No."), "Not saved: No.");
+});
+
+test("the routes are where the scripts come from, below a path too", () => {
+  const here = new URL("../../assets/page/shared/server.js", import.meta.url).href;     // as …/afloc/page/VERSION/shared/server.js
+  assert.equal(addressOf("images"), here.replace(/[^/]+\/[^/]+\/[^/]+\/server\.js$/, "images"));
+});
+
+test("a refusal brings the server's sentence, or another where there is none", async () => {
+  const answers = [Response.json({ error: "No." }, { status: 422 }), new Response("<html>", { status: 502 }), new Response("fine")];
+  mock.method(globalThis, "fetch", async () => answers.shift());
+  await assert.rejects(post("x", "", "Otherwise."), (error) => error instanceof Refusal && error.message === "No.");
+  await assert.rejects(post("x", "", "Otherwise."), (error) => error instanceof Refusal && error.message === "Otherwise.");
+  assert.equal(await (await post("x", "", "Otherwise.")).text(), "fine");
+  mock.restoreAll();
+});
+
+test("an image that the server dropped is sent again, once, and asked about again", async () => {
+  const sent = [], image = { token: "old", source: { example: "x" }, about: null };
+  mock.method(globalThis, "fetch", async (address) => { sent.push(address); return new Response("", { headers: { "X-AFLoc-Image": '{"token":"new"}' } }); });
+  const ask = async (token) => (token === "new" ? { answer: 1 } : { gone: true });
+  const replies = await Promise.all([askAbout(/** @type {any} */ (image), () => true, ask), askAbout(/** @type {any} */ (image), () => true, ask)]);
+  assert.deepEqual(replies, [{ answer: 1 }, { answer: 1 }]);
+  assert.equal(sent.length, 1);
+  mock.restoreAll();
+});
+
+function watch({ active = true, press = () => false } = {}) {
+  const listeners = {}, did = [];
+  Object.assign(document, { addEventListener: (name, listener) => { listeners[name] = listener; }, querySelector: () => null });
+  globalThis.window = /** @type {any} */ ({ addEventListener: (name, listener) => { listeners[name] = listener; } });
+  const viewer = /** @type {any} */ ({ key: ({ key }) => { did.push(`viewer ${key}`); return key === "f"; }, actions: { peek: (on) => did.push(`peek ${on}`) } });
+  watchKeys(() => active, viewer, { s: () => did.push("own s") }, press);
+  const type = (key, more = {}) => {
+    const event = { key, target: { closest: () => null }, prevented: false, preventDefault() { event.prevented = true; }, ...more };
+    listeners.keydown(event);
+    return event.prevented;
+  };
+  return { listeners, did, type };
+}
+
+test("keys go to the tab, then to what else takes them, then to the viewer", () => {
+  const { did, type } = watch({ press: ({ key }) => key === "1" });
+  assert.deepEqual([type("s"), type("1"), type("f"), type("q")], [true, true, true, false]);
+  assert.deepEqual(did, ["own s", "viewer f", "viewer q"]);
+});
+
+test("keys of the browser and of text fields are left alone", () => {
+  const { did, type } = watch();
+  assert.equal(type("s", { ctrlKey: true }), false);
+  assert.equal(type("s", { target: { closest: () => "textarea" } }), false);
+  assert.deepEqual(did, ["viewer s"]);
+});
+
+test("keys of a tab that is not shown do nothing", () => {
+  const { did, type } = watch({ active: false });
+  assert.deepEqual([type("s"), did], [false, []]);
+});
+
+test("Enter counts once, however long it is held", () => {
+  let answered = 0;
+  const { type } = watch({ press: () => Boolean(++answered) });
+  assert.deepEqual([type("Enter"), type("Enter", { repeat: true }), answered], [true, true, 1]);
+});
+
+test("the look beneath the map ends with the key, and where the window is left with the key held", () => {
+  const { listeners, did } = watch();
+  listeners.keyup({ key: "h" });
+  listeners.keyup({ key: "x" });
+  listeners.blur();
+  assert.deepEqual(did, ["peek false", "peek false"]);
+});
+
+test("a word's map is read row by row", () => {
+  assert.deepEqual(readGrid("00ff33ff0000", 3), [[0, 1, 0.2], [1, 0, 0]]);
+});
+
+test("a number just below its operating point does not look equal to it", () => {
+  assert.equal(digitsOf(0.4, null), 2);
+  assert.equal(digitsOf(0.51, 0.5), 2);
+  assert.equal(digitsOf(0.44, 0.5), 2);
+  assert.equal(digitsOf(0.4991, 0.5), 3);
+  assert.equal(digitsOf(0.49996, 0.5), 4);
+});
+
+test("verdicts", () => {
+  assert.deepEqual([true, false, null].map((present) => judge({ present })), ["present", "absent", "uncalibrated"]);
+  assert.equal(sureness({ probability: 0, score: 0.7 }), 0);
+  assert.equal(sureness({ probability: null, score: 0.7 }), 0.7);
+  assert.equal(sureness(null), undefined);
+  assert.deepEqual([0.49, 0.5].map((peak) => isLow({ present: true, grid: [[0, peak]] })), [true, false]);
+  assert.equal(isLow({ present: false, grid: [[0]] }), false);
+});
+
+test("the strongest place is said in words", () => {
+  assert.equal(strongest([[0, 0, 1], [0, 0, 0], [0, 0, 0]]), "Strongest in the upper right of the image.");
+  assert.equal(strongest([[0, 0, 0], [0, 1, 0], [0, 0, 0]]), "Strongest in the centre of the image.");
+  assert.equal(strongest([[0, 0, 0], [1, 0, 0], [0, 0, 0]]), "Strongest in the middle left of the image.");
+});
+
+test("numbers in tables have a true minus sign, and a dash where there is none", () => {
+  assert.deepEqual([number(-0.5), number(0.12345, 2), number(null), number(undefined)], ["−0.500", "0.12", "–", "–"]);
+});
