@@ -23,7 +23,8 @@ from afloc.errors import DataError, ImageError
 from afloc.imaging.image import Image
 from afloc.inference.model import Model
 from afloc.inference.view import View
-from afloc.language.findings import MODALITIES, load_findings
+from afloc.language.findings import load_findings
+from afloc.language.modalities import MODALITIES
 
 BLOCK_IMAGES = 64
 _TEXT, _REAL = pa.string(), pa.float32()

@@ -4,6 +4,8 @@ import argparse
 import math
 from pathlib import Path
 
+from afloc.language.modalities import MODALITIES
+
 TABLES = (".csv", ".parquet")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -18,7 +20,7 @@ def add_image(parser: argparse.ArgumentParser, also: str = "") -> None:
 def add_modality(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--modality",
-        choices=("chest_xray", "fundus", "histopathology"),
+        choices=tuple(MODALITIES),
         help="what the image is (default: recognised)",
     )
 

@@ -15,8 +15,8 @@ from afloc.imaging.image import Image, image_from_array
 class Example:
     """An image with a description to begin with.
 
-    ``modality``: chest_xray, fundus or histopathology. ``pixels``: makes them, in about a second. ``boxes``:
-    ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
+    ``modality``: its id, as `afloc.language.modalities` lists it. ``pixels``: makes them, in about a second.
+    ``boxes``: ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
     """
 
     name: str

@@ -23,7 +23,6 @@ FILE = ASSETS / "appearance.json"
 SHARE_BY_COLOURS, SHARE_BY_LAYOUT = 0.997, 0.995  # of the training images that raise no doubt
 _SIDE, _BLOCKS = 64, 4
 _SHRUNK, EIGEN_IMAGES = 16, 16
-WITH_LAYOUT = ("chest_xray", "fundus")  # tissue has no up, down or middle
 MOST_IMAGES = 2500  # training images of a modality
 RIDGE = 0.05  # of each measure's variance, so that measures that hardly vary do not decide alone
 
@@ -69,8 +68,10 @@ def shrink(image: Image) -> np.ndarray:
 
 
 def looks_like(image: Image, modality: str) -> bool:
-    """Whether the picture lies within the range of the training images of its modality."""
-    return fits(measure(image), shrink(image), _known()[modality])
+    """Whether the picture lies within the range of the training images of its modality; True where that range
+    was never measured."""
+    known = _known().get(modality)
+    return known is None or fits(measure(image), shrink(image), known)
 
 
 def fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:

@@ -25,7 +25,7 @@ from afloc.inference.finding import NOT_FINITE
 from afloc.inference.modality import recognise_modality
 from afloc.inference.view import View
 from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.network import AFLoc
@@ -87,7 +87,7 @@ class Model:
         if modality is not None and modality not in MODALITIES:
             raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
         modality = modality or recognise_modality(image)
-        gray = modality == "chest_xray" or (protocol == "paper" and self.config.released)
+        gray = MODALITIES[modality].grayscale or (protocol == "paper" and self.config.released)
         encoder = self._encoder_for(modality)
         key = (image.digest, encoder, gray, protocol)
         features = self.images.get(key)

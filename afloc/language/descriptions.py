@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from afloc.language.findings import MODALITIES, find_in_text, load_findings
+from afloc.language.findings import find_in_text, load_findings
+from afloc.language.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from afloc.inference.word_maps import Word

@@ -6,13 +6,14 @@ of label-only images its sentences. Any other description works too: the lists a
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 
 from afloc.errors import DataError, SettingsError
+from afloc.language.modalities import MODALITIES
 from afloc.resources import ASSETS
 
-MODALITIES = ("chest_xray", "fundus", "histopathology")
 FOLDER = ASSETS / "findings"
 _PLACE = re.compile(
     r"\b(?:above|across|along|around|at|behind|below|beside|between|by|from|in|inside|near|of|on|outside|over|"
@@ -76,7 +77,7 @@ def find_by_label(label: str, modality: str | None = None) -> FindingEntry | Non
     Labels and names come before synonyms; without a modality the modalities are searched in order.
     """
     key = _key(label)
-    modalities = (modality,) if modality else MODALITIES
+    modalities = (modality,) if modality else tuple(MODALITIES)
     for index in (_labels, _synonyms):
         for each in modalities:
             if found := index(each).get(key):
@@ -206,4 +207,10 @@ def _names(modality: str, normal: bool) -> tuple[re.Pattern, dict[str, str]]:
             for name in (entry.name, *entry.synonyms):
                 findings.setdefault(_key(name), entry.id)
     longest_first = sorted(findings, key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"), findings
+    return whole_words(map(re.escape, longest_first)), findings
+
+
+def whole_words(patterns: Iterable[str]) -> re.Pattern:
+    """A pattern of whole words that finds any of `patterns`, the first that fits; nothing where there are
+    none."""
+    return re.compile(rf"\b(?:{'|'.join(patterns) or '(?!)'})\b")

@@ -115,9 +115,10 @@ def load_wordings(modality: str) -> dict[Statement, tuple[str, ...]]:
     """Free wordings of statements, from assets/findings/wordings: what no template says.
 
     They are many people's ways to say that a finding is there, is not, or is on one side; the text encoder
-    learns from them, the reader of reports does not know them.
+    learns from them, the reader of reports does not know them. A modality may have none.
     """
-    tables = tomllib.loads((FOLDER / "wordings" / f"{modality}.toml").read_text(encoding="utf-8"))
+    path = FOLDER / "wordings" / f"{modality}.toml"
+    tables = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     wordings = defaultdict(list)
     for finding, ways in tables.items():
         for status in (AFFIRMED, DENIED):

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from afloc.language.findings import FindingEntry, load_findings
+from afloc.language.findings import FindingEntry, load_findings, whole_words
+from afloc.language.modalities import MODALITIES
 from afloc.language.vocabulary import (
     BONE_INTACT,
     BONES,
@@ -56,7 +57,7 @@ def read_statements(sentence: str, modality: str) -> list[Statement]:
         Statement(entry.id, status, *place)
         for (_, _, entry), status, place in zip(mentions, statuses, places, strict=True)
     ]
-    if modality == "chest_xray":
+    if MODALITIES[modality].radiology_reports:
         named = {statement.finding_id for statement in statements}
         statements += [said for said in _read_normality(text) if said.finding_id not in named]
     return list(dict.fromkeys(statements))
@@ -83,11 +84,11 @@ def _matcher(
             terms.setdefault(_singular(_plain(term)), entry)
         patterns += [(re.compile(pattern), entry) for pattern in entry.patterns]
     longest_first = sorted(terms, key=len, reverse=True)
-    alternatives = "|".join(
+    alternatives = (
         re.escape(term[:-1]) + "(?:y|ies)" if term.endswith("y") else re.escape(term) + "(?:s|es|e)?"
         for term in longest_first
     )
-    return re.compile(rf"\b(?:{alternatives})\b"), terms, tuple(patterns)
+    return whole_words(alternatives), terms, tuple(patterns)
 
 
 def _singular(term: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from afloc.errors import ModelError
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 
 BACKBONES = ("resnet50", "efficientnet_lite0")
 NORMALISATIONS = ("half", "lite")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from afloc.errors import SettingsError
 from afloc.inference.native_protocol import SMOOTHING, WORDS
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
 
@@ -123,7 +123,7 @@ def read_recipe(path: Path) -> Recipe:
     listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
     if listed != sorted(images) or not set(images) <= set(MODALITIES):
         raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
-    if "chest_xray" in images and images["chest_xray"].joined:
+    if any(MODALITIES[name].radiology_reports and images[name].joined for name in images):
         raise SettingsError(f"{path} joins films: half of what a report names would be cut away.")
     return Recipe(recipe.model, language, images, seed=recipe.seed, without=tuple(recipe.without))
 

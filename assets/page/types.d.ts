@@ -108,10 +108,10 @@ interface Descriptions { simple: string[]; precise: string[]; about: string[] }
 
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
-  card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
+  card: string; modalities: Record<string, string>; lateral: string[]; descriptions: Record<string, Descriptions>; examples: Example[];
 }
 export interface GroundTruthProps {
-  colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; examples: Example[]; first: string;
+  colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; lateral: string[]; examples: Example[]; first: string;
   truths: Record<string, Truth[]>; stretched: number[]; fixed: number[]; paper: number[]; sets: string[];
 }
 export interface StudyProps { colors: Colors; hint: string }

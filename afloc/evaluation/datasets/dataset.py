@@ -28,7 +28,7 @@ from afloc.evaluation.datasets.rows import (
     read_columns,
     read_table,
 )
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 
 _TABLES = {  # by a column that only this table has
     "Image Index": chest.read_nih,

@@ -11,6 +11,7 @@ from afloc.errors import ModelError
 from afloc.evaluation.peers.peer import Peer, fingerprint_of
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
+from afloc.language.modalities import MODALITIES
 
 
 class DualEncoder(Peer):
@@ -36,7 +37,7 @@ class DualEncoder(Peer):
 
     def prepare(self, image: Image, modality: str, protocol: str) -> np.ndarray:
         fit = Letterbox.paper if protocol == "paper" else Letterbox.fit
-        pixels = image.gray()[..., None].repeat(3, 2) if modality == "chest_xray" else image.rgb()
+        pixels = image.gray()[..., None].repeat(3, 2) if MODALITIES[modality].grayscale else image.rgb()
         square = fit(image.height, image.width, self.size).image(pixels)
         return ((square / np.float32(255) - self.mean) / self.deviation).astype(np.float32)
 

@@ -25,7 +25,7 @@ from afloc.inference import paper_protocol as paper
 from afloc.inference.finding import Finding
 from afloc.inference.modality import recognise_modality
 from afloc.inference.model import PROTOCOLS
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 from afloc.text import normalise_text
 
 _TEXTS_AT_ONCE = 16
@@ -76,7 +76,7 @@ class Peer(ABC):
     name: str
     fingerprint: str
     device: torch.device
-    modalities: tuple[str, ...] = MODALITIES
+    modalities: tuple[str, ...] = tuple(MODALITIES)
 
     def __init__(self):
         self.texts: dict[str, Tensor] = {}

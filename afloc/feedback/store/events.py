@@ -15,6 +15,7 @@ from typing import Any
 
 from afloc.errors import StoreError
 from afloc.feedback.store.regions import fit_regions, sound_regions
+from afloc.language.modalities import MODALITIES
 from afloc.text import clean_text, clean_values
 
 KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference")
@@ -62,7 +63,7 @@ COLUMNS = (
     Column("image_digest", "VARCHAR", "SHA-256 (hex) of the image's pixels and window."),
     Column("image_width", "INTEGER", "Width of the image in pixels."),
     Column("image_height", "INTEGER", "Height of the image in pixels."),
-    Column("modality", "VARCHAR", "chest_xray, fundus or histopathology."),
+    Column("modality", "VARCHAR", f"{' or '.join(', '.join(MODALITIES).rsplit(', ', 1))}."),
     Column("description", "VARCHAR", "The finding as described."),
     Column("model", "VARCHAR", "Name and version of the model."),
     Column("model_fingerprint", "VARCHAR", "12 hexadecimal digits that stand for the model's files."),

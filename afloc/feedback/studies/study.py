@@ -18,7 +18,7 @@ from afloc.feedback.studies.toml_table import NAME, NAME_RULE, Table
 from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.geometry import Box
 from afloc.imaging.image import Image, read_image
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 from afloc.resources import ASSETS
 
 FOLDER = ASSETS / "studies"

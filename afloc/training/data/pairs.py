@@ -105,10 +105,8 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         if (statements := tuple(read_statements(sentence, modality)))
     )
     facts = facts_of(text.statements, modality)
-    if modality == "fundus":
-        facts |= eye_facts(row["image"])
-    if modality == "histopathology":
-        facts |= {"nuclei": Fact(1.0)}
+    if modality in ALWAYS_KNOWN:
+        facts |= ALWAYS_KNOWN[modality](row["image"])
     return Pair(
         folder / row["image"],
         row["source"].split(" ")[0],
@@ -128,6 +126,10 @@ def eye_facts(name: str) -> dict[str, Fact]:
     eye is the patient's left."""
     eye = EYE.search(name)
     return {"optic_disc": Fact(1.0, frozenset({OPPOSITE_SIDE[eye[1]]}))} if eye else {}
+
+
+# What an image shows whatever its text says, from the image's name; by modality.
+ALWAYS_KNOWN = {"fundus": eye_facts, "histopathology": lambda name: {"nuclei": Fact(1.0)}}
 
 
 def mirror(pair: Pair) -> Pair:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from afloc.errors import DataError
 from afloc.language.findings import ancestors, find_by_label, load_findings
+from afloc.language.modalities import MODALITIES
 from afloc.language.statements import (
     AFFIRMED,
     DENIED,
@@ -106,7 +107,7 @@ def read_row(row: dict[str, str], modality: str) -> RowText:
     parts = ("findings", "impression") if reported else ("text",)
     for sentence in (each for part in parts for each in _row_sentences(row.get(part) or "", modality)):
         said = read_statements(sentence, modality)
-        if modality == "chest_xray" and not reported and not _describes_image(sentence, said):
+        if MODALITIES[modality].radiology_reports and not reported and not _describes_image(sentence, said):
             continue
         sentences.append(sentence)
         statements += said
@@ -114,7 +115,7 @@ def read_row(row: dict[str, str], modality: str) -> RowText:
     labels = [label.strip() for label in (row.get("labels") or "").split(";") if label.strip()]
     coded = [said for code in codes for said in read_mesh(code)]
     coded = coded or [said for label in labels for said in read_label(label, modality)]
-    if modality == "chest_xray" and not reported and any(said.finding_id == "normal_chest" for said in coded):
+    if not reported and any(said.finding_id == "normal_chest" for said in coded):
         sentences, statements = [], []  # a note on a normal film speaks of other films
     unique: dict[str, str] = {}
     for sentence in sentences:
@@ -162,7 +163,7 @@ def read_mesh(code: str) -> list[Statement]:
 
 
 def _row_sentences(text: str, modality: str) -> list[str]:
-    if modality == "fundus":  # keywords, comma by comma
+    if MODALITIES[modality].keywords:
         return [_capital(part.strip()) + "." for part in text.split(",") if part.strip()]
     return split_sentences(clean_report(text))
 
@@ -193,8 +194,9 @@ def _defined_by(said: Statement, modality: str) -> list[Statement]:
     if said.finding_id in NORMAL_DENIES:
         return [Statement(finding_id, DENIED) for finding_id in NORMAL_DENIES[said.finding_id]]
     expanded = [Statement(finding_id, status) for finding_id, status in DEFINED_BY.get(said.finding_id, ())]
-    if modality == "histopathology":
-        entry = load_findings(modality)[said.finding_id]
+    entries = load_findings(modality)
+    if "tumor_nuclei" in entries:
+        entry = entries[said.finding_id]
         if entry.family == "carcinoma" and entry.id != "necrotic_osteosarcoma":
             expanded.append(Statement("tumor_nuclei", AFFIRMED))
         elif entry.family in ("normal", "benign"):
@@ -209,7 +211,7 @@ def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, .
     def pathology(status: str) -> set[str]:
         return {s.finding_id for s in statements if s.status == status and not entries[s.finding_id].normal}
 
-    if modality == "chest_xray" and any(said.finding_id == "normal_chest" for said in statements):
+    if any(said.finding_id == "normal_chest" for said in statements):
         statements = [said for said in statements if said.finding_id != "normal_chest"]
         if not pathology(AFFIRMED) | pathology(HEDGED):  # nothing acute, and nothing else said: normal
             statements.append(Statement("normal_chest", AFFIRMED))

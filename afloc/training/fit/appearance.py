@@ -20,7 +20,6 @@ from afloc.inference.appearance import (
     RIDGE,
     SHARE_BY_COLOURS,
     SHARE_BY_LAYOUT,
-    WITH_LAYOUT,
     distance,
     fits,
     measure,
@@ -28,7 +27,7 @@ from afloc.inference.appearance import (
     share_limit,
     shrink,
 )
-from afloc.language.findings import MODALITIES
+from afloc.language.modalities import MODALITIES
 
 
 def fit_colours(measures: np.ndarray) -> dict:
@@ -67,7 +66,7 @@ def main(data: Path) -> None:
     known = {}
     for modality in MODALITIES:
         measures, shrunk = _read_part(data, modality, "train", MOST_IMAGES)
-        layout = fit_layout(shrunk) if modality in WITH_LAYOUT else None
+        layout = fit_layout(shrunk) if MODALITIES[modality].has_layout else None
         known[modality] = {"colours": fit_colours(measures), "layout": layout}
     FILE.write_text(json.dumps(known) + "\n", encoding="utf-8")
     for modality in MODALITIES:

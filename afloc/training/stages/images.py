@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from afloc.language.modalities import MODALITIES
 from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.data.facts import entails
@@ -75,7 +76,7 @@ class ImageStage(Stage):
             [pair.image for pair in pairs],
             folder / "images.npy",
             kept_size(size),
-            gray=self.name == "chest_xray",
+            gray=MODALITIES[self.name].grayscale,
         )
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:

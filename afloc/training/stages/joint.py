@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from afloc.inference.paper_protocol import clean_text
+from afloc.language.modalities import MODALITIES
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
@@ -50,7 +51,7 @@ class JointStage(Stage):
             [film.image for film in films],
             folder / "images.npy",
             kept_size(network.config.side(self.modality)),
-            gray=self.modality == "chest_xray",
+            gray=MODALITIES[self.modality].grayscale,
         )
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from afloc.language.findings import ancestors, load_findings
+from afloc.language.modalities import MODALITIES
 from afloc.language.phrases import in_a_hurry, load_wordings, placed_wording, sentence_for
 from afloc.language.statements import AFFIRMED, DENIED, Statement, opposite, other_side
 from afloc.model.similarity import TextVectors
@@ -72,7 +73,7 @@ class DescriptionSampler:
         side = zone = None
         if entry.sided and rng.random() < 0.65:
             side = rng.choice(("left", "right", "left", "right", "bilateral"))
-        if entry.sided and self.modality == "chest_xray" and rng.random() < 0.45:
+        if entry.sided and MODALITIES[self.modality].radiology_reports and rng.random() < 0.45:
             zone = rng.choice(("upper", "middle", "lower"))
         return Statement(finding, status, side, zone)
 

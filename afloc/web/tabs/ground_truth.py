@@ -22,12 +22,13 @@ from afloc.imaging.heatmap import min_max
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.inference.view import View
+from afloc.language.modalities import MODALITIES
 from afloc.web.routes.ground_truth_json import draw, read_file, to_json
 from afloc.web.routes.responses import GONE, LONGEST_DESCRIPTION, answering, describe
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import ImageStore
 from afloc.web.tabs.html import show_viewer
-from afloc.web.tabs.suggestions import MODALITIES, offer_examples
+from afloc.web.tabs.suggestions import offer_examples
 
 STRETCHED = tuple(round(0.01 * step - 1, 2) for step in range(201))
 """Thresholds on the map after min-max to [-1, 1], the paper's five among them."""
@@ -90,7 +91,8 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
         [read_truth, measure, read_case, set_state],
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
-        modalities=MODALITIES,
+        modalities={each.id: each.title for each in MODALITIES.values()},
+        lateral=[each.id for each in MODALITIES.values() if each.laterality],
         examples=offer_examples(model),
         first=EXAMPLES[0].name,  # drawn, so that its ground truth is exact
         truths={each.name: _truths_of(each) for each in EXAMPLES},

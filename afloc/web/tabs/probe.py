@@ -11,12 +11,13 @@ from afloc.inference.model import Model
 from afloc.inference.word_maps import Word
 from afloc.language.descriptions import remarks
 from afloc.language.findings import load_findings
+from afloc.language.modalities import MODALITIES
 from afloc.web.routes.feedback import feedback_functions
 from afloc.web.routes.responses import GONE, answering, describe, read_description
 from afloc.web.state.fair_queue import Overtaken, Turns
 from afloc.web.state.open_images import ImageStore, OpenImage
 from afloc.web.tabs.html import show_viewer
-from afloc.web.tabs.suggestions import MODALITIES, offer_descriptions, offer_examples
+from afloc.web.tabs.suggestions import offer_descriptions, offer_examples
 
 MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
@@ -85,10 +86,11 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,
-        trained_on=[MODALITIES[each] for each in model.modalities],
+        trained_on=[MODALITIES[each].title for each in model.modalities],
         image_sizes={each: model.side(each) for each in model.modalities},
         card=model.card,
-        modalities=MODALITIES,
+        modalities={each.id: each.title for each in MODALITIES.values()},
+        lateral=[each.id for each in MODALITIES.values() if each.laterality],
         descriptions=offer_descriptions(),
         examples=offer_examples(model),
     )

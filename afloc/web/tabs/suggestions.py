@@ -11,9 +11,9 @@ from afloc.imaging.examples import EXAMPLES, Example, load_example
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.language.findings import FindingEntry, load_findings
+from afloc.language.modalities import MODALITIES
 
 THUMBNAIL = 232, 108  # pixels
-MODALITIES = {"chest_xray": "chest film", "fundus": "eye fundus", "histopathology": "tissue section"}
 
 
 def offer_descriptions() -> dict[str, dict[str, list[str]]]:

@@ -165,7 +165,7 @@ export function mount({ element, props, server }) {
     cases = reply.cases;
     picker.disabled = false;
     picker.value = reply.modality;
-    viewer.showSide(reply.modality === "chest_xray" ? "R" : "");
+    viewer.showSide(props.lateral.includes(reply.modality) ? "R" : "");
     answers += 1;
     showCase();
   }

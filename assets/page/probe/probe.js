@@ -269,7 +269,7 @@ export function mount({ element, props, server }) {
   function showModality(name) {
     picker.disabled = false;
     picker.value = name;
-    viewer.showSide(name === "chest_xray" ? "R" : "");
+    viewer.showSide(props.lateral.includes(name) ? "R" : "");
     suggestions.modality = name;
   }
 
