@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from afloc.imaging.geometry import area_resize
 from afloc.imaging.image import Image
+from afloc.model.calibration import TrainingDistribution
 from afloc.resources import ASSETS
 
 FILE = ASSETS / "appearance.json"
@@ -81,21 +82,18 @@ def fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:
     )
 
 
-def features_fit(vector: np.ndarray, known: dict | None) -> bool:
-    """Whether an image's global vector lies where those of training images do; True where that is not stored.
-
-    `known`, from the model's calibration: `{"mean", "deviation", "limit"}`, the first two as long as the
-    `vector`; its `feature_distance` may reach `limit`.
-    """
-    return known is None or float(feature_distance(vector, known)) <= known["limit"]
+def features_fit(vector: np.ndarray, known: TrainingDistribution | None) -> bool:
+    """Whether an image's global vector lies where those of training images do; True where that is not
+    known."""
+    return known is None or float(feature_distance(vector, known)) <= known.limit
 
 
-def feature_distance(vectors: np.ndarray, known: dict) -> np.ndarray:
+def feature_distance(vectors: np.ndarray, known: TrainingDistribution) -> np.ndarray:
     """How far global vectors (…, D) of any length lie from the mean of the training images', each made a unit
     vector first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
     vectors = np.asarray(vectors, np.float64)
     units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (((units - known["mean"]) / known["deviation"]) ** 2).mean(-1)
+    return (((units - known.mean) / known.deviation) ** 2).mean(-1)
 
 
 def distance(measures: np.ndarray, known: dict) -> float:

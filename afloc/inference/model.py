@@ -26,6 +26,7 @@ from afloc.inference.modality import recognise_modality
 from afloc.inference.view import View
 from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
 from afloc.language.modalities import MODALITIES
+from afloc.model.calibration import UNCALIBRATED, Calibration
 from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.network import AFLoc
@@ -106,9 +107,9 @@ class Model:
     def _encoder_for(self, modality: str) -> str:
         return modality if modality in self.modalities else self.modalities[0]
 
-    def calibration(self, modality: str) -> dict | None:
-        """What turns this model's cosines into maps and verdicts on images of `modality`, if it has that."""
-        return (self.config.calibration or {}).get(modality)
+    def calibration(self, modality: str) -> Calibration:
+        """What turns this model's cosines into maps and verdicts on images of `modality`."""
+        return (self.config.calibration or {}).get(modality, UNCALIBRATED)
 
     def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
         """The embeddings of each text, each a batch of one, in their order."""

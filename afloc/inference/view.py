@@ -59,7 +59,7 @@ class View:
     @cached_property
     def doubt(self) -> str | None:
         """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
-        known = (self._model.calibration(self.modality) or {}).get("known")
+        known = self._model.calibration(self.modality).training_distribution
         vector = self._features.global_[0].cpu().numpy()
         if looks_like(self.image, self.modality) and features_fit(vector, known):
             return None
@@ -76,8 +76,8 @@ class View:
         (features,) = model.encode_texts([tokens])
         letterbox = self._letterbox()
         pieces = model.tokenizer.split(normalise_text(finding.text))
-        calibration = model.calibration(self.modality)
-        return weigh_words(pieces, self._features, features, calibration, letterbox, finding.grid)
+        level = model.calibration(self.modality).levels.word
+        return weigh_words(pieces, self._features, features, level, letterbox, finding.grid)
 
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
         """Ask for each of `findings` (names or labels of the findings list, or descriptions).
@@ -115,7 +115,7 @@ class View:
         score = float(logit.sigmoid())
         point = operating_point(text, self.modality, calibration)
         probability, present = judge_presence(score, point)
-        threshold = point and point["threshold"]
+        threshold = point and point.threshold
         return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
 
     def _letterbox(self) -> Letterbox:
@@ -143,7 +143,7 @@ class View:
         if self.modality not in self._model.modalities:
             return f"This model was not trained on {self.modality.replace('_', ' ')} images."
         entry = find_subject(text, self.modality)
-        if entry and entry.id in (self._model.calibration(self.modality) or {}).get("unplaced", ()):
+        if entry and entry.id in self._model.calibration(self.modality).unreliable_maps:
             left = "" if entry.family == "structure" else ": read the verdict only"
             return f"This model's maps of {entry.name} do not find the place{left}."
         return None

@@ -9,10 +9,9 @@ from torch.nn import functional
 
 from afloc.imaging.geometry import Letterbox
 from afloc.language.descriptions import is_known
+from afloc.model.calibration import LevelScale
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.text_encoder import TextFeatures
-
-_UNCALIBRATED = {"scale": 10.0, "bias": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +32,19 @@ def weigh_words(
     pieces: Iterable[tuple[str, int]],
     image: ImageFeatures,
     text: TextFeatures,
-    calibration: dict | None,
+    level: LevelScale,
     letterbox: Letterbox,
     whole: np.ndarray,
 ) -> list[Word]:
     """The words of one text against one image.
 
-    `pieces`: as `WordPieceTokenizer.split` gives them. `whole`: the map of the whole description over the
-    image. A word's map is its cosine with the shallow map, as a logit of the word level, through a sigmoid.
+    `pieces`: as `WordPieceTokenizer.split` gives them. `level`: the scale of the word level. `whole`: the map
+    of the whole description over the image. A word's map is its cosine with the shallow map, as a logit,
+    through a sigmoid.
     """
-    level = (calibration or {}).get("levels", {}).get("word", _UNCALIBRATED)
     words = functional.normalize(text.words[0, :, 1:-1], dim=0)
     cosines = torch.einsum("dhw,dn->nhw", functional.normalize(image.shallow[0], dim=0), words)
-    grids = letterbox.crop((level["scale"] * cosines + level["bias"]).sigmoid().cpu().numpy())
+    grids = letterbox.crop((level.scale * cosines + level.bias).sigmoid().cpu().numpy())
     row, column = np.unravel_index(whole.argmax(), whole.shape)
     return [
         Word(word, is_known(word, count), float(grid[row, column]), grid)

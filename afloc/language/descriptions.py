@@ -3,14 +3,9 @@
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING
 
 from afloc.language.findings import find_in_text, load_findings
 from afloc.language.modalities import MODALITIES
-
-if TYPE_CHECKING:
-    from afloc.inference.word_maps import Word
-
 
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
 _NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)
@@ -31,14 +26,16 @@ def is_known(word: str, pieces: int) -> bool:
     return pieces == 1 or plain in _words_of_findings() or len(plain) / pieces > _READABLE
 
 
-def remarks(description: str, modality: str, words: Iterable["Word"], calibration: dict | None) -> list[str]:
-    """Sentences on what the model makes of a description: strange words, a negation, a side, what has no
-    place.
+def remarks(
+    description: str, modality: str, unknown: Iterable[str], tells_laterality: bool = False
+) -> list[str]:
+    """Sentences on what the model makes of a description: words it does not know, a negation, a side, and
+    which part has no place on the map.
 
-    Whether it tells left from right is its calibration's `sides`; absent means that it does not.
+    `unknown`: the words that are not known. `tells_laterality`: whether the model tells left from right.
     """
     said = []
-    if strange := list(dict.fromkeys(word.text for word in words if not word.known)):
+    if strange := list(dict.fromkeys(unknown)):
         named = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
         said.append(f"The model does not know {named}: check the spelling or use another word.")
     if found := _NEGATION.search(description):
@@ -47,7 +44,7 @@ def remarks(description: str, modality: str, words: Iterable["Word"], calibratio
         )
     if (part := affirmed_part(description, modality)) != description:
         said.append(f"The map is of what is there: “{part}”")
-    if (found := _SIDE.search(description)) and not (calibration or {}).get("sides", False):
+    if (found := _SIDE.search(description)) and not tells_laterality:
         said.append(f"This model does not reliably tell left from right; “{found[0]}” may change nothing.")
     return said
 

@@ -1,12 +1,14 @@
 """What a model is made of, as written in its config.json."""
 
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import NoReturn
 
 from afloc.errors import ModelError
 from afloc.language.modalities import MODALITIES
+from afloc.model.calibration import Calibration
 
 BACKBONES = ("resnet50", "efficientnet_lite0")
 NORMALISATIONS = ("half", "lite")
@@ -42,7 +44,7 @@ class ModelConfig:
     config; text embeddings sum its `last_n_layers` layers, and `max_tokens` counts [CLS] and [SEP]. `temp1`
     sharpens the attention over regions, `temp2` weighs a unit's fit, `temp3` scales the scores of the losses.
     `released` marks weights of the authors' released code: protocol `paper` then prepares images and texts as
-    that code does. `calibration`, by modality, is read by `afloc.inference.native_protocol`.
+    that code does. `calibration` is by modality.
     """
 
     name: str
@@ -63,11 +65,12 @@ class ModelConfig:
     temp2: float = 5.0
     temp3: float = 10.0
     released: bool = False
-    calibration: dict | None = None
+    calibration: Mapping[str, Calibration] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", tuple(self.modalities))
         object.__setattr__(self, "text_encoder", plain_bert_config(self.text_encoder))
+        object.__setattr__(self, "calibration", _read_calibrations(self.calibration))
         bert = self.text_encoder
         _one_of("backbone", self.backbone, BACKBONES)
         _one_of("normalisation", self.normalisation, NORMALISATIONS)
@@ -77,6 +80,8 @@ class ModelConfig:
         for modality, size in self.image_sizes.items():
             _one_of("modality of image_sizes", modality, self.modalities)
             _within(f"image_sizes.{modality}", size, 32, 4096)
+        for modality in self.calibration or ():
+            _one_of("modality of calibration", modality, self.modalities)
         for modality, grid in self.global_grids.items():
             _one_of("modality of global_grids", modality, self.modalities)
             _one_of("backbone of global_grids", self.backbone, ("efficientnet_lite0",))
@@ -115,7 +120,8 @@ class ModelConfig:
                 raise ModelError(
                     f"{source} has {name} = {json.dumps(value, default=str)[:80]}, of the wrong type."
                 )
-        return cls(**values)
+        calibration = _read_calibrations(values.get("calibration"), f"{source}: ")
+        return cls(**values | {"calibration": calibration})
 
     @classmethod
     def read(cls, path: Path) -> "ModelConfig":
@@ -129,7 +135,22 @@ class ModelConfig:
         return cls.from_dict(values, str(path))
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        values = dict(vars(self))
+        if self.calibration is not None:
+            values["calibration"] = {name: each.to_dict() for name, each in self.calibration.items()}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _read_calibrations(values: Mapping | None, before: str = "") -> dict[str, Calibration] | None:
+    """The calibration of each modality; those that are still as config.json has them are checked."""
+    if values is None:
+        return None
+    return {
+        name: each
+        if isinstance(each, Calibration)
+        else Calibration.from_dict(each, f"{before}calibration.{name}")
+        for name, each in values.items()
+    }
 
 
 def _refuse(constant: str) -> NoReturn:

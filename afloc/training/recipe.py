@@ -7,8 +7,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from afloc.errors import SettingsError
-from afloc.inference.native_protocol import SMOOTHING, WORDS
 from afloc.language.modalities import MODALITIES
+from afloc.model.calibration import UNCALIBRATED
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
 
@@ -59,8 +59,8 @@ class ImageRecipe:
     weight_decay: float = 0.02
     joined: float = 0.0
     healthy: float = 0.0
-    smoothing: float = SMOOTHING
-    words: float = WORDS
+    smoothing: float = UNCALIBRATED.smoothing
+    words: float = UNCALIBRATED.word_weight
     local: float = LOCAL
     unplaced: tuple[str, ...] = ()
 

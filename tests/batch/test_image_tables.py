@@ -12,7 +12,7 @@ from afloc.batch import work
 from afloc.batch.image_tables import Vectors, Verdicts, answer_table
 from afloc.cli.main import main
 from afloc.errors import DataError
-from afloc.model.similarity import LEVELS
+from afloc.model.calibration import Calibration, Levels
 from tests.evaluation.sets import write_set
 
 
@@ -45,7 +45,7 @@ def test_vectors_are_those_of_the_views(table, small_model, tmp_path):
 
 def test_a_vector_and_a_description_give_the_score(table, small_model, monkeypatch):
     """What `embed` writes is what `locate` scores, where no share of it is local."""
-    calibration = {"levels": dict.fromkeys(LEVELS, {"scale": 8.0, "bias": -0.5}), "local": 0.0}
+    calibration = Calibration(Levels.alike(8.0, -0.5), sentence_weight=0.0)
     monkeypatch.setattr(small_model, "calibration", lambda modality: calibration)
     view = small_model.encode(read_image(table.parent / "images/0.png"))
     tokens, _ = small_model.read_text("effusion")

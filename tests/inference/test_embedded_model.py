@@ -21,7 +21,7 @@ def model():
 
 
 def test_it_is_calibrated_for_what_it_serves_and_small_enough_to_carry(model):
-    assert model.modalities and all(model.calibration(modality) for modality in model.modalities)
+    assert model.modalities and all(model.calibration(each).presence for each in model.modalities)
     assert sum(path.stat().st_size for path in EMBEDDED.iterdir()) < 80e6
 
 
@@ -51,9 +51,9 @@ def test_where_its_maps_fail_it_says_so(model):
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_whatever_a_finding_is_called_it_says_so(model, modality):
-    unplaced = model.calibration(modality)["unplaced"]
+    unreliable = model.calibration(modality).unreliable_maps
     view = model.encode(EXAMPLES[0].load(), modality)
-    for entry in (load_findings(modality)[each] for each in unplaced):
+    for entry in (load_findings(modality)[each] for each in unreliable):
         for finding in view.locate_all([entry.name, *entry.synonyms, entry.simple]):
             assert "do not find the place" in finding.warning, finding.text
 

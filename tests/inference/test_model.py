@@ -84,7 +84,8 @@ def test_many_answers_are_those_of_one_question_each_in_order(view):
 
 def test_a_score_is_of_the_whole_and_of_what_is_found_somewhere_but_for_what_is_denied(small_model):
     def logits(local):
-        small_model.config.calibration["chest_xray"]["local"] = local
+        calibration = replace(small_model.calibration("chest_xray"), sentence_weight=local)
+        small_model.config.calibration["chest_xray"] = calibration
         scores = [each.score for each in small_model.encode(film()).locate_all(["effusion", "no effusion"])]
         return np.log(scores) - np.log1p(-np.array(scores))
 

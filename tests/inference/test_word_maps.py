@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from afloc.imaging.image import image_from_array
-from afloc.inference.word_maps import Word
 from afloc.language.descriptions import affirmed_part, affirms, is_known, remarks
 
 CHEST = "chest_xray"
 IMAGE = image_from_array(np.random.default_rng(0).integers(0, 256, (90, 60), np.uint8))
-
-
-def word(text, known=True):
-    return Word(text, known, 0.5, np.zeros((1, 1), np.float32))
 
 
 def test_the_words_maps_average_to_the_word_level(small_model):
@@ -55,11 +50,11 @@ def test_a_word_is_known_by_its_pieces_or_from_the_lists(text, pieces, known):
 
 
 def test_remarks_name_what_is_strange_negated_or_sided():
-    assert remarks("small effusion", CHEST, [word("small"), word("effusion")], None) == []
-    strange, negated, sided = remarks("no left effuson", CHEST, [word("effuson", known=False)], None)
+    assert remarks("small effusion", CHEST, []) == []
+    strange, negated, sided = remarks("no left effuson", CHEST, ["effuson", "effuson"])
     assert "“effuson”" in strange and "“no” negates" in negated and "“left”" in sided
-    assert len(remarks("no left effusion", CHEST, [], {"sides": True})) == 1
-    assert remarks("normal nodule, notable leftovers", CHEST, [], None) == []
+    assert len(remarks("no left effusion", CHEST, [], tells_laterality=True)) == 1
+    assert remarks("normal nodule, notable leftovers", CHEST, []) == []
 
 
 @pytest.mark.parametrize(

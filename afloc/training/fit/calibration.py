@@ -14,8 +14,16 @@ from afloc.inference.appearance import feature_distance, share_limit
 from afloc.inference.native_protocol import raw_map, score_logits
 from afloc.language.findings import load_findings
 from afloc.language.statements import AFFIRMED, Statement
+from afloc.model.calibration import (
+    OTHER,
+    Calibration,
+    Levels,
+    LevelScale,
+    MapRange,
+    OperatingPoint,
+    TrainingDistribution,
+)
 from afloc.model.image_encoder import ImageFeatures
-from afloc.model.similarity import LEVELS
 from afloc.training.data.facts import Description, entails
 from afloc.training.pictures.augmentation import as_they_are
 from afloc.training.stages.images import ImageStage
@@ -25,16 +33,15 @@ ENOUGH = 12, 8  # images with and without a finding that a family needs for an o
 ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say in the operating point
 ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
 MAPS_A_ROW = 2  # of present findings, and of absent ones
-COSINES = {"levels": dict.fromkeys(LEVELS, {"scale": 1.0, "bias": 0.0})}  # as they are
+COSINES = Calibration(Levels.alike(1.0, 0.0))  # as they are
 LEAST_RANGE = 0.01  # of maps: what differs by less is noise
 KNOWN_SHARE = 0.995  # of the held-back images are taken for known
 ENOUGH_SIDED = 12  # answers on a side, to tell whether it can
 SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
 
 
-def calibrate(stage: ImageStage) -> dict:
-    """The calibration of one modality: `levels`, `map`, `smoothing`, `words`, `local` and `presence` as
-    `native_protocol` reads them, `known` and `unplaced` as `View`, `sides` as `descriptions.remarks` does.
+def calibrate(stage: ImageStage) -> Calibration:
+    """The calibration of one modality.
 
     Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
     slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
@@ -42,10 +49,9 @@ def calibrate(stage: ImageStage) -> dict:
     source that has enough of them: what is normal in one hospital is no alarm in another.
     """
     scales, biases = stage.objective.log_scale.exp().tolist(), stage.objective.bias.tolist()
-    levels = {
-        level: {"scale": round(scale, 4), "bias": round(bias, 4)}
-        for level, scale, bias in zip(LEVELS, scales, biases, strict=True)
-    }
+    levels = Levels(
+        *(LevelScale(round(scale, 4), round(bias, 4)) for scale, bias in zip(scales, biases, strict=True))
+    )
     images, entries, without = see(stage), load_findings(stage.name), stage.without
     asked = [
         (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
@@ -55,32 +61,27 @@ def calibrate(stage: ImageStage) -> dict:
     ]
     descriptions = [description for _, description in asked]
     if stage.fits_report:
-        levels["report"] = fit_scale(*ask(stage, images, descriptions, COSINES))
+        levels = replace(levels, report=fit_scale(*ask(stage, images, descriptions, COSINES)))
     words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
     local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
-    so_far = {
-        "levels": levels,
-        "smoothing": round(stage.recipe.smoothing, 4),
-        "words": round(words, 4),
-        "local": round(local, 4),
-    }
+    so_far = Calibration(levels, round(stage.recipe.smoothing, 4), round(words, 4), round(local, 4))
     logits, targets = ask(stage, images, descriptions, so_far)
     sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
     families = np.array([family for family, _ in asked])
-    presence = {"other": operating_point(logits, targets, sources)}
+    presence = {OTHER: operating_point(logits, targets, sources)}
     for family in sorted(set(families)):
         mine = families == family
         having, lacking = ((targets[:, mine] == present).any(1).sum() for present in (1, 0))
         if having >= ENOUGH[0] and lacking >= ENOUGH[1]:
             presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
-    return {
-        **so_far,
-        "map": map_range(stage, so_far),
-        "presence": presence,
-        "known": describe_known(unit_vectors(images)),
-        "sides": tells_sides(stage, images, so_far),
-        "unplaced": list(stage.recipe.unplaced),
-    }
+    return replace(
+        so_far,
+        map_range=fit_map_range(stage, so_far),
+        presence=presence,
+        training_distribution=describe_known(unit_vectors(images)),
+        tells_laterality=tells_sides(stage, images, so_far),
+        unreliable_maps=tuple(stage.recipe.unplaced),
+    )
 
 
 @torch.inference_mode()
@@ -98,7 +99,7 @@ def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
 
 @torch.inference_mode()
 def ask(
-    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], so_far: dict
+    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], so_far: Calibration
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the scores by the calibration `so_far`, and targets (0, 1, NaN), of each description, which
     affirms a finding, on each held-back image: (rows, texts)."""
@@ -109,23 +110,22 @@ def ask(
     return torch.cat(chunks).double().numpy(), np.array(targets)
 
 
-def describe_known(images: np.ndarray) -> dict:
-    """Where global vectors (images, D) of known images lie, for `afloc.inference.appearance.features_fit`.
+def describe_known(images: np.ndarray) -> TrainingDistribution:
+    """Where global vectors (images, D) of known images lie.
 
     The limit is measured from the stored, rounded mean: vectors that are nearly alike lie further from it
     than from each other. It is at least 1, so that differences below 1e-3, which the deviation counts as
     noise, never raise a doubt.
     """
     images = images.astype(np.float64)
-    known = {
-        "mean": images.mean(0).round(4).tolist(),
-        "deviation": (images.std(0) + 1e-3).round(4).tolist(),
-    }
-    return known | {"limit": max(1.0, share_limit(feature_distance(images, known), KNOWN_SHARE))}
+    mean, deviation = images.mean(0).round(4), (images.std(0) + 1e-3).round(4)
+    known = TrainingDistribution(tuple(mean.tolist()), tuple(deviation.tolist()), limit=1.0)
+    limit = share_limit(feature_distance(images, known), KNOWN_SHARE)
+    return replace(known, limit=max(known.limit, limit))
 
 
 @torch.inference_mode()
-def map_range(stage: ImageStage, calibration: dict) -> dict:
+def fit_map_range(stage: ImageStage, calibration: Calibration) -> MapRange:
     """The range of maps that becomes 0 … 1: from the lowest level of maps of absent findings to the highest
     peaks of present ones, but for a few; never less than LEAST_RANGE."""
     entries, rng = load_findings(stage.name), random.Random(stage.seed)
@@ -139,10 +139,10 @@ def map_range(stage: ImageStage, calibration: dict) -> dict:
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
     top = max(top, floor + LEAST_RANGE)
-    return {"floor": round(float(floor), 4), "top": round(float(top), 4)}
+    return MapRange(round(float(floor), 4), round(float(top), 4))
 
 
-def tells_sides(stage: ImageStage, images: list[ImageFeatures], so_far: dict) -> bool:
+def tells_sides(stage: ImageStage, images: list[ImageFeatures], so_far: Calibration) -> bool:
     """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
     entries, right, wrong = load_findings(stage.name), 0, 0
     for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
@@ -161,7 +161,7 @@ def _held_back(stage: ImageStage) -> np.ndarray:
     return np.flatnonzero([pair.held_back for pair in stage.pairs])
 
 
-def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> dict:
+def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> OperatingPoint:
     """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers.
 
     `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,). All is measured with
@@ -177,20 +177,20 @@ def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray
     parts = [part for part in parts if part.any(1).sum() >= ENOUGH_ABSENT] or [absent]
     below = max(np.quantile(probabilities[part], SPECIFICITY, method="inverted_cdf") for part in parts)
     threshold = min((math.floor(1e4 * below) + 1) / 1e4, 1.0)  # the next of four digits above
-    return {
-        "slope": slope,
-        "intercept": intercept,
-        "threshold": threshold,
-        "sensitivity": round(float((probabilities[present] >= threshold).mean()), 3),
-        "specificity": round(float((probabilities[absent] < threshold).mean()), 3),
-    }
+    return OperatingPoint(
+        slope,
+        intercept,
+        threshold,
+        sensitivity=round(float((probabilities[present] >= threshold).mean()), 3),
+        specificity=round(float((probabilities[absent] < threshold).mean()), 3),
+    )
 
 
-def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> dict:
+def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> LevelScale:
     """Scale and bias of cosines that were learned without: what Platt makes of the answers they give."""
     known = ~np.isnan(targets)
     slope, intercept = fit_platt(cosines[known], targets[known])
-    return {"scale": round(max(slope, 1.0), 4), "bias": round(intercept, 4)}
+    return LevelScale(round(max(slope, 1.0), 4), round(intercept, 4))
 
 
 def fit_platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:

@@ -55,7 +55,12 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         return answer | {
             "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
-            "remarks": remarks(description, view.modality, words, model.calibration(view.modality)),
+            "remarks": remarks(
+                description,
+                view.modality,
+                (word.text for word in words if not word.known),
+                model.calibration(view.modality).tells_laterality,
+            ),
         }
 
     @answering

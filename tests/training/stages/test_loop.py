@@ -106,7 +106,7 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
     calibration = calibrate(stage)
-    assert set(calibration) == {
+    assert set(calibration.to_dict()) == {
         "levels",
         "map",
         "smoothing",
@@ -117,9 +117,9 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
         "words",
         "local",
     }
-    assert 0 < calibration["presence"]["other"]["threshold"] < 1
-    assert calibration["sides"] is False  # no row names a side
-    assert all(features_fit(each, calibration["known"]) for each in unit_vectors(see(stage)))
+    assert 0 < calibration.presence["other"].threshold < 1
+    assert not calibration.tells_laterality  # no row names a side
+    assert all(features_fit(each, calibration.training_distribution) for each in unit_vectors(see(stage)))
 
 
 def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
@@ -128,8 +128,8 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
     for projection in (encoder.global_projection, encoder.deep_projection, encoder.shallow_projection):
         nn.init.zeros_(projection.weight)
     calibration, images = calibrate(stage), see(stage)
-    assert all(features_fit(each, calibration["known"]) for each in unit_vectors(images))
-    assert calibration["presence"]["other"]["specificity"] == 1  # nobody is told of a finding it cannot see
+    assert all(features_fit(each, calibration.training_distribution) for each in unit_vectors(images))
+    assert calibration.presence["other"].specificity == 1  # nobody is told of a finding it cannot see
     text = stage.texts(["There is a pleural effusion."])
     with torch.inference_mode():
         image = encoder(next(stage.inputs(np.array([0]))))

@@ -63,9 +63,9 @@ def test_what_is_asked_is_rarer_than_what_was_fitted_on():
     targets = np.repeat([1.0, 0.0], 200)
     logits = rng.normal(size=400) + targets
     point = operating_point(logits[:, None], targets[:, None], np.full(400, "a"))
-    probabilities = 1 / (1 + np.exp(-(point["slope"] * logits + point["intercept"])))
+    probabilities = 1 / (1 + np.exp(-(point.slope * logits + point.intercept)))
     assert probabilities.mean() < 0.25
-    assert (probabilities[targets == 0] < point["threshold"]).mean() == pytest.approx(SPECIFICITY, abs=0.02)
+    assert (probabilities[targets == 0] < point.threshold).mean() == pytest.approx(SPECIFICITY, abs=0.02)
 
 
 def test_the_operating_point_holds_in_every_source_that_has_enough_images():
@@ -76,10 +76,8 @@ def test_the_operating_point_holds_in_every_source_that_has_enough_images():
     logits[sources == "b"] += 1
     logits[sources == "few"] += 9
     point = operating_point(logits, targets, sources)
-    probabilities = 1 / (1 + np.exp(-(point["slope"] * logits + point["intercept"])))
-    below = [
-        (probabilities[sources == each][:, 1:3] < point["threshold"]).mean() for each in ("a", "b", "few")
-    ]
+    probabilities = 1 / (1 + np.exp(-(point.slope * logits + point.intercept)))
+    below = [(probabilities[sources == each][:, 1:3] < point.threshold).mean() for each in ("a", "b", "few")]
     assert below[0] > below[1] == pytest.approx(SPECIFICITY, abs=0.01) and below[2] < 0.1
 
 
@@ -92,6 +90,6 @@ def test_what_the_operating_point_claims_is_what_it_reaches_however_alike_the_an
     point = operating_point(logits, targets, np.full(50, "a"))
     scores = 1 / (1 + np.exp(-logits))
     present = np.array([[judge_presence(score, point)[1] for score in row] for row in scores])
-    assert point["sensitivity"] == pytest.approx(present[targets == 1].mean(), abs=1e-3)
-    assert point["specificity"] == pytest.approx(1 - present[targets == 0].mean(), abs=1e-3)
-    assert point["specificity"] >= SPECIFICITY
+    assert point.sensitivity == pytest.approx(present[targets == 1].mean(), abs=1e-3)
+    assert point.specificity == pytest.approx(1 - present[targets == 0].mean(), abs=1e-3)
+    assert point.specificity >= SPECIFICITY

@@ -340,7 +340,7 @@ def test_words_have_maps_and_remarks(page, model):
     assert page.locator(".word").all_inner_texts() == text.split()
     warning = page.text_content(".verdict .warning")
     assert "“no” negates" in warning
-    assert ("left from right" in warning) != bool((model.calibration("chest_xray") or {}).get("sides"))
+    assert ("left from right" in warning) != model.calibration("chest_xray").tells_laterality
     whole = canvas(page, "map")
     page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0 }})")
     settled(page)

@@ -1,0 +1,147 @@
+"""What turns a trained model's cosines into maps, scores and verdicts on fixed scales, for one modality.
+
+It is fitted once a model is trained (`afloc.training.fit.calibration`) and stands in the model's config.json,
+under names of its own, which the fields say; what is missing there has the value given here.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import Field, TypeAdapter
+
+from afloc.errors import ModelError
+from afloc.schema import CLOSED, check
+
+OTHER = "other"  # the operating point of descriptions that name no finding of a family with one of its own
+RETIRED = ("localizes",)  # keys of earlier versions that say nothing any more
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class LevelScale:
+    """A level's cosine as a logit: scale * cosine + bias."""
+
+    __pydantic_config__ = CLOSED
+
+    scale: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The scales of the three levels, learned with the weights."""
+
+    __pydantic_config__ = CLOSED
+
+    word: LevelScale
+    sentence: LevelScale
+    report: LevelScale
+
+    @classmethod
+    def alike(cls, scale: float, bias: float) -> Self:
+        """The same scale and bias at every level."""
+        return cls(*[LevelScale(scale, bias)] * 3)
+
+
+@dataclass(frozen=True)
+class MapRange:
+    """The range of the model's own maps that becomes 0 … 1."""
+
+    __pydantic_config__ = CLOSED
+
+    floor: float
+    top: float
+
+    def __post_init__(self) -> None:
+        if not self.floor < self.top:
+            raise ValueError("top must be more than floor")
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """From a score to a verdict: Platt's slope and intercept give the probability, which is present from
+    `threshold` up. `sensitivity` and `specificity` are those reached where it was fitted."""
+
+    __pydantic_config__ = CLOSED
+
+    slope: float
+    intercept: float
+    threshold: Share
+    sensitivity: Share | None = None
+    specificity: Share | None = None
+
+
+@dataclass(frozen=True)
+class TrainingDistribution:
+    """Where the global vectors of training images lie, each made a unit vector first.
+
+    `mean`, `deviation`: of each of the D numbers. `limit`: how far from the mean a vector may lie, as
+    `afloc.inference.appearance.feature_distance` measures it.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    mean: tuple[float, ...]
+    deviation: tuple[Annotated[float, Field(gt=0)], ...]
+    limit: float
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.deviation):
+            raise ValueError("deviation must be as long as mean")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of one modality; `Calibration()` is that of a model without one.
+
+    `smoothing`: the sigma of the Gaussian that smooths maps, as a share of their side. `word_weight`: the
+    share of the word level in maps; words alone find little, but they sharpen what the sentences find.
+    `sentence_weight`: the share of the sentence level in scores. `presence`: operating points by family of
+    findings, with one for all others; None: no verdicts. `tells_laterality`: whether the model tells left
+    from right. `unreliable_maps`: ids of findings whose maps do not find the place.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    levels: Levels = Levels.alike(10.0, 0.0)
+    smoothing: Annotated[float, Field(ge=0, le=1)] = 1.5 / 19  # that of the published maps: 1.5 of 19 cells
+    word_weight: Annotated[Share, Field(alias="words")] = 0.25
+    sentence_weight: Annotated[Share, Field(alias="local")] = 0.0
+    map_range: Annotated[MapRange, Field(alias="map")] = MapRange(0.0, 1.0)
+    presence: Mapping[str, OperatingPoint] | None = None
+    training_distribution: Annotated[TrainingDistribution | None, Field(alias="known")] = None
+    tells_laterality: Annotated[bool, Field(alias="sides")] = False
+    unreliable_maps: Annotated[tuple[str, ...], Field(alias="unplaced")] = ()
+
+    def __post_init__(self) -> None:
+        if self.presence is not None and OTHER not in self.presence:
+            raise ValueError(f"presence.{OTHER} is missing")
+
+    @classmethod
+    def from_dict(cls, values: Any, source: str = "The calibration") -> Self:
+        """A calibration as config.json has it; ModelError names the first key that is wrong."""
+        checked = values
+        if isinstance(values, dict):
+            checked = {name: value for name, value in values.items() if name not in RETIRED}
+            presence = checked.get("presence")
+            if isinstance(presence, dict) and "slope" in presence:  # of version 0.1: one for all findings
+                checked["presence"] = {OTHER: presence}
+        found = check(cls, checked, source, ModelError)
+        object.__setattr__(found, "_written", deepcopy(values))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The calibration for config.json; of one that was read there, what was written, to the letter: the
+        model's fingerprint is a hash of it."""
+        if self._written is not None:
+            return deepcopy(self._written)
+        return _TYPE.dump_python(self, mode="json", by_alias=True, exclude_none=True)
+
+    _written = None  # what `from_dict` read; a changed copy (`dataclasses.replace`) has none
+
+
+_TYPE = TypeAdapter(Calibration)
+UNCALIBRATED = Calibration()
