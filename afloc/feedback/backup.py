@@ -20,6 +20,7 @@ from afloc.errors import AFLocError, DataError
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.store.events import NAMES
 from afloc.feedback.store.store import Store
+from afloc.files import folder_beside
 
 COPY_NAME = "feedback.parquet"
 COPY_FILES = ("feedback.*",)
@@ -64,10 +65,8 @@ class Folder:
 
     def put(self, store: Store, over: Hashable | None) -> Hashable | None:
         self.path.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix="new.", dir=self.path
-        ) as fresh:  # two pages may write at once
-            written = export(store, Path(fresh) / COPY_NAME, "parquet")
+        with folder_beside(self.path / COPY_NAME) as fresh:  # two pages may write at once
+            written = export(store, fresh / COPY_NAME, "parquet")
             version = _version_of(written[0])
             if self.version() != over:
                 return None

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 import threading
 import warnings
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from afloc.files import whole_file
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.network import AFLoc
 from afloc.model.text_encoder import TextEncoder, TextFeatures
@@ -90,15 +90,11 @@ class OnnxEncoders:
             export = _export_text if part == _TEXT else _export_images
             encoder = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
             self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._folder) as writing:
-                written = Path(writing) / path.name
+            with whole_file(_checksum_file(path)) as checksum, whole_file(path) as written:
                 with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
                     warnings.simplefilter("ignore")
                     export(encoder, written)
-                checksum = Path(writing) / "checksum"
                 checksum.write_text(_checksum(written, path), encoding="utf-8")
-                written.replace(path)
-                checksum.replace(_checksum_file(path))
             _forget_old(self._folder)
             return _start_session(path)
         except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all

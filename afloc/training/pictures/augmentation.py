@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from afloc.files import whole_file
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import read_image
 from afloc.model.image_encoder import normalise
@@ -31,14 +32,13 @@ def decode_images(paths: list[Path], path: Path, size: int, gray: bool) -> np.nd
 
 def _decode(paths: list[Path], path: Path, size: int, gray: bool) -> None:
     shape = (len(paths), size, size) + (() if gray else (3,))
-    part = path.with_suffix(".part")
-    pictures = open_memmap(part, "w+", np.uint8, shape)
-    for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
-        image = read_image(source)
-        letterbox = Letterbox.fit(image.height, image.width, size)
-        pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
-    pictures.flush()
-    part.rename(path)
+    with whole_file(path, alone=True) as written:
+        pictures = open_memmap(written, "w+", np.uint8, shape)
+        for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
+            image = read_image(source)
+            letterbox = Letterbox.fit(image.height, image.width, size)
+            pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
+        pictures.flush()
 
 
 def as_they_are(pictures: np.ndarray, size: int) -> Tensor:

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from afloc.errors import DataError
+from afloc.files import whole_file
 from afloc.training.distributed import is_first, losses_of
 
 CHECKPOINT_SECONDS = 120
@@ -89,10 +90,9 @@ class Trainer:
         """Write checkpoint.pt, whole or not at all; of several processes, the first does."""
         if not is_first():
             return
-        part = self.folder / "checkpoint.part"
         states = {name: each.state_dict() for name, each in self._parts()}
-        torch.save({"step": self.step, "identity": self.stage.identity, **states}, part)
-        part.replace(self.folder / "checkpoint.pt")
+        with whole_file(self.folder / "checkpoint.pt", alone=True) as written:
+            torch.save({"step": self.step, "identity": self.stage.identity, **states}, written)
 
     def restore(self) -> None:
         """Go on from checkpoint.pt, if there is one; DataError where it belongs to another recipe."""
