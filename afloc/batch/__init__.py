@@ -1,1 +1,1 @@
-"""Work over many images: in parts that are each written whole or not at all, on one machine or on many."""
+"""Jobs over many images: in chunks that are each written whole or not at all, on one machine or on many."""

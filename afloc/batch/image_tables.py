@@ -1,16 +1,16 @@
 """Image vectors and verdicts over whole tables, as Parquet: shard i of n becomes `part-i-of-n.parquet`.
 
-A table is a CSV or Parquet file with a column `image` (paths, from where the table lies) and, if wanted,
-`modality`. A shard is written in blocks first, and a run that was killed goes on behind the last of them;
-the blocks become the part at the end. An image that cannot be read has a row that says why.
+A table is a CSV or Parquet file with a column `image` (paths, relative to the table's folder) and, if wanted,
+`modality`. A shard is written in chunks; a run that was killed goes on behind the last one. At the end the
+chunks are joined to the shard's file. An image that cannot be read has a row that says why.
 """
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,34 +18,39 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from afloc.batch.work import Engine, check_shard, claim, run_here
+from afloc.batch.execution import THIS_PROCESS, Execution, absolute_source
+from afloc.batch.job import bind_run_folder, check_shard
 from afloc.errors import DataError, ImageError
+from afloc.files import whole_file
 from afloc.imaging.image import Image
-from afloc.inference.model import Model
+from afloc.inference.model import Model, load_model
 from afloc.inference.view import View
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
 
-BLOCK_IMAGES = 64
+CHUNK_IMAGES = 64
 _TEXT, _REAL = pa.string(), pa.float32()
-_SEEN = {**dict.fromkeys(("image", "modality"), _TEXT), "width": pa.int32(), "height": pa.int32()}
-_ASKED = {**dict.fromkeys(("model", "fingerprint", "error"), _TEXT)}
+_IMAGE_COLUMNS = {**dict.fromkeys(("image", "modality"), _TEXT), "width": pa.int32(), "height": pa.int32()}
+_MODEL_COLUMNS = {**dict.fromkeys(("model", "fingerprint", "error"), _TEXT)}
 
 
-class Question(Protocol):
-    """What is asked of each image of a table."""
+class Query(Protocol):
+    """What is computed for each image of a table.
+
+    `schema`: the columns; `identity`: what two runs into the same folder must agree in.
+    """
 
     schema: pa.Schema
     identity: dict[str, str]
 
     def answer(self, view: View) -> list[dict]:
-        """The rows of one image, without what every row says of image and model."""
+        """The rows of an image, without the columns on image and model that every row has."""
 
 
 class Vectors:
     """`embedding`: the image's global vector, of length 1, in the space of the descriptions."""
 
-    schema = pa.schema({**_SEEN, "embedding": pa.list_(_REAL), **_ASKED})
+    schema = pa.schema({**_IMAGE_COLUMNS, "embedding": pa.list_(_REAL), **_MODEL_COLUMNS})
     identity = {"kind": "embed"}
 
     def answer(self, view: View) -> list[dict]:
@@ -54,18 +59,20 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """A row for each of `findings`, or for every pathology of the image's modality; `description` is what was
-    asked for it."""
+    """A row for each of `findings`, or for every pathology of the image's modality.
+
+    `description`: the text that the model was given for it.
+    """
 
     findings: tuple[str, ...] | None = None
 
     schema = pa.schema(
         {
-            **_SEEN,
+            **_IMAGE_COLUMNS,
             **dict.fromkeys(("finding", "description"), _TEXT),
             **dict.fromkeys(("score", "probability"), _REAL),
             "present": pa.bool_(),
-            **_ASKED,
+            **_MODEL_COLUMNS,
         }
     )
 
@@ -83,77 +90,88 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Answering:
-    """A shard's images, in blocks below `folder`; `names` as the table has them, from the folder `base`."""
+class ImageTableJob:
+    """The images of a shard. `names`: relative to the folder `base`, as in the table; `folder`: of chunks."""
 
     model: Model
-    question: Question
+    query: Query
     names: list[str]
     modalities: list[str | None]
     base: Path
     folder: Path
 
     @property
-    def blocks(self) -> list[Path]:
-        return [self.folder / f"{start:09d}.parquet" for start in range(0, len(self.names), BLOCK_IMAGES)]
+    def chunk_files(self) -> list[Path]:
+        return [self.folder / f"{start:09d}.parquet" for start in range(0, len(self.names), CHUNK_IMAGES)]
 
-    def paths(self, part: int) -> list[Path]:
-        return [self.base / name for name in self.names[self._rows(part)]]
+    def paths(self, chunk: int) -> list[Path]:
+        return [self.base / name for name in self.names[self._rows(chunk)]]
 
-    def finish(self, part: int, images: Iterable[Image | ImageError]) -> None:
+    def finish(self, chunk: int, images: Iterable[Image | ImageError]) -> None:
         rows = []
-        names, modalities = self.names[self._rows(part)], self.modalities[self._rows(part)]
-        asked = {"model": self.model.name, "fingerprint": self.model.fingerprint}
+        names, modalities = self.names[self._rows(chunk)], self.modalities[self._rows(chunk)]
+        of_model = {"model": self.model.name, "fingerprint": self.model.fingerprint}
         for name, modality, image in zip(names, modalities, images, strict=True):
             if isinstance(image, ImageError):
-                rows.append({"image": name, "modality": modality, "error": str(image), **asked})
+                rows.append({"image": name, "modality": modality, "error": str(image), **of_model})
                 continue
             view = self.model.encode(image, modality)
-            seen = {"image": name, "modality": view.modality, "width": image.width, "height": image.height}
-            rows += [{**seen, **answer, **asked} for answer in self.question.answer(view)]
-        _write(self.blocks[part], [pa.Table.from_pylist(rows, self.question.schema)], self.question.schema)
+            of_image = {
+                "image": name,
+                "modality": view.modality,
+                "width": image.width,
+                "height": image.height,
+            }
+            rows += [{**of_image, **answer, **of_model} for answer in self.query.answer(view)]
+        _write(self.chunk_files[chunk], [pa.Table.from_pylist(rows, self.query.schema)], self.query.schema)
 
-    def _rows(self, part: int) -> slice:
-        return slice(part * BLOCK_IMAGES, (part + 1) * BLOCK_IMAGES)
+    def _rows(self, chunk: int) -> slice:
+        return slice(chunk * CHUNK_IMAGES, (chunk + 1) * CHUNK_IMAGES)
 
 
 def answer_table(
     table: Path,
     model: Model,
-    question: Question,
+    query: Query,
     folder: Path,
-    shard: tuple[int, int] = (0, 1),
-    engine: Callable[[Callable[[Model], Answering]], Engine] = lambda _: run_here,
+    execution: Execution = THIS_PROCESS,
+    source: str | Path | None = None,
     modality: str | None = None,
 ) -> Path:
-    """Ask `question` of the images of a shard (number, of how many) of `table`; returns the part's file.
+    """Compute `query` for the images of a shard of `table`; returns the shard's file.
 
-    `modality` goes before that of the table; without either it is recognised. `engine` makes an engine of a
-    function that gives the same work to another model. DataError for a table that cannot be read, or where
-    `folder` holds another run.
+    `source`: what `load_model` takes to open the same model in a worker of Ray. `modality` beats that of the
+    table; without either it is recognised. DataError for a table that cannot be read, or where `folder` holds
+    another run.
     """
-    check_shard(shard)
-    number, count = shard
-    names, modalities, digest = read_images(table, shard)
-    asked = {"table": digest, "model": model.fingerprint, "modality": modality or "", "shards": str(count)}
-    claim(folder, question.identity | asked, ())
+    check_shard(execution.shard)
+    number, count = execution.shard
+    names, modalities, digest = read_images(table, execution.shard)
+    identity = {"table": digest, "model": model.fingerprint, "modality": modality or "", "shards": str(count)}
+    bind_run_folder(folder, query.identity | identity, ())
     width = len(str(count - 1))
     part = folder / f"part-{number:0{width}}-of-{count}.parquet"
     if part.is_file():
         return part
     modalities = [modality or each for each in modalities]
-    shared = (question, names, modalities, table.parent.absolute(), (folder / f".{part.stem}").absolute())
-    work = Answering(model, *shared)
-    work.folder.mkdir(exist_ok=True)
-    waiting = [index for index, block in enumerate(work.blocks) if not block.is_file()]
-    engine(lambda other: Answering(other, *shared))(work, waiting)
-    _write(part, (pq.read_table(block) for block in work.blocks), question.schema)
-    shutil.rmtree(work.folder, ignore_errors=True)
+    shared = (query, names, modalities, table.parent.absolute(), (folder / f".{part.stem}").absolute())
+    job = ImageTableJob(model, *shared)
+    job.folder.mkdir(exist_ok=True)
+    waiting = [chunk for chunk, file in enumerate(job.chunk_files) if not file.is_file()]
+    open_job = partial(_open_job, absolute_source(source), execution.device, shared)
+    execution.runner(open_job)(job, waiting)
+    _write(part, (pq.read_table(file) for file in job.chunk_files), query.schema)
+    shutil.rmtree(job.folder, ignore_errors=True)
     return part
 
 
+def _open_job(source: str | None, device: str, shared: tuple) -> ImageTableJob:
+    """The same job in another process, with a model of its own."""
+    return ImageTableJob(load_model(source, device, image_cache_bytes=0), *shared)
+
+
 def read_images(table: Path, shard: tuple[int, int]) -> tuple[list[str], list[str | None], str]:
-    """Names and modalities of the images of a shard, a run of rows of the table, and the table's digest."""
+    """Names and modalities of a shard's images (a range of rows), and the digest of the table."""
     if not table.is_file():
         raise DataError(f"There is no {table.name}: give a table with a column image.")
     try:
@@ -191,10 +209,6 @@ def read_images(table: Path, shard: tuple[int, int]) -> tuple[list[str], list[st
 
 
 def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    """Write a Parquet file that appears whole or not at all."""
-    tables = iter(tables)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with whole_file(path) as written, pq.ParquetWriter(written, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
-    temporary.replace(path)

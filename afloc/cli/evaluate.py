@@ -1,9 +1,13 @@
-"""To be said in one sentence."""
+"""`afloc evaluate`: a set and models in; tables, figures and files out."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from afloc.cli.options import add_batch, add_modality, add_model, add_protocol, quiet
+from afloc.cli.options import add_batch, add_modality, add_model, add_protocol, quiet, read_execution
+
+if TYPE_CHECKING:
+    from afloc.evaluation.entrant import Entrant
 
 
 def add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -36,6 +40,32 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     quiet()
-    from afloc.evaluation.comparison import run
+    from afloc.evaluation.comparison import compare
+    from afloc.evaluation.config import STYLES
+    from afloc.evaluation.datasets.dataset import read_dataset
+    from afloc.evaluation.plots import write_figures
+    from afloc.evaluation.tables import format_differences
 
-    run(arguments)
+    execution = read_execution(arguments)
+    comparison = compare(
+        read_dataset(arguments.set, arguments.images),
+        arguments.model or [None],
+        STYLES if arguments.descriptions == "both" else (arguments.descriptions,),
+        arguments.protocol,
+        arguments.modality,
+        arguments.out,
+        read_dataset(arguments.prior) if arguments.prior else None,
+        execution,
+        _print_entrant,
+    )
+    first, *others = comparison.entrants
+    for entrant, found in zip(others, comparison.differences.values(), strict=True):
+        print(f"{entrant.name} less {first.name}\n{format_differences(found)}\n")
+    if arguments.out and not arguments.no_figures and first.complete and first.summary["n_cases"]:
+        write_figures(comparison.entrants, arguments.out)
+
+
+def _print_entrant(entrant: "Entrant") -> None:
+    from afloc.evaluation.tables import format_table
+
+    print(f"{entrant.name}, {entrant.fingerprint}\n{format_table(entrant.summary)}\n")

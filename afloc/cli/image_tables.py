@@ -2,8 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from afloc.cli.options import add_batch, add_modality, add_model, quiet
+from afloc.cli.options import add_batch, add_modality, add_model, quiet, read_execution
+from afloc.errors import SettingsError
+
+if TYPE_CHECKING:
+    from afloc.batch.image_tables import Query
 
 
 def add_embed(commands: argparse._SubParsersAction) -> None:
@@ -29,6 +34,26 @@ def add_embed(commands: argparse._SubParsersAction) -> None:
 
 def run_embed(arguments: argparse.Namespace) -> None:
     quiet()
-    from afloc.batch.command import embed
+    from afloc.batch.image_tables import Vectors
 
-    embed(arguments)
+    _answer(arguments, arguments.table, Vectors())
+
+
+def classify_table(arguments: argparse.Namespace, findings: tuple[str, ...] | None) -> None:
+    """`afloc classify` of the table that `arguments.image` names."""
+    if arguments.out is None:
+        raise SettingsError("Give --out, the folder for the verdicts of a table.")
+    quiet()
+    from afloc.batch.image_tables import Verdicts
+
+    _answer(arguments, arguments.image, Verdicts(findings))
+
+
+def _answer(arguments: argparse.Namespace, table: Path, query: "Query") -> None:
+    from afloc.batch.image_tables import answer_table
+    from afloc.inference.model import load_model
+
+    execution = read_execution(arguments)
+    model = load_model(arguments.model, execution.model_device, image_cache_bytes=0)
+    part = answer_table(table, model, query, arguments.out, execution, arguments.model, arguments.modality)
+    print(f"Wrote {part}.")

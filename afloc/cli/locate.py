@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afloc.cli.image_tables import classify_table
 from afloc.cli.options import TABLES, add_batch, add_image, add_model, add_protocol, number, quiet
 from afloc.errors import SettingsError
 from afloc.text import one_line
@@ -64,10 +65,7 @@ def run_classify(arguments: argparse.Namespace) -> None:
         if not names:
             raise SettingsError("--findings names no finding: give names separated by commas.")
     if arguments.image.suffix.lower() in TABLES:
-        quiet()
-        from afloc.batch.command import classify
-
-        return classify(arguments, names)
+        return classify_table(arguments, names)
     _, view = _open(arguments, "native")
     findings = view.classify(names)
     names = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]

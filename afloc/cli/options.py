@@ -2,7 +2,14 @@
 
 import argparse
 import math
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afloc.errors import SettingsError
+
+if TYPE_CHECKING:
+    from afloc.batch.execution import Execution
 
 from afloc.language.modalities import MODALITIES
 
@@ -41,6 +48,21 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of Ray (default: one for each core or, with --device cuda, GPU)",
     )
+
+
+def read_execution(arguments: argparse.Namespace) -> "Execution":
+    """What `add_batch` and `add_model` asked for."""
+    from afloc.batch.execution import Execution
+
+    return Execution(read_shard(arguments.shard), arguments.engine, arguments.workers, arguments.device)
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """ "I/N" as (I, N), 0 <= I < N."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise SettingsError(f"--shard is {text!r}; it takes I/N, I from 0 to N - 1.")
+    return int(match[1]), int(match[2])
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,7 @@
-"""Intervals by drawing patients anew: 1,000 samples, 95%, seeded, so that the same cases give the same
-interval (Efron 1979, the percentile interval)."""
+"""95% bootstrap intervals (Efron 1979, percentile interval): patients are drawn with replacement 1,000 times.
+
+The draws are seeded, so that the same cases give the same interval.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,71 +1,80 @@
-"""`python -m afloc evaluate`: a set and models in; tables, figures and files out."""
+"""Compare models, and styles of description, on the same set."""
 
 import json
 import tempfile
-from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from afloc.batch.engine import absolute, choose_engine, model_device, read_shard
-from afloc.batch.work import write_text
-from afloc.evaluation.datasets.dataset import read_dataset
+from afloc.batch.execution import THIS_PROCESS, Execution, absolute_source
+from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.rows import Dataset
+from afloc.evaluation.entrant import Entrant
 from afloc.evaluation.peers.load import load_any
-from afloc.evaluation.plan import STYLES, Plan
-from afloc.evaluation.plots import Arm, write_figures
-from afloc.evaluation.run import Measuring, evaluate
-from afloc.evaluation.tables import format_differences, format_table, paired_differences
+from afloc.evaluation.run import EvaluationJob, evaluate
+from afloc.evaluation.summary import paired_differences
+from afloc.files import write_text
 from afloc.text import file_name
 
 
-def run(arguments: Namespace) -> None:
-    """Evaluate each model, in each style of description, and print its table.
+@dataclass(frozen=True)
+class Comparison:
+    """The entrants, and by folder name `differences`: each entrant's figures less the first one's, paired."""
 
-    One of them writes into `--out` itself, several into folders below it, with `comparison.json` beside: each
-    less the first, paired.
+    entrants: tuple[Entrant, ...]
+    differences: dict[str, dict]
+
+
+def compare(
+    dataset: Dataset,
+    sources: Sequence[str | Path | None] = (None,),
+    styles: Sequence[str] = STYLES[:1],
+    protocol: str = "native",
+    modality: str | None = None,
+    folder: Path | None = None,
+    prior: Dataset | None = None,
+    execution: Execution = THIS_PROCESS,
+    measured: Callable[[Entrant], None] = lambda entrant: None,
+) -> Comparison:
+    """Evaluate each model in each style of description; then take the paired differences to the first.
+
+    `sources`: models as `load_any` takes them. A single entrant writes into `folder` itself; several write
+    into folders below it, with `comparison.json` beside them. None: nothing is kept on disk. `prior`: as of
+    `evaluate`. `measured` is called with each entrant as soon as its figures are there.
     """
-    shard = read_shard(arguments.shard)
-    device = model_device(arguments)
-    images = arguments.images and arguments.images.absolute()
-    dataset = read_dataset(arguments.set.absolute(), images)  # workers may have another current folder
-    prior = read_dataset(arguments.prior) if arguments.prior else None
-    styles = STYLES if arguments.descriptions == "both" else (arguments.descriptions,)
-    sources = arguments.model or [None]
     several = len(styles) * len(sources) > 1
-    arms = []
+    entrants = []
     with tempfile.TemporaryDirectory() as nowhere:
-        out = arguments.out or Path(nowhere) / "run"
+        out = Path(nowhere) / "run" if folder is None else folder
         for number, source in enumerate(sources):
-            model = load_any(source, device)
+            model = load_any(source, execution.model_device)
             for style in styles:
-                asked = (arguments.protocol, style, arguments.modality)
-                plan = Plan(dataset, model, *asked)
                 name = f"{model.name}, {style}" if len(styles) > 1 else model.name
-                folder = out / f"{number}-{file_name(name)}" if several else out
-                opened = (dataset, absolute(source), arguments.device, asked, folder.absolute())
-                open_work = partial(open_measuring, *opened)
-                summary = evaluate(plan, folder, shard, prior, choose_engine(arguments, open_work))
-                arms.append(Arm(name, style, summary, pq.read_table(folder / "cases.parquet")))
-                print(f"{name}, {model.fingerprint}\n{format_table(summary)}\n")
-            del model, plan
+                own = out / f"{number}-{file_name(name)}" if several else out
+                query = (protocol, style, modality)
+                job = dataset, absolute_source(source), execution.device, query, own.absolute()
+                runner = execution.runner(partial(open_evaluation, *job))
+                config = EvaluationConfig(dataset, model, *query)
+                summary = evaluate(config, own, execution.shard, prior, runner)
+                cases = pq.read_table(own / "cases.parquet")
+                entrants.append(Entrant(name, style, model.fingerprint, summary, cases))
+                measured(entrants[-1])
+            del model, config  # one model in memory at a time
+        first, *others = entrants
+        differences = {
+            f"{number}-{file_name(each.name)}": paired_differences(each.cases, first.cases)
+            for number, each in enumerate(others, start=1)
+        }
         if several:
-            first, *others = arms
-            differences = {
-                f"{number}-{file_name(arm.name)}": paired_differences(arm.cases, first.cases)
-                for number, arm in enumerate(others, start=1)
-            }
             write_text(out / "comparison.json", json.dumps(differences, indent=2, allow_nan=False))
-            for arm, found in zip(others, differences.values(), strict=True):
-                print(f"{arm.name} less {first.name}\n{format_differences(found)}\n")
-        complete = arms[0].summary["n_images"] == arms[0].summary["n_images_of_set"]
-        if arguments.out and not arguments.no_figures and complete and arms[0].summary["n_cases"]:
-            write_figures(arms, out)
+    return Comparison(tuple(entrants), differences)
 
 
-def open_measuring(
-    dataset: Dataset, source: str | None, device: str, asked: tuple, folder: Path
-) -> Measuring:
-    """The same work in another process, with a model of its own."""
-    return Measuring(Plan(dataset, load_any(source, device), *asked), folder)
+def open_evaluation(
+    dataset: Dataset, source: str | None, device: str, query: tuple, folder: Path
+) -> EvaluationJob:
+    """The same job in another process, with a model of its own. `query`: protocol, style and modality."""
+    return EvaluationJob(EvaluationConfig(dataset, load_any(source, device), *query), folder)

@@ -1,4 +1,4 @@
-"""What one map is worth against one ground truth."""
+"""How well one map agrees with one ground truth."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from afloc.evaluation.metrics import PAPER_THRESHOLDS, Curve, cnr, curve, pointi
 from afloc.imaging.heatmap import min_max
 
 FIXED_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Thresholds on the fixed scale, 0 … 1, from which the honest protocol chooses."""
+"""Thresholds on the fixed scale, 0 … 1, among which the held-out threshold is chosen."""
 
 METRICS = ("iou", "dice", "cnr", "pointing")
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """A map, stretched to [-1, 1] as published, against a ground truth.
+class LocalizationMetrics:
+    """A map against a ground truth, after min-max of the map to [-1, 1] as in the paper.
 
     `iou` and `dice`: means over PAPER_THRESHOLDS, 0 … 1; `cnr`: signed; `pointing`: 0 … 1; `coverage`: the
-    share of these thresholds that anything of the map exceeds. NaN where there is nothing to measure.
+    share of these thresholds that the map's maximum exceeds. NaN where there is nothing to measure.
     """
 
     iou: float
@@ -28,11 +28,11 @@ class Agreement:
     coverage: float
 
 
-def measure(heatmap: np.ndarray, mask: np.ndarray) -> Agreement:
-    """Hold a map on any scale, (H, W) with NaN where it has no say, against a bool (H, W) mask."""
+def measure(heatmap: np.ndarray, mask: np.ndarray) -> LocalizationMetrics:
+    """The metrics of a map on any scale, (H, W), and a bool (H, W) mask. Cells that are NaN do not count."""
     stretched = min_max(heatmap)
     at = curve(stretched, mask, PAPER_THRESHOLDS)
-    return Agreement(
+    return LocalizationMetrics(
         iou=float(at.iou.mean()),
         dice=float(at.dice.mean()),
         cnr=cnr(stretched, mask),
@@ -42,11 +42,12 @@ def measure(heatmap: np.ndarray, mask: np.ndarray) -> Agreement:
 
 
 def fixed_curve(heatmap: np.ndarray, mask: np.ndarray) -> Curve:
-    """Agreement at FIXED_THRESHOLDS of a map on the fixed scale; where nothing exceeds one, IoU is 0."""
+    """IoU, Dice and area at FIXED_THRESHOLDS of a map on the fixed scale; an empty map has IoU 0."""
     return curve(heatmap, mask, FIXED_THRESHOLDS)
 
 
 def without_nan(record: dict) -> dict:
+    """The record with None for NaN, as JSON and Parquet need it."""
     return {
         key: None if isinstance(value, float) and value != value else value for key, value in record.items()
     }

@@ -4,41 +4,35 @@
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
-import pyarrow as pa
 from plotly.subplots import make_subplots
 
-from afloc.evaluation.baselines import BLIND
+from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.entrant import Entrant
 from afloc.evaluation.measure import METRICS
-from afloc.evaluation.tables import is_pathology
+from afloc.evaluation.summary import is_pathology
 from afloc.text import figure_label
 
 TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing game"}
-BLIND_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
+BASELINE_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#7a6c5d")
 GRAYS = ("#6b6b6b", "#9a9a9a", "#c4c4c4")
 PATIENCE = 300  # seconds for Chromium to draw a figure, on a machine that is busy
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One model asked in one style, with its `summary` and `cases` as `evaluate` writes them."""
-
-    name: str
-    style: str
-    summary: dict
-    cases: pa.Table
-
-
-def write_figures(arms: list[Arm], folder: Path) -> None:
+def write_figures(entrants: Sequence[Entrant], folder: Path) -> None:
     """Write figures.html, and figure_*.svg if they can be drawn."""
-    figures = {"means": plot_means(arms), "findings": plot_findings(arms), "readers": plot_readers(arms)}
-    figures |= {"descriptions": plot_descriptions(arms)}
+    figures = {
+        "means": plot_means(entrants),
+        "findings": plot_findings(entrants),
+        "readers": plot_readers(entrants),
+    }
+    figures |= {"descriptions": plot_descriptions(entrants)}
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     parts = [
         pio.to_html(figure, full_html=False, include_plotlyjs="inline" if not number else False)
@@ -74,17 +68,18 @@ def _write_svg(figures: dict[Path, go.Figure]) -> None:
     kaleido.write_fig_from_object_sync(drawn, kopts=options, cancel_on_error=True)
 
 
-def plot_means(arms: list[Arm]) -> go.Figure:
-    """Figure 2: mean over the pathologies with its interval, a panel a metric; the blind maps in gray."""
+def plot_means(entrants: Sequence[Entrant]) -> go.Figure:
+    """Figure 2: mean over the pathologies with its interval, a panel a metric; the baselines in gray."""
     figure = make_subplots(1, len(METRICS), subplot_titles=[TITLES[metric] for metric in METRICS])
-    group = _group(arms[0].summary)
-    first = arms[0].summary["overall"][group]["blind"]
+    group = _group(entrants[0].summary)
+    first = entrants[0].summary["overall"][group]["blind"]
     bars = [
-        (figure_label(arm.name), arm.summary["overall"][group], COLOURS[i % 6]) for i, arm in enumerate(arms)
+        (figure_label(entrant.name), entrant.summary["overall"][group], COLOURS[i % 6])
+        for i, entrant in enumerate(entrants)
     ]
-    own = f", {figure_label(arms[0].name)}" if len(arms) > 1 else ""
-    titles = BLIND_TITLES | {"own_mean": BLIND_TITLES["own_mean"] + own}
-    bars += [(titles[name], first[name], gray) for name, gray in zip(BLIND, GRAYS, strict=True)]
+    own = f", {figure_label(entrants[0].name)}" if len(entrants) > 1 else ""
+    titles = BASELINE_TITLES | {"own_mean": BASELINE_TITLES["own_mean"] + own}
+    bars += [(titles[name], first[name], gray) for name, gray in zip(BASELINES, GRAYS, strict=True)]
     for name, figures, colour in bars:
         for column, metric in enumerate(METRICS, start=1):
             figure.add_bar(
@@ -96,16 +91,16 @@ def plot_means(arms: list[Arm]) -> go.Figure:
     return _finish(figure, f"Localization, mean over {what} with 95% interval over patients", width=1100)
 
 
-def plot_findings(arms: list[Arm]) -> go.Figure:
+def plot_findings(entrants: Sequence[Entrant]) -> go.Figure:
     """Figure 3, upper part: the cases of each finding as box plots of IoU and CNR."""
     figure = make_subplots(2, 1, subplot_titles=["IoU", "CNR"], shared_xaxes=True, vertical_spacing=0.08)
-    for number, arm in enumerate(arms):
-        name, labels = figure_label(arm.name), arm.cases["label"].to_pylist()
+    for number, entrant in enumerate(entrants):
+        name, labels = figure_label(entrant.name), entrant.cases["label"].to_pylist()
         order = sorted(set(labels), key=lambda label: (not is_pathology(label), label))
         labels, order = (list(map(figure_label, each)) for each in (labels, order))
         for row, metric in enumerate(("iou", "cnr"), start=1):
             figure.add_box(
-                x=labels, y=arm.cases[metric].to_pylist(), name=name, showlegend=row == 1,
+                x=labels, y=entrant.cases[metric].to_pylist(), name=name, showlegend=row == 1,
                 legendgroup=name, offsetgroup=name, marker_color=COLOURS[number % 6],
                 boxpoints="outliers", row=row, col=1,
             )  # fmt: skip
@@ -114,15 +109,18 @@ def plot_findings(arms: list[Arm]) -> go.Figure:
     return _finish(figure, "By finding: median, quartiles and the cases outside", width=1100, height=700)
 
 
-def plot_readers(arms: list[Arm]) -> go.Figure | None:
+def plot_readers(entrants: Sequence[Entrant]) -> go.Figure | None:
     """Figure 3, lower part: models beside human readers, IoU and Dice by finding; None without readers."""
-    summary = arms[0].summary
+    summary = entrants[0].summary
     categories = summary["categories"].items()
     names = [name for name, each in categories if each["readers"]["iou"]["mean"] is not None]
     if not names:
         return None
     figure = make_subplots(1, 2, subplot_titles=["IoU", "Dice"])
-    groups = [(figure_label(arm.name), [arm.summary["categories"][name] for name in names]) for arm in arms]
+    groups = [
+        (figure_label(entrant.name), [entrant.summary["categories"][name] for name in names])
+        for entrant in entrants
+    ]
     groups.append(("Human readers", [summary["categories"][name]["readers"] for name in names]))
     shown = list(map(figure_label, names))
     for number, (title, categories) in enumerate(groups):
@@ -137,17 +135,17 @@ def plot_readers(arms: list[Arm]) -> go.Figure | None:
     return _finish(figure, "Models and human readers, mean with 95% interval over patients", width=1100)
 
 
-def plot_descriptions(arms: list[Arm]) -> go.Figure | None:
+def plot_descriptions(entrants: Sequence[Entrant]) -> go.Figure | None:
     """Figure 5: each case asked in simple and in precise words, beside each other; None without both."""
-    simple = next((arm for arm in arms if arm.style == "simple"), None)
-    precise = next((arm for arm in arms if arm.style == "precise"), None)
+    simple = next((entrant for entrant in entrants if entrant.style == "simple"), None)
+    precise = next((entrant for entrant in entrants if entrant.style == "precise"), None)
     if simple is None or precise is None:
         return None
     titles = [f"{TITLES[metric]} of a case" for metric in ("iou", "cnr")]
     figure = make_subplots(1, 2, subplot_titles=titles, x_title="simple description")
     labels = np.array(list(map(figure_label, simple.cases["label"].to_pylist())), dtype=object)
     for column, metric in enumerate(("iou", "cnr"), start=1):
-        x, y = (np.array(arm.cases[metric].to_pylist(), float) for arm in (simple, precise))
+        x, y = (np.array(entrant.cases[metric].to_pylist(), float) for entrant in (simple, precise))
         for number, label in enumerate(sorted(set(labels))):
             figure.add_scatter(
                 x=x[labels == label], y=y[labels == label], mode="markers", name=label, legendgroup=label,

@@ -1,12 +1,12 @@
-"""Run a model over a set: in parts, each written whole or not at all, so that a run that was killed goes on.
+"""Evaluate a model on a set: in chunks, each written whole or not at all, so that a killed run goes on.
 
-The folder of a run holds `parts/`, one folder for each block of images, and from them `cases.parquet` and
-`summary.json`. Shards of a run may share the folder, at once or one after the other; what is written last
-holds all of them. Images, masks and maps are held one at a time, whatever the size of the set.
+The folder of a run holds `parts/`, with one folder for each chunk of images, and made from them
+`cases.parquet` and `summary.json`. Shards of a run may share the folder, at once or one after the other; the
+last one to end writes the figures of all of them. Images, masks and maps are held one at a time, whatever the
+size of the set.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -16,118 +16,127 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from afloc.batch.work import Engine, check_shard, claim, run_here, write_text
+from afloc.batch.job import Runner, bind_run_folder, check_shard, run_here
 from afloc.errors import ImageError
-from afloc.evaluation.baselines import BLIND, center_prior, means_of_others
+from afloc.evaluation.baselines import BASELINES, center_prior, means_of_others
+from afloc.evaluation.chunks import TABLES, CaseFiles, measure_chunk, write_chunk
+from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.ground_truth import picture_size
-from afloc.evaluation.datasets.rows import Dataset, meaning
-from afloc.evaluation.map_frames import from_frame, mask_to_frame, truth_mask
+from afloc.evaluation.datasets.rows import Dataset, canonical_label
+from afloc.evaluation.map_grids import from_map_grid, map_mask, mask_to_grid
 from afloc.evaluation.measure import METRICS, measure, without_nan
-from afloc.evaluation.parts import TABLES, Frames, measure_part, write_part
-from afloc.evaluation.plan import Plan
-from afloc.evaluation.tables import summarise
+from afloc.evaluation.summary import summarise
+from afloc.files import whole_file, write_text
 from afloc.imaging.image import Image
 
 _WRITTEN = ("parts", "cases.parquet", "summary.json")
 
 
 def evaluate(
-    plan: Plan,
+    config: EvaluationConfig,
     folder: Path,
     shard: tuple[int, int] = (0, 1),
     prior: Dataset | None = None,
-    engine: Engine = run_here,
+    runner: Runner = run_here,
 ) -> dict:
-    """Measure what is not measured yet of a shard (number, of how many), and sum up what the folder holds.
+    """Measure the missing chunks of a shard (number, of how many), and sum up what the folder holds.
 
-    Writes `cases.parquet` and `summary.json`, and returns the summary. `prior`: the set that the mean
-    ground-truth map is learned on, in place of the other patients. `engine` does the measuring.
+    Writes `cases.parquet` and `summary.json`, and returns the summary. `prior`: the set whose mean ground
+    truth is the baseline `truth_mean`, in place of the other patients. DataError where an image cannot be
+    read, or `folder` holds another run.
     """
     check_shard(shard)
     number, count = shard
-    claim(folder, plan.identity, _WRITTEN)
-    work = Measuring(plan, folder)
-    work.parts.mkdir(exist_ok=True)
-    numbers = range(number, len(plan.parts), count)
-    engine(work, [part for part in numbers if not part_folder(work.parts, part).is_dir()])
-    return _sum_up(plan, folder, prior)
+    bind_run_folder(folder, config.identity, _WRITTEN)
+    job = EvaluationJob(config, folder)
+    (folder / "parts").mkdir(exist_ok=True)
+    chunks = range(number, len(config.chunks), count)
+    runner(job, [chunk for chunk in chunks if not chunk_folder(folder, chunk).is_dir()])
+    return _sum_up(config, folder, prior)
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """The parts of a plan, measured into a folder."""
+class EvaluationJob:
+    """The chunks of an evaluation, measured into a folder."""
 
-    plan: Plan
+    config: EvaluationConfig
     folder: Path
 
-    @property
-    def parts(self) -> Path:
-        return self.folder / "parts"
+    def paths(self, chunk: int) -> list[Path]:
+        return [self.config.dataset.rows[number].path for number in self.config.chunks[chunk]]
 
-    def paths(self, part: int) -> list[Path]:
-        return [self.plan.dataset.rows[number].path for number in self.plan.parts[part]]
-
-    def finish(self, part: int, images: Iterable[Image | ImageError]) -> None:
-        write_part(part_folder(self.parts, part), *measure_part(self.plan, self.plan.parts[part], images))
+    def finish(self, chunk: int, images: Iterable[Image | ImageError]) -> None:
+        measured = measure_chunk(self.config, self.config.chunks[chunk], images)
+        write_chunk(chunk_folder(self.folder, chunk), measured)
 
 
-def part_folder(parts: Path, part: int) -> Path:
-    return parts / f"{part:06d}"
+def chunk_folder(folder: Path, chunk: int) -> Path:
+    """The folder of a chunk, in the folder of a run."""
+    return folder / "parts" / f"{chunk:06d}"
 
 
-def _sum_up(plan: Plan, folder: Path, prior: Dataset | None) -> dict:
-    done = [part for part in range(len(plan.parts)) if part_folder(folder / "parts", part).is_dir()]
-    folders = [part_folder(folder / "parts", part) for part in done]
+def finished_images(config: EvaluationConfig, folder: Path) -> int:
+    """How many images of a run are measured."""
+    return sum(len(rows) for i, rows in enumerate(config.chunks) if chunk_folder(folder, i).is_dir())
+
+
+def _sum_up(config: EvaluationConfig, folder: Path, prior: Dataset | None) -> dict:
+    done = [chunk for chunk in range(len(config.chunks)) if chunk_folder(folder, chunk).is_dir()]
+    folders = [chunk_folder(folder, chunk) for chunk in done]
     tables = {
         name: pa.concat_tables(
             [schema.empty_table()] + [pq.read_table(f / f"{name}.parquet") for f in folders]
         )
         for name, schema in TABLES.items()
     }
-    tables["cases"] = _add_blind(plan, tables["cases"], Frames(folders), prior)
+    tables["cases"] = _add_baselines(config, tables["cases"], CaseFiles(folders), prior)
     summary = {
-        "model": {"name": plan.model.name, "fingerprint": plan.model.fingerprint},
-        "protocol": plan.protocol,
-        "descriptions": plan.style,
-        "set": plan.dataset.name,
-        "n_images": sum(len(plan.parts[part]) for part in done),
-        "n_images_of_set": len(plan.dataset.rows),
+        "model": {"name": config.model.name, "fingerprint": config.model.fingerprint},
+        "protocol": config.protocol,
+        "descriptions": config.style,
+        "set": config.dataset.name,
+        "n_images": sum(len(config.chunks[chunk]) for chunk in done),
+        "n_images_of_set": len(config.dataset.rows),
         "n_cases": tables["cases"].num_rows,
         **summarise(*(tables[name] for name in TABLES)),
     }
-    temporary = folder / f".cases-{os.getpid()}"
-    pq.write_table(tables["cases"], temporary)
-    temporary.replace(folder / "cases.parquet")
+    with whole_file(folder / "cases.parquet") as written:
+        pq.write_table(tables["cases"], written)
     write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False))
     return summary
 
 
-def _add_blind(plan: Plan, cases: pa.Table, frames: Frames, prior: Dataset | None) -> pa.Table:
-    """The cases with the figures of the blind maps beside their own."""
+def _add_baselines(
+    config: EvaluationConfig, cases: pa.Table, files: CaseFiles, prior: Dataset | None
+) -> pa.Table:
+    """The cases with the figures of the baseline maps beside their own."""
     rows = cases.select(["row", "truth", "modality", "label", "patient", "height", "width"]).to_pylist()
-    keys = [(each["modality"], meaning(each["label"], each["modality"])) for each in rows]
+    keys = [(each["modality"], canonical_label(each["label"], each["modality"])) for each in rows]
     patients = [each["patient"] for each in rows]
-    columns = {f"{name}_{metric}": [None] * len(rows) for name in BLIND for metric in METRICS}
-    learned = None if prior is None else mean_truths(prior)
+    columns = {f"{name}_{metric}": [None] * len(rows) for name in BASELINES for metric in METRICS}
 
-    def put(name: str, case: int, frame: np.ndarray | None) -> None:
-        if frame is None:
+    def put(name: str, case: int, grid: np.ndarray | None) -> None:
+        if grid is None:
             return
         each = rows[case]
         size = each["height"], each["width"]
-        mask = truth_mask(plan.dataset.rows[each["row"]].truths[each["truth"]], *size, plan.protocol)
-        figures = without_nan(asdict(measure(from_frame(frame, *size, plan.protocol), mask)))
+        mask = files.mask(case)
+        if mask is None:
+            truth = config.dataset.rows[each["row"]].truths[each["truth"]]
+            mask = map_mask(truth, truth.draw(*size), config.protocol)
+        figures = without_nan(asdict(measure(from_map_grid(grid, *size, config.protocol), mask)))
         for metric in METRICS:
             columns[f"{name}_{metric}"][case] = figures[metric]
 
-    for case, frame in means_of_others(keys, patients, frames.kind(0)):
-        put("own_mean", case, frame)
-    if learned is None:
-        for case, frame in means_of_others(keys, patients, frames.kind(1)):
-            put("truth_mean", case, frame)
+    for case, grid in means_of_others(keys, patients, files.model_maps):
+        put("own_mean", case, grid)
+    if prior is None:
+        for case, grid in means_of_others(keys, patients, files.ground_truths):
+            put("truth_mean", case, grid)
     else:
-        for case, (_, key) in enumerate(keys):
-            put("truth_mean", case, learned.get(key))
+        learned = mean_truths(prior)
+        for case, (_, label) in enumerate(keys):
+            put("truth_mean", case, learned.get(label))
     center = center_prior()
     for case in range(len(rows)):
         put("center", case, center)
@@ -137,13 +146,13 @@ def _add_blind(plan: Plan, cases: pa.Table, frames: Frames, prior: Dataset | Non
 
 
 def mean_truths(dataset: Dataset) -> dict[str, np.ndarray]:
-    """The mean ground-truth map of each finding of a set, (FRAME, FRAME), by the finding's id or label."""
+    """The mean ground truth of each finding of a set, (GRID_SIDE, GRID_SIDE), by its canonical label."""
     totals: dict[str, np.ndarray] = {}
     counts: Counter = Counter()
     for row in dataset.rows:
+        size = picture_size(row.path) if row.truths else None
         for truth in row.truths:
-            key = meaning(truth.label, row.modality)
-            mask = truth.draw(*picture_size(row.path))
-            totals[key] = totals.get(key, 0) + mask_to_frame(mask).astype(np.float64)
-            counts[key] += 1
-    return {key: total / counts[key] for key, total in totals.items()}
+            label = canonical_label(truth.label, row.modality)
+            totals[label] = totals.get(label, 0) + mask_to_grid(truth.draw(*size)).astype(np.float64)
+            counts[label] += 1
+    return {label: total / counts[label] for label, total in totals.items()}

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from afloc import read_image
-from afloc.batch import image_tables as answers
-from afloc.batch import work
+from afloc.batch import image_tables, job
+from afloc.batch.execution import Execution
 from afloc.batch.image_tables import Vectors, Verdicts, answer_table
 from afloc.cli.main import main
 from afloc.errors import DataError
@@ -26,8 +26,8 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(answers, "BLOCK_IMAGES", 3)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(image_tables, "CHUNK_IMAGES", 3)
 
 
 def test_vectors_are_those_of_the_views(table, small_model, tmp_path):
@@ -75,13 +75,13 @@ def test_verdicts_are_those_of_classify(table, small_folder, small_model, tmp_pa
 def test_parts_of_shards_are_the_whole_in_any_order(table, small_model, tmp_path):
     whole = pq.read_table(answer_table(table, small_model, Verdicts(), tmp_path / "whole"))
     for shard in (3, 0, 2, 1):
-        answer_table(table, small_model, Verdicts(), tmp_path / "shards", (shard, 4))
+        answer_table(table, small_model, Verdicts(), tmp_path / "shards", Execution((shard, 4)))
     parts = [tmp_path / "shards" / f"part-{shard}-of-4.parquet" for shard in range(4)]
     assert pa.concat_tables(map(pq.read_table, parts)) == whole
     assert sorted((tmp_path / "shards").iterdir()) == [*parts, tmp_path / "shards" / "run.json"]
 
 
-def test_a_run_that_was_killed_goes_on_behind_its_last_block(table, small_model, tmp_path, monkeypatch):
+def test_a_run_that_was_killed_goes_on_behind_its_last_chunk(table, small_model, tmp_path, monkeypatch):
     reads = []
 
     def read(path):
@@ -90,7 +90,7 @@ def test_a_run_that_was_killed_goes_on_behind_its_last_block(table, small_model,
             raise KeyboardInterrupt
         return read_image(path)
 
-    monkeypatch.setattr(work, "read_image", read)
+    monkeypatch.setattr(job, "read_image", read)
     with pytest.raises(KeyboardInterrupt):
         answer_table(table, small_model, Vectors(), tmp_path)
     assert not list(tmp_path.glob("*.parquet"))
@@ -124,4 +124,4 @@ def test_the_folder_of_another_run_is_left_alone(table, small_model, tmp_path):
     with pytest.raises(DataError, match="another kind"):
         answer_table(table, small_model, Verdicts(), tmp_path)
     with pytest.raises(DataError, match="another shards"):
-        answer_table(table, small_model, Vectors(), tmp_path, (0, 2))
+        answer_table(table, small_model, Vectors(), tmp_path, Execution((0, 2)))

@@ -6,61 +6,67 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from afloc import load_model
 from afloc.batch.on_ray import run_on_ray
 from afloc.errors import DataError
-from afloc.evaluation.comparison import open_measuring
+from afloc.evaluation.comparison import open_evaluation
+from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
-from afloc.evaluation.plan import Plan
-from afloc.evaluation.run import Measuring, evaluate
+from afloc.evaluation.run import EvaluationJob, evaluate
+from tests.batch.refusing import Refusing
 from tests.evaluation.sets import write_set
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
 
 @dataclass(frozen=True)
-class Deadly(Measuring):
-    """Kills its process in the middle of the third part that anybody finishes."""
+class Deadly(EvaluationJob):
+    """Kills its process in the middle of the third chunk that anybody finishes."""
 
-    def finish(self, part, images):
-        super().finish(part, images)
-        done = [path for path in self.parts.iterdir() if path.name.isdigit()]
+    def finish(self, chunk, images):
+        super().finish(chunk, images)
+        done = [path for path in (self.folder / "parts").iterdir() if path.name.isdigit()]
         if len(done) >= 3 and not (self.folder / "killed").exists():
             (self.folder / "killed").write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def open_deadly(*arguments) -> Deadly:
-    work = open_measuring(*arguments)
-    return Deadly(work.plan, work.folder)
+    job = open_evaluation(*arguments)
+    return Deadly(job.config, job.folder)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return read_dataset(write_set(tmp_path_factory.mktemp("set")))
+    return read_dataset(write_set(tmp_path_factory.mktemp("set"), images=6))
 
 
-def on_ray(dataset, model: Path, folder: Path, opened=open_measuring, workers=2) -> dict:
-    asked = ("native", "simple", None)
-    open_work = partial(opened, dataset, str(model), "cpu", asked, folder)
-    engine = partial(run_on_ray, open_work=open_work, workers=workers, gpu=False)
-    return evaluate(Plan(dataset, load_model(model, "cpu"), *asked), folder, engine=engine)
+def on_ray(dataset, model: Path, folder: Path, opened=open_evaluation, workers=2) -> dict:
+    query = ("native", "simple", None)
+    open_job = partial(opened, dataset, str(model), "cpu", query, folder)
+    runner = partial(run_on_ray, open_job=open_job, workers=workers, gpu=False)
+    return evaluate(EvaluationConfig(dataset, load_model(model, "cpu"), *query), folder, runner=runner)
 
 
 def test_two_workers_one_killed_the_same_summary(dataset, small_folder, tmp_path):
-    plan = Plan(dataset, load_model(small_folder, "cpu"))
-    plain = evaluate(plan, tmp_path / "plain")
+    config = EvaluationConfig(dataset, load_model(small_folder, "cpu"))
+    plain = evaluate(config, tmp_path / "plain")
     assert on_ray(dataset, small_folder, tmp_path / "ray", open_deadly) == plain
     assert (tmp_path / "ray" / "killed").exists()
     plain, ray = ((tmp_path / name / "summary.json").read_bytes() for name in ("plain", "ray"))
     assert plain == ray
 
 
-def test_what_a_worker_refuses_is_one_sentence(small_folder, tmp_path):
-    table = write_set(tmp_path / "set", images=2)
-    dataset = read_dataset(table)
-    (table.parent / dataset.rows[1].name).write_bytes(b"no image any more")
-    with pytest.raises(DataError, match="row 3, column image"):
-        on_ray(dataset, small_folder, tmp_path / "o", workers=1)
+def test_what_a_worker_refuses_is_one_sentence(tmp_path):
+    images = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(images[0])
+    images[1].write_bytes(b"no image any more")
+    job = Refusing(images)
+    run_on_ray(job, [0], open_job=partial(Refusing, images), workers=1, gpu=False)
+    assert images[0].with_suffix(".done").exists()
+    with pytest.raises(DataError, match="bad.png: This is not an image"):
+        run_on_ray(job, [1], open_job=partial(Refusing, images), workers=1, gpu=False)

@@ -127,9 +127,32 @@ def test_every_command_has_help(capsys, command):
     assert {"--model", "--device"} & words == OF_THE_MODEL.get(command, set())
 
 
-def test_import_and_help_do_not_wait_for_torch():
-    code = "import afloc, afloc.__main__, sys; afloc.AFLocError; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+HELP = """
+import sys
+import afloc.__main__
+from afloc.cli.main import COMMANDS, main
+afloc.AFLocError
+for command in [[add.__name__.removeprefix("add_")] for add in COMMANDS] + [["--version"]]:
+    try:
+        main([*command, "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+    slow = {"torch", "duckdb", "pandas", "numpy", "pyarrow", "plotly", "gradio"} & sys.modules.keys()
+    assert not slow, f"{command}: {slow}"
+"""
+
+
+def test_import_and_help_wait_for_no_library():
+    subprocess.run([sys.executable, "-c", HELP], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("shard", ["1", "2/2", "a/b", "-1/2"])
+def test_a_shard_that_is_none(capsys, small_folder, tmp_path, shard):
+    arguments = ("--out", tmp_path / "o", "--model", small_folder, f"--shard={shard}")
+    for command in ("embed", "evaluate"):
+        assert run(command, tmp_path / "no.csv", *arguments) == 2
+        assert "takes I/N, I from 0 to N - 1.\n" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_model_that_computes_no_number_writes_nothing(tmp_path, small_folder, capsys):

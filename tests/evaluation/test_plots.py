@@ -1,22 +1,25 @@
 import pyarrow.parquet as pq
 import pytest
 
+from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
-from afloc.evaluation.plan import STYLES, Plan
-from afloc.evaluation.plots import Arm, plot_descriptions, plot_findings, plot_means, plot_readers
+from afloc.evaluation.entrant import Entrant
+from afloc.evaluation.plots import plot_descriptions, plot_findings, plot_means, plot_readers
 from afloc.evaluation.run import evaluate
 from tests.evaluation.datasets.test_public_sets import chexlocalize
 from tests.evaluation.sets import write_set
 
 
-def arms(dataset, model, folder):
+def entrants(dataset, model, folder):
     for style in STYLES:
-        summary = evaluate(Plan(dataset, model, style=style), folder / style)
-        yield Arm(style, style, summary, pq.read_table(folder / style / "cases.parquet"))
+        summary = evaluate(EvaluationConfig(dataset, model, style=style), folder / style)
+        yield Entrant(
+            style, style, model.fingerprint, summary, pq.read_table(folder / style / "cases.parquet")
+        )
 
 
 def test_what_the_figures_show(small_model, tmp_path):
-    both = list(arms(read_dataset(write_set(tmp_path / "set")), small_model, tmp_path))
+    both = list(entrants(read_dataset(write_set(tmp_path / "set")), small_model, tmp_path))
     first = both[0].summary["overall"]["pathology"]
     bars = {(bar.name, bar.yaxis): bar for bar in plot_means(both).data}
     iou = bars["simple", "y"]
@@ -32,7 +35,7 @@ def test_what_the_figures_show(small_model, tmp_path):
 
 
 def test_human_readers_beside_the_model(small_model, tmp_path):
-    (simple, _) = arms(read_dataset(chexlocalize(tmp_path / "set")), small_model, tmp_path)
+    (simple, _) = entrants(read_dataset(chexlocalize(tmp_path / "set")), small_model, tmp_path)
     figures = simple.summary["categories"]["Airspace Opacity"]
     assert figures["readers"]["iou"]["mean"] == pytest.approx(150 / 250)  # the same shape, a quarter aside
     assert figures["n"] == 1 and figures["iou"]["ci95"] is None

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from afloc import read_image
-from afloc.batch import work
+from afloc.batch import job
 from afloc.cli.main import main
 from afloc.errors import DataError
+from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
+from afloc.evaluation.datasets.rows import Dataset
 from afloc.evaluation.metrics import cnr, dice, iou, pointing
-from afloc.evaluation.plan import Plan
 from afloc.evaluation.run import evaluate, mean_truths
+from afloc.imaging import decoder_pool
 from afloc.imaging.heatmap import enlarge, min_max
 from tests.evaluation.sets import write_set
 
@@ -27,17 +30,17 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def plan(table, small_folder):
+def config(table, small_folder):
     from afloc import load_model
 
-    return Plan(read_dataset(table), load_model(small_folder, "cpu"))
+    return EvaluationConfig(read_dataset(table), load_model(small_folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
-def whole(plan, tmp_path_factory):
+def whole(config, tmp_path_factory):
     """The folder of a run over the whole set."""
     folder = tmp_path_factory.mktemp("whole")
-    evaluate(plan, folder)
+    evaluate(config, folder)
     return folder
 
 
@@ -66,13 +69,13 @@ def test_the_contract(whole, small_model):
     assert (north["n_positive"], north["n_negative"]) == (6, 3) and 0 <= north["auroc"]["mean"] <= 1
 
 
-def test_a_case_is_what_the_model_answers(whole, table, plan):
+def test_a_case_is_what_the_model_answers(whole, table, config):
     for case in files_of(whole)[1]:
         image = read_image(table.parent / case["image"])
         # of the model that was measured: one that has encoded the text beside others may round otherwise, and
         # a cell next to a threshold would change sides
-        finding = plan.model.encode(image).locate(case["description"])
-        mask = plan.dataset.rows[case["row"]].truths[case["truth"]].draw(image.height, image.width)
+        finding = config.model.encode(image).locate(case["description"])
+        mask = config.dataset.rows[case["row"]].truths[case["truth"]].draw(image.height, image.width)
         heatmap = min_max(finding.heatmap)
         levels = (0.1, 0.2, 0.3, 0.4, 0.5)
         assert case["score"] == pytest.approx(finding.score, abs=1e-6) and case["present"] == finding.present
@@ -86,7 +89,7 @@ def test_a_case_is_what_the_model_answers(whole, table, plan):
     assert {case["ground_truth"] for case in effusions} == {"mask", "box"}
 
 
-def test_a_run_that_was_interrupted_goes_on_to_the_same_figures(whole, plan, tmp_path, monkeypatch):
+def test_a_run_that_was_interrupted_goes_on_to_the_same_figures(whole, config, tmp_path, monkeypatch):
     reads = 0
 
     def read(path):
@@ -96,31 +99,56 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_figures(whole, plan, tmp
             raise KeyboardInterrupt
         return read_image(path)
 
-    monkeypatch.setattr(work, "read_image", read)
+    monkeypatch.setattr(job, "read_image", read)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(plan, tmp_path)
+        evaluate(config, tmp_path)
     assert not (tmp_path / "summary.json").exists()
-    evaluate(plan, tmp_path)
+    evaluate(config, tmp_path)
     assert reads == 7 + 12 - 6, "what was measured is not measured again"
     assert files_of(tmp_path) == files_of(whole)
-    evaluate(plan, tmp_path)
+    evaluate(config, tmp_path)
     assert reads == 13 and files_of(tmp_path) == files_of(whole)
 
 
-def test_shards_merged_are_the_whole(whole, plan, tmp_path):
-    seen = [evaluate(plan, tmp_path, (shard, 3))["n_images"] for shard in (2, 0, 1)]
+def test_shards_merged_are_the_whole(whole, config, tmp_path):
+    seen = [evaluate(config, tmp_path, (shard, 3))["n_images"] for shard in (2, 0, 1)]
     assert seen == [4, 8, 12]
     assert files_of(tmp_path) == files_of(whole)
 
 
-def test_the_mean_ground_truth_of_another_set(plan, whole, tmp_path, tmp_path_factory):
+@pytest.mark.parametrize("protocol", ["native", "paper"])
+def test_every_file_is_decoded_once(config, tmp_path, monkeypatch, protocol):
+    """Of each case: the image, and its mask for the map, its grid and the three baselines."""
+    decoded = []
+
+    def ask(task, content, file_bytes):
+        decoded.append(task)
+        return pool_ask(task, content, file_bytes)
+
+    pool_ask = decoder_pool.ask
+    monkeypatch.setattr(decoder_pool, "ask", ask)
+    masked = [row for row in config.dataset.rows if row.truths and row.truths[0].mask]
+    dataset = Dataset("masked", tuple(masked[:2]))
+    evaluate(EvaluationConfig(dataset, config.model, protocol), tmp_path)
+    assert decoded == ["read"] * 4
+
+
+def test_chunks_of_earlier_versions_hold_no_masks(config, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    for path in folder.rglob("masks.parquet"):
+        path.unlink()
+    evaluate(config, folder)
+    assert files_of(folder) == files_of(whole)
+
+
+def test_the_mean_ground_truth_of_another_set(config, whole, tmp_path, tmp_path_factory):
     other = read_dataset(write_set(tmp_path_factory.mktemp("other"), images=4))
-    evaluate(plan, tmp_path, prior=other)
+    evaluate(config, tmp_path, prior=other)
     mean = mean_truths(other)["pleural_effusion"]
     for case, before in zip(files_of(tmp_path)[1], files_of(whole)[1], strict=True):
         if case["label"] == "Effusion":
             size = case["height"], case["width"]
-            mask = plan.dataset.rows[case["row"]].truths[case["truth"]].draw(*size)
+            mask = config.dataset.rows[case["row"]].truths[case["truth"]].draw(*size)
             assert case["truth_mean_cnr"] == pytest.approx(cnr(enlarge(mean, *size), mask), abs=1e-4)
             assert case["truth_mean_cnr"] != before["truth_mean_cnr"]
             assert case["own_mean_cnr"] == before["own_mean_cnr"]
@@ -136,14 +164,14 @@ def test_the_published_protocol(table, released_checkpoint, tmp_path):
     assert all(-5 < case["own_mean_cnr"] < 5 for case in cases)
 
 
-def test_a_folder_of_another_run_is_left_alone(whole, plan, tmp_path):
+def test_a_folder_of_another_run_is_left_alone(whole, config, tmp_path):
     before = files_of(whole)
     with pytest.raises(DataError, match="another protocol"):
-        evaluate(Plan(plan.dataset, plan.model, "paper"), whole)
+        evaluate(EvaluationConfig(config.dataset, config.model, "paper"), whole)
     assert files_of(whole) == before
     (tmp_path / "summary.json").write_text("mine")
     with pytest.raises(DataError, match="holds a summary.json"):
-        evaluate(plan, tmp_path)
+        evaluate(config, tmp_path)
     assert os.listdir(tmp_path) == ["summary.json"]
 
 

@@ -164,10 +164,10 @@ def test_tables(folder, long):
 
 
 def test_dropped_ground_truth(folder, long):
-    from afloc.evaluation.datasets.single_image import read_dropped
+    from afloc.evaluation.datasets.single_image import read_annotation_file
 
     def read(path):
-        return read_dropped(path, 48, 64, "a.png")
+        return read_annotation_file(path, 48, 64, "a.png")
 
     for ending, seed in ((".json", json.dumps(COCO)), (".csv", TABLES["own.csv"])):
         attempt(from_file(read, folder / f"drop{ending}"), [seed.encode()], DataError, 500 if long else 60)

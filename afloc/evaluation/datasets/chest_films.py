@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import Truth, read_box
+from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
 from afloc.evaluation.datasets.rows import Row, by_label, check_label, index_files, load_json, read_table
 from afloc.imaging.geometry import Box
@@ -38,7 +38,7 @@ def read_nih(path: Path, images: Path | None = None) -> Iterator[Row]:
         yield Row(
             name=name,
             path=find(Path(name).stem, path, first[name], "Image Index"),
-            place=f"{path.name}, row {first[name]}",
+            location=f"{path.name}, row {first[name]}",
             truths=by_label(found),
             labels=labels,
             patient=patient,
@@ -81,7 +81,7 @@ def read_rsna(path: Path, images: Path | None = None) -> Iterator[Row]:
         yield Row(
             name=name,
             path=find(name, path, first[name], "patientId"),
-            place=f"{path.name}, row {first[name]}",
+            location=f"{path.name}, row {first[name]}",
             truths=by_label(found),
             labels=("Pneumonia",) if found else (),
             patient=name,
@@ -116,7 +116,7 @@ def read_vindr(path: Path, images: Path | None = None) -> Iterator[Row]:
         yield Row(
             name=name,
             path=find(name, path, first[name], "image_id"),
-            place=f"{path.name}, row {first[name]}",
+            location=f"{path.name}, row {first[name]}",
             truths=by_label(found),
             labels=tuple(labels[name]),
             patient=name,
@@ -148,8 +148,8 @@ def read_siim(path: Path, images: Path | None = None) -> Iterator[Row]:
         yield Row(
             name=name,
             path=find(name, path, first[name], "ImageId"),
-            place=f"{path.name}, row {first[name]}",
-            truths=(Truth("Pneumothorax", mask=mask),) if runs else (),
+            location=f"{path.name}, row {first[name]}",
+            truths=(GroundTruth("Pneumothorax", mask=mask),) if runs else (),
             labels=("Pneumothorax",) if runs else (),
             patient=name,
             source="SIIM-ACR Pneumothorax",
@@ -178,7 +178,7 @@ def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> 
         yield Row(
             name=name,
             path=films[name],
-            place=f"{path.name}, {name}",
+            location=f"{path.name}, {name}",
             truths=truths,
             labels=tuple(truth.label for truth in truths),
             patient=name.split("_")[0],
@@ -189,23 +189,23 @@ def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> 
         )
 
 
-def _segmentations(path: Path, film: str, findings: object) -> tuple[Truth, ...]:
+def _segmentations(path: Path, film: str, findings: object) -> tuple[GroundTruth, ...]:
     """The masks of a film that hold anything."""
     if not isinstance(findings, dict):
         raise DataError(f"{path.name}, {film}: this should be an object of pathologies.")
     truths = []
     for label, drawn in findings.items():
-        place = f"{path.name}, {film}, {label}"
+        location = f"{path.name}, {film}, {label}"
         label = check_label(label, f"{path.name}, {film}")
         if not isinstance(drawn, dict) or not {"size", "counts"} <= drawn.keys():
-            raise DataError(f"{place} lacks size or counts.")
-        size = read_size(drawn["size"], place)
+            raise DataError(f"{location} lacks size or counts.")
+        size = read_size(drawn["size"], location)
         try:
             runs = read_coco_runs(drawn["counts"], *size)
         except DataError as error:
-            raise DataError(f"{place}: {error}.") from None
+            raise DataError(f"{location}: {error}.") from None
         if any(runs[1::2]):
-            truths.append(Truth(label, mask=Shapes(runs=(runs,), extent=size)))
+            truths.append(GroundTruth(label, mask=Shapes(runs=(runs,), extent=size)))
     return tuple(truths)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import Truth, read_box
+from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Shapes, read_coco_runs, read_size
 from afloc.evaluation.datasets.rows import Row, check_label
 from afloc.imaging.geometry import Box
@@ -44,11 +44,11 @@ def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator
     known = {image["id"] for image in content["images"]}
     annotations: dict[object, list[tuple[str, dict]]] = {}
     for number, annotation in enumerate(content["annotations"]):
-        place = f"{path.name}, annotations[{number}]"
+        location = f"{path.name}, annotations[{number}]"
         for field, values in (("image_id", known), ("category_id", names)):
             if annotation[field] not in values:
-                raise DataError(f"{place}, {field}: {annotation[field]!r} is not listed.")
-        annotations.setdefault(annotation["image_id"], []).append((place, annotation))
+                raise DataError(f"{location}, {field}: {annotation[field]!r} is not listed.")
+        annotations.setdefault(annotation["image_id"], []).append((location, annotation))
 
     for number, image in enumerate(content["images"]):
         found = annotations.get(image["id"], [])
@@ -57,7 +57,7 @@ def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator
         yield Row(
             name=file,
             path=(images or path.parent) / file,
-            place=f"{path.name}, images[{number}]",
+            location=f"{path.name}, images[{number}]",
             truths=_truths(found, names, image),
             labels=tuple(dict.fromkeys(names[each["category_id"]] for _, each in found)),
             patient=folders[0] if folders else file,
@@ -66,44 +66,44 @@ def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator
         )
 
 
-def _truths(found: list[tuple[str, dict]], names: dict, image: dict) -> tuple[Truth, ...]:
+def _truths(found: list[tuple[str, dict]], names: dict, image: dict) -> tuple[GroundTruth, ...]:
     groups: dict[tuple[str, str | None], list[tuple[str, dict]]] = {}
-    for place, annotation in found:
+    for location, annotation in found:
         key = names[annotation["category_id"]], annotation.get("label_text")
-        groups.setdefault(key, []).append((place, annotation))
+        groups.setdefault(key, []).append((location, annotation))
     return tuple(_truth(label, text, group, image) for (label, text), group in groups.items())
 
 
-def _truth(label: str, text: str | None, group: list[tuple[str, dict]], image: dict) -> Truth:
+def _truth(label: str, text: str | None, group: list[tuple[str, dict]], image: dict) -> GroundTruth:
     boxes: list[Box] = []
     polygons: list[tuple[float, ...]] = []
     runs, extent = [], None
-    for place, annotation in group:
+    for location, annotation in group:
         drawn = annotation.get("segmentation")
         if isinstance(drawn, dict):
-            extent = read_size(drawn.get("size"), f"{place}, segmentation")
+            extent = read_size(drawn.get("size"), f"{location}, segmentation")
             try:
                 runs.append(read_coco_runs(drawn.get("counts"), *extent))
             except DataError as error:
-                raise DataError(f"{place}, segmentation: {error}.") from None
+                raise DataError(f"{location}, segmentation: {error}.") from None
         elif drawn:
-            polygons += [_polygon(each, f"{place}, segmentation") for each in drawn]
+            polygons += [_polygon(each, f"{location}, segmentation") for each in drawn]
         else:
             values = annotation.get("bbox")
             values = values if isinstance(values, list) else []
-            boxes.append(read_box(values, label, lambda _, place=place: f"{place}, bbox"))
+            boxes.append(read_box(values, label, lambda _, location=location: f"{location}, bbox"))
     if not (polygons or runs):
-        return Truth(label, tuple(boxes), description=text)
+        return GroundTruth(label, tuple(boxes), description=text)
     polygons += [(x, y, x + w, y, x + w, y + h, x, y + h) for x, y, w, h in boxes]
     if extent is None and isinstance(image.get("height"), int) and isinstance(image.get("width"), int):
         extent = image["height"], image["width"]
-    return Truth(label, mask=Shapes(tuple(polygons), tuple(runs), extent), description=text)
+    return GroundTruth(label, mask=Shapes(tuple(polygons), tuple(runs), extent), description=text)
 
 
-def _polygon(values: object, place: str) -> tuple[float, ...]:
+def _polygon(values: object, location: str) -> tuple[float, ...]:
     numbers = values if isinstance(values, list) else []
     if len(numbers) < 6 or len(numbers) % 2 or not all(isinstance(value, int | float) for value in numbers):
-        raise DataError(f"{place}: a polygon needs three or more points, [x, y, x, y, …].")
+        raise DataError(f"{location}: a polygon needs three or more points, [x, y, x, y, …].")
     if not all(map(math.isfinite, numbers)):
-        raise DataError(f"{place}: a polygon holds a value that is not a finite number.")
+        raise DataError(f"{location}: a polygon holds a value that is not a finite number.")
     return tuple(float(value) for value in numbers)

@@ -14,16 +14,16 @@ from pathlib import Path
 from afloc.errors import DataError
 from afloc.evaluation.datasets import chest_films as chest
 from afloc.evaluation.datasets import coco, mask_folders
-from afloc.evaluation.datasets.ground_truth import MaskFile, Truth, read_box
+from afloc.evaluation.datasets.ground_truth import GroundTruth, MaskFile, read_box
 from afloc.evaluation.datasets.rows import (
     UNNAMED_SOURCE,
     Dataset,
     Row,
     by_label,
+    canonical_label,
     check_label,
     check_rows,
     load_json,
-    meaning,
     parse_json,
     read_columns,
     read_table,
@@ -46,8 +46,8 @@ def read_dataset(
     `images`: the folder with its images, where they do not lie beside the table. `within`: the folder that no
     file of the set may lie outside of, for a table that is not to be trusted.
     """
-    path = Path(path)
-    images = None if images is None else Path(images)
+    path = Path(path).absolute()  # the workers of a run may have another current folder
+    images = None if images is None else Path(images).absolute()
     for each in filter(None, (path, images)):
         if not each.exists():
             raise DataError(f"There is no {each.name}: give the table or the folder of a set.")
@@ -65,7 +65,7 @@ def _check_within(rows: Iterable[Row], folder: Path) -> None:
         truths = (*row.truths, *row.readers)
         masks = (truth.mask.path for truth in truths if isinstance(truth.mask, MaskFile))
         if not all(each.resolve().is_relative_to(folder) for each in (row.path, *masks)):
-            raise DataError(f"{row.place}: the files of a set must lie in its own folder.")
+            raise DataError(f"{row.location}: the files of a set must lie in its own folder.")
 
 
 def _read(path: Path, images: Path | None) -> Iterator[Row]:
@@ -88,10 +88,10 @@ def _read(path: Path, images: Path | None) -> Iterator[Row]:
 def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
     """The rows of the project's own layout; `images`: what its images, not its masks, are relative to."""
     for number, cells in read_table(path, required=("image",), one_of=("labels", "boxes", "mask")):
-        place = f"{path.name}, row {number}"
+        location = f"{path.name}, row {number}"
 
-        def where(column: str, place: str = place) -> str:
-            return f"{place}, column {column}"
+        def where(column: str, location: str = location) -> str:
+            return f"{location}, column {column}"
 
         name = cells["image"].strip()
         if not name:
@@ -103,7 +103,7 @@ def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
         yield Row(
             name=name,
             path=(images or path.parent) / name,
-            place=place,
+            location=location,
             truths=_read_truths(cells, path.parent, where),
             labels=labels or None,
             patient=cells.get("patient", "").strip() or name,
@@ -127,7 +127,7 @@ def source_of(image: str, source: str) -> str:
     return source.rstrip(" ,;(") or UNNAMED_SOURCE
 
 
-def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str]) -> tuple[Truth, ...]:
+def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str]) -> tuple[GroundTruth, ...]:
     """The masks of a row, and the boxes of those findings that no mask is given for."""
     masks = parse_json(cells.get("mask", ""), dict, where("mask"))
     truths = []
@@ -135,14 +135,14 @@ def _read_truths(cells: dict[str, str], folder: Path, where: Callable[[str], str
         if not isinstance(file, str) or not file.strip():
             raise DataError(f"{where('mask')}: {label!r} needs the path of its mask.")
         label = check_label(label, where("mask"))
-        truths.append(Truth(label, mask=MaskFile(folder / file, file)))
-    masked = {meaning(label) for label in masks}
+        truths.append(GroundTruth(label, mask=MaskFile(folder / file, file)))
+    masked = {canonical_label(label) for label in masks}
     boxes = read_boxes(parse_json(cells.get("boxes", ""), list, where("boxes")), where)
-    return (*truths, *(truth for truth in boxes if meaning(truth.label) not in masked))
+    return (*truths, *(truth for truth in boxes if canonical_label(truth.label) not in masked))
 
 
-def read_boxes(entries: list, where: Callable[[str], str]) -> tuple[Truth, ...]:
-    """A truth for each label of a list of {label, x, y, w, h}; `where` names the place of a column."""
+def read_boxes(entries: list, where: Callable[[str], str]) -> tuple[GroundTruth, ...]:
+    """A truth for each label of a list of {label, x, y, w, h}; `where` says where a column stands."""
     found = []
     for entry in entries:
         if not isinstance(entry, dict) or not {"label", "x", "y", "w", "h"} <= entry.keys():

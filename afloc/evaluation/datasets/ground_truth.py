@@ -1,13 +1,13 @@
-"""What a person marked on an image, and how it is laid over a map.
+"""What a person marked on an image: a mask or boxes for one finding.
 
-A `Truth` is the ground truth of one finding on one image: a mask, or boxes. Nothing is decoded before it is
-drawn, so that a set of any size fits into memory.
+A mask file is decoded only when it is drawn, so that a set of any size fits into memory.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from afloc.imaging.geometry import Box
 from afloc.imaging.image import image_size, read_image
 
 OVERHANG = 1.0  # pixels a box may stand out of its image: what rounding leaves
+
+
+class MaskSource(Protocol):
+    """A mask that can be drawn."""
+
+    def size(self) -> tuple[int, int] | None:
+        """(height, width); None where the mask takes whatever size its image has."""
+
+    def draw(self, height: int, width: int) -> np.ndarray:
+        """bool (height, width) of the image."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +44,23 @@ class MaskFile:
         return (pixels if pixels.ndim == 2 else pixels.max(2)) > 0
 
 
-@dataclass(frozen=True)
-class Truth:
+@dataclass(frozen=True, repr=False)
+class GroundTruth:
     """Ground truth of one finding on one image.
 
-    `label`: what the set calls it. `mask`: a mask source, with `size() -> (height, width) | None` and
-    `draw(height, width) -> bool (height, width)`; it beats `boxes`, which are in pixels of the image.
-    `description`: what is asked in place of the label's sentence, where the set has words of its own.
+    `label`: what the set calls it. `boxes`: in pixels of the image. `mask`: beats the boxes. `description`:
+    the set's own words for it, asked in place of the label's sentence in style "precise".
     """
 
     label: str
     boxes: tuple[Box, ...] = ()
-    mask: object | None = None
+    mask: MaskSource | None = None
     description: str | None = None
+
+    def __repr__(self) -> str:
+        # Part of `Dataset.digest`, by which a run finds its folder again: it must stay as it is.
+        fields = (f"{name}={value!r}" for name, value in vars(self).items())
+        return f"Truth({', '.join(fields)})"
 
     def draw(self, height: int, width: int) -> np.ndarray:
         """Where the finding is: bool (height, width) of the image."""
@@ -80,8 +94,8 @@ def picture_size(path: Path) -> tuple[int, int]:
         raise DataError("the file is no picture that can be read") from None
 
 
-def check_truth(truth: Truth, height: int, width: int, where: Callable[[str], str]) -> None:
-    """DataError where a truth does not fit an image of this size; `where` names the place of a column."""
+def check_truth(truth: GroundTruth, height: int, width: int, where: Callable[[str], str]) -> None:
+    """DataError where a truth does not fit an image of this size; `where` says where a column stands."""
     if truth.mask is not None:
         try:
             size = truth.mask.size()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import MaskFile, Truth
+from afloc.evaluation.datasets.ground_truth import GroundTruth, MaskFile
 from afloc.evaluation.datasets.rows import Row, check_label
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dcm")
@@ -45,7 +45,7 @@ def read_idrid(folder: Path) -> Iterator[Row]:
         truths = []
         for name, (ending, label) in _IDRID.items():
             if (file := _folder(masks, name) / f"{image.stem}_{ending}.tif").is_file():
-                truths.append(Truth(label, mask=MaskFile(file, file.name)))
+                truths.append(GroundTruth(label, mask=MaskFile(file, file.name)))
         yield _row(folder, image, tuple(truths), "IDRiD", "fundus")
 
 
@@ -60,7 +60,7 @@ def read_covid_rural(folder: Path) -> Iterator[Row]:
     for file in _pictures(masks):
         if file.stem not in films:
             raise DataError(f"{folder.name}: jpgs lacks the film of pngs_masks/{file.name}.")
-        truth = Truth("Opacity", mask=MaskFile(file, file.name))
+        truth = GroundTruth("Opacity", mask=MaskFile(file, file.name))
         film = films[file.stem]
         yield _row(folder, film, (truth,), "COVID Rural", "chest_xray", film.stem.split("_")[0])
 
@@ -71,11 +71,11 @@ def read_masks(folder: Path) -> Iterator[Row]:
     findings = sorted(path for path in masks.iterdir() if path.is_dir())
     if not findings:
         raise DataError(f"{folder.name}: masks holds no folder that is named as a finding.")
-    drawn: dict[str, list[Truth]] = {}
+    drawn: dict[str, list[GroundTruth]] = {}
     for finding in findings:
         label = check_label(finding.name.replace("_", " "), f"{folder.name}, masks")
         for file in _pictures(finding):
-            drawn.setdefault(file.stem, []).append(Truth(label, mask=MaskFile(file, file.name)))
+            drawn.setdefault(file.stem, []).append(GroundTruth(label, mask=MaskFile(file, file.name)))
     pictures = {image.stem: image for image in _pictures(images)}
     if lost := sorted(drawn.keys() - pictures.keys()):
         raise DataError(f"{folder.name}: images lacks the image of the mask {lost[0]}.")
@@ -84,13 +84,18 @@ def read_masks(folder: Path) -> Iterator[Row]:
 
 
 def _row(
-    folder: Path, image: Path, truths: tuple[Truth, ...], source: str, modality: str | None, patient: str = ""
+    folder: Path,
+    image: Path,
+    truths: tuple[GroundTruth, ...],
+    source: str,
+    modality: str | None,
+    patient: str = "",
 ) -> Row:
     name = image.relative_to(folder).as_posix()
     return Row(
         name=name,
         path=image,
-        place=f"{folder.name}, {name}",
+        location=f"{folder.name}, {name}",
         truths=truths,
         labels=tuple(truth.label for truth in truths),
         patient=patient or image.stem,

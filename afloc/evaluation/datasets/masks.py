@@ -1,6 +1,6 @@
-"""Masks that are written down: polygons, and run lengths in the three ways data sets write them.
+"""Masks as polygons and as run lengths, in the three ways in which data sets write these.
 
-Runs count pixels down the columns, from the top left: so many outside, so many inside, and so on.
+Run lengths count pixels down the columns, from the top left: so many outside, so many inside, and so on.
 """
 
 from dataclasses import dataclass
@@ -42,13 +42,19 @@ class Shapes:
         return mask
 
 
-def draw_runs(runs: Runs, height: int, width: int) -> np.ndarray:
+def draw_runs(runs: Runs | np.ndarray, height: int, width: int) -> np.ndarray:
     """bool (height, width) from run lengths, the first of them outside."""
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, np.asarray(runs, np.int64))
     flat = np.zeros(height * width, bool)
-    ends = np.cumsum(runs)
-    for start, end in zip(ends[0::2], ends[1::2], strict=False):
-        flat[start:end] = True
+    flat[: len(inside)] = inside
     return flat.reshape(width, height).T
+
+
+def encode_runs(mask: np.ndarray) -> Runs:
+    """The run lengths of a bool (height, width) mask, the first outside: the reverse of `draw_runs`."""
+    flat = np.concatenate([[False], mask.T.reshape(-1)])
+    starts = np.flatnonzero(flat[1:] != flat[:-1])
+    return tuple(np.diff(np.concatenate([[0], starts, [mask.size]])).tolist())
 
 
 def read_coco_runs(counts: object, height: int, width: int) -> Runs:
@@ -84,11 +90,11 @@ def read_coco_runs(counts: object, height: int, width: int) -> Runs:
     return _checked(runs, height, width)
 
 
-def read_size(size: object, place: str) -> tuple[int, int]:
+def read_size(size: object, location: str) -> tuple[int, int]:
     """A JSON [height, width] as (height, width); DataError where it is none."""
     if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
         return size[0], size[1]
-    raise DataError(f"{place}: size should be [height, width].")
+    raise DataError(f"{location}: size should be [height, width].")
 
 
 def read_relative_runs(text: str, height: int, width: int) -> Runs:
@@ -109,10 +115,3 @@ def _checked(runs: list[int], height: int, width: int) -> Runs:
     if sum(runs) > height * width:
         raise DataError(f"the run lengths go beyond {width} x {height} pixels")
     return tuple(runs)
-
-
-def encode_runs(mask: np.ndarray) -> tuple[int, ...]:
-    """The run lengths of a bool (height, width) mask, down its columns, the first outside."""
-    flat = np.concatenate([[False], mask.T.reshape(-1)])
-    starts = np.flatnonzero(flat[1:] != flat[:-1])
-    return tuple(np.diff(np.concatenate([[0], starts, [mask.size]])).tolist())

@@ -1,7 +1,7 @@
-"""One kind of row for every set, and what its readers share: tables, files, labels, checks.
+"""The rows that every set is read into, and what the readers share: tables, files, labels, checks.
 
-Whatever is wrong is one DataError that names the file, the row (the header being row 1, as a spreadsheet
-counts) and the column.
+Every fault is one DataError that names the file, the row (the header is row 1, as in a spreadsheet) and the
+column.
 """
 
 import csv
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import Truth, check_truth, picture_size
+from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, picture_size
 from afloc.imaging.geometry import Box
 from afloc.language.findings import find_by_label
 from afloc.text import LONGEST_LABEL, clean_text, one_line
@@ -27,20 +27,21 @@ class Row:
     """One image of a set.
 
     `name`: the image as the set names it; `path`: its file. `truths`: the ground truth, one for each label
-    and description. `labels`: all that is said to be on it, None where nothing is said. `patient`: what the
-    bootstrap draws. `source`: AUROCs are taken within one. `readers`: what human readers marked, to be held
-    against the same truths. `place` and `columns` (of image, boxes and mask): where it stands, for messages.
+    and description. `labels`: all findings that the set names for the image; None where the set says nothing
+    of labels. `patient`: the bootstrap draws patients. `source`: an AUROC is computed within a source.
+    `readers`: what human readers marked; it is compared with the same truths. `location` and `columns` (of
+    image, boxes and mask): where the row stands in its file, for error messages.
     """
 
     name: str
     path: Path
-    place: str
-    truths: tuple[Truth, ...] = ()
+    location: str
+    truths: tuple[GroundTruth, ...] = ()
     labels: tuple[str, ...] | None = None
     patient: str = ""
     source: str = UNNAMED_SOURCE
     modality: str | None = None
-    readers: tuple[Truth, ...] = ()
+    readers: tuple[GroundTruth, ...] = ()
     columns: tuple[str, str, str] = ("image", "boxes", "mask")
 
 
@@ -55,36 +56,36 @@ class Dataset:
     def digest(self) -> str:
         digest = hashlib.sha256()
         for row in self.rows:
-            said = (row.name, row.truths, row.labels, row.patient, row.source, row.modality, row.readers)
-            digest.update(repr(said).encode())
+            content = (row.name, row.truths, row.labels, row.patient, row.source, row.modality, row.readers)
+            digest.update(repr(content).encode())
         return digest.hexdigest()
 
 
-def meaning(label: str, modality: str | None = None) -> str:
-    """The id of the finding a label stands for, or the label itself, lower-cased."""
+def canonical_label(label: str, modality: str | None = None) -> str:
+    """The id of the finding that a label names; the label itself, lower-cased, where no finding is known."""
     entry = find_by_label(label, modality)
     return entry.id if entry else label.lower()
 
 
-def check_label(label: object, place: str) -> str:
+def check_label(label: object, location: str) -> str:
     """The name of a finding, clean; DataError where a label is no text that names something."""
     if not isinstance(label, str) or not any(character.isalnum() for character in label):
-        raise DataError(f"{place}: {one_line(repr(label), 60)} is not the name of a finding.")
+        raise DataError(f"{location}: {one_line(repr(label), 60)} is not the name of a finding.")
     if len(label) > LONGEST_LABEL:
-        raise DataError(f"{place}: the name of a finding is longer than {LONGEST_LABEL} characters.")
+        raise DataError(f"{location}: the name of a finding is longer than {LONGEST_LABEL} characters.")
     return clean_text(label)
 
 
-def parse_json(text: str, kind: type, place: str) -> dict | list:
+def parse_json(text: str, kind: type, location: str) -> dict | list:
     """The JSON of a cell, empty for an empty one; DataError where it is none, or not of this kind."""
     if not text.strip():
         return kind()
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise DataError(f"{place}: this is not valid JSON.") from None
+        raise DataError(f"{location}: this is not valid JSON.") from None
     if not isinstance(value, kind):
-        raise DataError(f"{place}: this should be a JSON {_KINDS[kind]}.")
+        raise DataError(f"{location}: this should be a JSON {_KINDS[kind]}.")
     return value
 
 
@@ -153,26 +154,26 @@ def index_files(folder: Path, suffixes: Iterable[str], depth: int = 1) -> dict[s
     return found
 
 
-def by_label(found: Iterable[tuple[str, Box]]) -> tuple[Truth, ...]:
+def by_label(found: Iterable[tuple[str, Box]]) -> tuple[GroundTruth, ...]:
     """A truth for each label, with all of its boxes."""
     boxes: dict[str, list[Box]] = {}
     for label, box in found:
         boxes.setdefault(label, []).append(box)
-    return tuple(Truth(label, tuple(each)) for label, each in boxes.items())
+    return tuple(GroundTruth(label, tuple(each)) for label, each in boxes.items())
 
 
 def check_rows(rows: tuple[Row, ...]) -> None:
     """DataError where an image stands twice, is missing, or does not fit its ground truth."""
     seen: dict[str, str] = {}
     for row in rows:
-        if (first := seen.setdefault(row.name, row.place)) != row.place:
-            place, column = first.rpartition(", ")[2], row.columns[0]
-            raise DataError(f"{row.place}, column {column}: the same image as in {place}.")
+        if (first := seen.setdefault(row.name, row.location)) != row.location:
+            location, column = first.rpartition(", ")[2], row.columns[0]
+            raise DataError(f"{row.location}, column {column}: the same image as in {location}.")
     for row in rows:
 
         def where(column: str, row: Row = row) -> str:
             named = dict(zip(("image", "boxes", "mask"), row.columns, strict=True))
-            return f"{row.place}, column {named[column]}"
+            return f"{row.location}, column {named[column]}"
 
         try:
             height, width = picture_size(row.path)

@@ -6,20 +6,20 @@ from pathlib import Path
 from afloc.errors import DataError
 from afloc.evaluation.datasets.coco import read_coco
 from afloc.evaluation.datasets.dataset import read_boxes, read_csv
-from afloc.evaluation.datasets.ground_truth import MaskFile, Truth, check_truth
+from afloc.evaluation.datasets.ground_truth import GroundTruth, MaskFile, check_truth
 from afloc.evaluation.datasets.rows import Row, load_json
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
-def read_dropped(
+def read_annotation_file(
     path: str | Path, height: int, width: int, image: str | None = None, label: str = "finding"
-) -> tuple[Truth, ...]:
-    """What a file says about an image of this size, checked against it.
+) -> tuple[GroundTruth, ...]:
+    """The ground truth that a file gives for an image of this size, checked against it.
 
     A picture is a mask of `label`, not zero where it lies. A JSON is COCO's, or a list of {label, x, y, w, h}
     in pixels, alone or as `boxes` of an object. A CSV has the columns of `read_dataset`. Where a table is
-    about several images, `image` names the one meant. DataError, one sentence, for anything else.
+    about several images, `image` is the file name of this one. DataError, one sentence, for anything else.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -28,7 +28,7 @@ def read_dropped(
         return f"{path.name}, {column}"
 
     if kind in _PICTURES:
-        truths: tuple[Truth, ...] = (Truth(label, mask=MaskFile(path, path.name)),)
+        truths: tuple[GroundTruth, ...] = (GroundTruth(label, mask=MaskFile(path, path.name)),)
     elif kind == ".csv":
         truths = _pick(tuple(read_csv(path)), image, path).truths
         if any(truth.mask is not None for truth in truths):
@@ -49,7 +49,7 @@ def read_dropped(
     return truths
 
 
-def _boxes(boxes: object, where: Callable[[str], str]) -> tuple[Truth, ...]:
+def _boxes(boxes: object, where: Callable[[str], str]) -> tuple[GroundTruth, ...]:
     if not isinstance(boxes, list):
         raise DataError(f"{where('boxes')}: this should be a list of boxes with label, x, y, w and h.")
     return read_boxes(boxes, where)

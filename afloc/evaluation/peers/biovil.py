@@ -40,5 +40,5 @@ class BioViLT(Peer):
     def read(self, texts: list[str]) -> Tensor:
         return self.network.encode_texts(texts)
 
-    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
-        return biovil.place(square, height, width)
+    def lay_on_image(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+        return biovil.lay_on_image(square, height, width)

@@ -146,7 +146,7 @@ def crop(gray: np.ndarray) -> np.ndarray:
     return np.asarray(Pillow.fromarray(gray).resize((SIZE, SIZE), Pillow.Resampling.BILINEAR, box))
 
 
-def place(cells: np.ndarray, height: int, width: int) -> np.ndarray:
+def lay_on_image(cells: np.ndarray, height: int, width: int) -> np.ndarray:
     """A (14, 14) map of the square that `crop` cuts out, smoothed, on the whole image: float32 (rows,
     columns).
 

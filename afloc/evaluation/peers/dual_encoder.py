@@ -55,7 +55,7 @@ class DualEncoder(Peer):
             given["attention_mask"] = tokens["attention_mask"].to(self.device)
         return self.network.get_text_features(**given).pooler_output
 
-    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+    def lay_on_image(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
         return Letterbox.fit(height, width, self.size).crop(square)
 
     def _project(self, hidden: Tensor) -> Tensor:

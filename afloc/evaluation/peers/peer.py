@@ -59,7 +59,7 @@ class PeerView:
         height, width = self.image.height, self.image.width
         unit = functional.normalize(self.patches, dim=0)
         square = (torch.einsum("dhw,d->hw", unit, vector) + 1) / 2
-        grid = self.peer.place(square.cpu().numpy(), height, width)
+        grid = self.peer.lay_on_image(square.cpu().numpy(), height, width)
         score = (float(functional.cosine_similarity(self.whole, vector, dim=0)) + 1) / 2
         return Finding(text, score, None, None, np.clip(grid, 0, 1), height, width)
 
@@ -114,7 +114,7 @@ class Peer(ABC):
         """Each text in the space of the images, (B, D)."""
 
     @abstractmethod
-    def place(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
+    def lay_on_image(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
         """A native map of the square, (rows, columns), as the grid of a Finding."""
 
 

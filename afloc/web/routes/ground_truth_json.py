@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import Truth, check_truth, draw_boxes, read_box
+from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, draw_boxes, read_box
 from afloc.evaluation.datasets.masks import Shapes, encode_runs, read_coco_runs
 from afloc.evaluation.datasets.rows import check_label
-from afloc.evaluation.datasets.single_image import read_dropped
+from afloc.evaluation.datasets.single_image import read_annotation_file
 
 LONGEST_LABEL = 200  # characters
 MOST_SHAPES = 2000  # boxes and polygons of a truth
 
 
-def read_file(content: str, name: str, height: int, width: int, image: str | None) -> tuple[Truth, ...]:
+def read_file(content: str, name: str, height: int, width: int, image: str | None) -> tuple[GroundTruth, ...]:
     """The truths of a dropped file, `content` in base64; DataError, one sentence, for anything else.
 
     `image`: the image's own file name, to find it in a table of many. Names serve the sentence and the
@@ -37,10 +37,12 @@ def read_file(content: str, name: str, height: int, width: int, image: str | Non
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / (re.sub(r"[^\w .()-]", "_", name)[-80:].lstrip(". ") or "file")
         path.write_bytes(data)
-        return tuple(_drawn(truth, height, width) for truth in read_dropped(path, height, width, image))
+        return tuple(
+            _drawn(truth, height, width) for truth in read_annotation_file(path, height, width, image)
+        )
 
 
-def _drawn(truth: Truth, height: int, width: int) -> Truth:
+def _drawn(truth: GroundTruth, height: int, width: int) -> GroundTruth:
     """The same with its mask as runs, which need no file."""
     if truth.mask is None:
         return truth
@@ -48,7 +50,7 @@ def _drawn(truth: Truth, height: int, width: int) -> Truth:
     return replace(truth, boxes=(), mask=Shapes(runs=(runs,), extent=(height, width)))
 
 
-def to_json(truth: Truth, height: int, width: int) -> dict:
+def to_json(truth: GroundTruth, height: int, width: int) -> dict:
     """A truth for the page; beside it `outline`, what is drawn of a mask: rings of [x, y]."""
     mask = None if truth.mask is None else truth.draw(height, width)
     return {
@@ -86,7 +88,7 @@ def draw(entry: object, height: int, width: int) -> tuple[str, np.ndarray]:
     if len(boxes) + len(polygons) > MOST_SHAPES or len(label) > LONGEST_LABEL:
         raise DataError("The ground truth has too many shapes; please give it as a mask.")
     boxes = tuple(read_box(box, label, where) for box in boxes)
-    check_truth(Truth(label, boxes), height, width, where)
+    check_truth(GroundTruth(label, boxes), height, width, where)
     for points in polygons:
         if len(points) < 6 or len(points) % 2 or not np.isfinite(np.asarray(points, float)).all():
             raise DataError("The ground truth holds an outline that is no polygon.")

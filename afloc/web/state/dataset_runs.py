@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from afloc.errors import DataError
+from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
 from afloc.evaluation.datasets.rows import Row
-from afloc.evaluation.plan import STYLES, Plan
-from afloc.evaluation.run import evaluate, part_folder
+from afloc.evaluation.run import evaluate, finished_images
 from afloc.inference.model import Model
 from afloc.web.errors import explain
 from afloc.web.state.set_uploads import SetUploads
@@ -42,7 +42,7 @@ class Sets:
         self._runs = runs
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # held while a set is evaluated
-        self._plans: dict[tuple[Path, float], dict[str, Plan]] = {}
+        self._plans: dict[tuple[Path, float], dict[str, EvaluationConfig]] = {}
         self._problems: dict[Path, str] = {}
         self._running: Path | None = None
 
@@ -85,9 +85,7 @@ class Sets:
         """`state` (new, running, failed, done), images `done` `of` all; `error`, or `summary` and `cases`."""
         plan = self._plan(name, style)
         folder = self._folder_of(name, plan)
-        parts = enumerate(plan.parts)
-        finished = sum(len(part) for i, part in parts if part_folder(folder / "parts", i).is_dir())
-        progress = {"done": finished, "of": len(plan.dataset.rows)}
+        progress = {"done": finished_images(plan, folder), "of": len(plan.dataset.rows)}
         if self._running == folder:
             return {"state": "running", **progress}
         if folder in self._problems:
@@ -114,7 +112,7 @@ class Sets:
         found = [*self._folder.glob("*.csv"), *self._folder.glob("*/*.csv"), *self._folder.glob("*.json")]
         return {path.relative_to(self._folder).with_suffix("").as_posix(): path for path in sorted(found)}
 
-    def _plan(self, name: str, style: str) -> Plan:
+    def _plan(self, name: str, style: str) -> EvaluationConfig:
         """Of a table as it is now; read once, for a set may be large."""
         if style not in STYLES:
             raise DataError(f"The descriptions are {' or '.join(STYLES)}.")
@@ -125,15 +123,17 @@ class Sets:
         with self._lock:
             if key not in self._plans:
                 dataset = read_dataset(path, within=self.uploads.folder(name))
-                self._plans[key] = {each: Plan(dataset, self._model, style=each) for each in STYLES}
+                self._plans[key] = {
+                    each: EvaluationConfig(dataset, self._model, style=each) for each in STYLES
+                }
             return self._plans[key][style]
 
-    def _folder_of(self, name: str, plan: Plan) -> Path:
+    def _folder_of(self, name: str, plan: EvaluationConfig) -> Path:
         identity, own = plan.identity, self.uploads.folder(name)
         runs = self._runs if own is None else own / "runs"
         return runs / f"{identity['set'][:12]}-{identity['model']}-{plan.style}"
 
-    def _finished(self, name: str, plan: Plan) -> Path | None:
+    def _finished(self, name: str, plan: EvaluationConfig) -> Path | None:
         """The folder of a complete run of this plan."""
         below = self._folder.glob("*/run.json") if self._folder else ()
         for folder in (self._folder_of(name, plan), *(note.parent for note in below)):
@@ -147,7 +147,7 @@ class Sets:
                 return folder
         return None
 
-    def _evaluate(self, plan: Plan, folder: Path) -> None:
+    def _evaluate(self, plan: EvaluationConfig, folder: Path) -> None:
         try:
             evaluate(plan, folder)
         except Exception as error:

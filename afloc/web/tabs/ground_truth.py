@@ -10,13 +10,13 @@ from dataclasses import asdict
 import numpy as np
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import Truth, picture_size
+from afloc.evaluation.config import STYLES
+from afloc.evaluation.datasets.ground_truth import GroundTruth, picture_size
 from afloc.evaluation.datasets.rows import by_label
 from afloc.evaluation.measure import measure as measure_agreement
 from afloc.evaluation.measure import without_nan
 from afloc.evaluation.metrics import PAPER_THRESHOLDS, curve
-from afloc.evaluation.plan import STYLES
-from afloc.evaluation.plan import describe as describe_truth
+from afloc.evaluation.queries import describe as describe_truth
 from afloc.imaging.examples import EXAMPLES, Example, load_example
 from afloc.imaging.heatmap import min_max
 from afloc.inference.finding import Finding
@@ -103,7 +103,7 @@ def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
     )
 
 
-def _describe_truths(truths: Iterable[Truth], height: int, width: int) -> list[dict]:
+def _describe_truths(truths: Iterable[GroundTruth], height: int, width: int) -> list[dict]:
     return [to_json(truth, height, width) | {"phrase": truth.description} for truth in truths]
 
 
@@ -118,7 +118,7 @@ def _truths_of(example: Example) -> list[dict]:
 
 def _measure_truth(view: View, entry: dict, compare: bool) -> dict:
     label, mask = draw(entry, view.image.height, view.image.width)
-    truth = Truth(label, description=entry.get("phrase"))
+    truth = GroundTruth(label, description=entry.get("phrase"))
     given = entry.get("descriptions") or [None] * len(STYLES)
     descriptions = [
         describe_truth(truth, view.modality, style) if text is None else str(text)[:LONGEST_DESCRIPTION]

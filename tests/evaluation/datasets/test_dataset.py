@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -6,8 +8,6 @@ from PIL import Image
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.dataset import read_dataset, source_of
-from afloc.evaluation.datasets.ground_truth import Truth, draw_boxes
-from afloc.evaluation.map_frames import truth_mask
 from tests.evaluation.sets import COLUMNS, box, write_set, write_table
 
 
@@ -19,6 +19,34 @@ def test_rows(tmp_path):
     )
     assert rows[0].truths[0].mask is not None and rows[1].labels == ("Effusion", "Nodule")
     assert rows[2].truths == () and rows[2].labels == ("No Finding",)
+
+
+def test_the_digest_of_a_set_is_that_of_earlier_versions(tmp_path):
+    """By it a run finds its folder again, and the page the runs of its sets."""
+    assert read_dataset(write_set(tmp_path)).digest.startswith("1a6468319367f9f1d5349aa1257ef3e2")
+
+
+WITHOUT_TORCH = """
+import importlib, pkgutil, sys
+import afloc.evaluation.datasets as datasets
+for module in pkgutil.iter_modules(datasets.__path__):
+    importlib.import_module(f"{datasets.__name__}.{module.name}")
+from afloc.evaluation.datasets.dataset import read_dataset
+(row,) = read_dataset(sys.argv[1]).rows
+assert row.truths[0].draw(20, 30).sum() == 12
+assert not {"torch", "transformers", "pyarrow"} & sys.modules.keys()
+"""
+
+
+def test_reading_a_set_does_not_wait_for_torch(tmp_path):
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "film.png")
+    coco = {
+        "images": [{"id": 1, "file_name": "film.png"}],
+        "categories": [{"id": 1, "name": "Effusion"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [4, 5, 4, 3]}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH, tmp_path / "coco.json"], check=True)
 
 
 def test_images_that_do_not_lie_beside_the_table(tmp_path):
@@ -61,20 +89,6 @@ def test_images_that_do_not_lie_beside_the_table(tmp_path):
 )
 def test_a_source_that_names_its_image_is_cut_there(image, source, expected):
     assert source_of(image, source) == expected
-
-
-def test_boxes_are_drawn_at_pixel_centres():
-    assert draw_boxes(((1, 0, 2, 1),), 2, 4).tolist() == [[False, True, True, False], [False] * 4]
-    assert draw_boxes(((1.4, 0.4, 1, 1.2),), 2, 4).tolist() == [[False, True, False, False]] * 2
-    assert draw_boxes(((3.6, 1.7, 0.1, 0.1),), 2, 4).sum() == 1, "no box vanishes"
-
-
-def test_a_box_of_the_published_protocol_is_truncated():
-    mask = truth_mask(Truth("Effusion", ((10, 20, 31, 40),)), 444, 333, "paper")
-    rows, columns = np.nonzero(mask)
-    left = (224 - 167) // 2
-    assert (columns.min(), columns.max() + 1) == (left + 5, left + 5 + 15)
-    assert (rows.min(), rows.max() + 1) == (10, 10 + 20)
 
 
 MALFORMED = {

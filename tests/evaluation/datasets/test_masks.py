@@ -3,7 +3,7 @@ import pytest
 from pycocotools import mask as coco
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.masks import Shapes, draw_runs, read_coco_runs, read_relative_runs
+from afloc.evaluation.datasets.masks import Shapes, draw_runs, encode_runs, read_coco_runs, read_relative_runs
 
 
 def test_run_lengths_against_pycocotools():
@@ -15,6 +15,7 @@ def test_run_lengths_against_pycocotools():
         runs = read_coco_runs(encoded["counts"].decode(), height, width)
         assert np.array_equal(draw_runs(runs, height, width), mask)
         assert read_coco_runs(list(runs), height, width) == runs
+        assert np.array_equal(draw_runs(encode_runs(mask), height, width), mask)
 
 
 def test_the_first_runs_that_chexlocalize_shows():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.single_image import read_dropped
+from afloc.evaluation.datasets.single_image import read_annotation_file
 from tests.evaluation.sets import box, write_table
 
 
@@ -13,10 +13,10 @@ def test_a_mask(tmp_path):
     mask = np.zeros((40, 60), np.uint8)
     mask[5:9, 10:20] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    (truth,) = read_dropped(tmp_path / "mask.png", 40, 60, label="effusion")
+    (truth,) = read_annotation_file(tmp_path / "mask.png", 40, 60, label="effusion")
     assert truth.label == "effusion" and np.array_equal(truth.draw(40, 60), mask > 0)
     with pytest.raises(DataError, match="60 x 40 pixels, its image 64 x 64"):
-        read_dropped(tmp_path / "mask.png", 64, 64)
+        read_annotation_file(tmp_path / "mask.png", 64, 64)
 
 
 def test_boxes_in_every_kind_of_file(tmp_path):
@@ -31,12 +31,12 @@ def test_boxes_in_every_kind_of_file(tmp_path):
     rows = [{"image": "film.png", "boxes": json.dumps(boxes)}, {"image": "other.png"}]
     write_table(tmp_path / "table.csv", rows)
     for name in ("list.json", "object.json", "coco.json", "table.csv"):
-        (truth,) = read_dropped(tmp_path / name, 40, 60, image="film.dcm")
+        (truth,) = read_annotation_file(tmp_path / name, 40, 60, image="film.dcm")
         assert (truth.label, truth.boxes) == ("Effusion", ((4, 5, 10, 8),))
     with pytest.raises(DataError, match="not among them"):
-        read_dropped(tmp_path / "table.csv", 40, 60, image="third.png")
+        read_annotation_file(tmp_path / "table.csv", 40, 60, image="third.png")
     with pytest.raises(DataError, match="holds no ground truth"):
-        read_dropped(tmp_path / "coco.json", 40, 60, image="other.png")
+        read_annotation_file(tmp_path / "coco.json", 40, 60, image="other.png")
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,5 @@ def test_boxes_in_every_kind_of_file(tmp_path):
 def test_what_is_none_is_refused_in_a_sentence(tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=sentence) as caught:
-        read_dropped(tmp_path / name, 40, 60)
+        read_annotation_file(tmp_path / name, 40, 60)
     assert "\n" not in str(caught.value)

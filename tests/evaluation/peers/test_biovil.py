@@ -191,7 +191,7 @@ def test_a_bright_patch_changes_what_is_seen_where_it_is(peer):
     plain = peer.encode(film()).patches
     for top, left in ((60, 140), (20, 330)):
         change = 1 - (peer.encode(film(top, left)).patches * plain).sum(0).numpy()
-        heatmap = enlarge(peer.place(change, 300, 480), 300, 480)
+        heatmap = enlarge(peer.lay_on_image(change, 300, 480), 300, 480)
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
         assert abs(y - top - 15) < 28 and abs(x - left - 15) < 28  # a cell and a half
 
@@ -199,13 +199,13 @@ def test_a_bright_patch_changes_what_is_seen_where_it_is(peer):
 def test_a_cell_lies_on_the_image_where_the_square_was_cut_out():
     cells = np.zeros((14, 14), np.float32)
     cells[3, 9] = 1
-    heatmap = enlarge(biovil.place(cells, 300, 480), 300, 480)
+    heatmap = enlarge(biovil.lay_on_image(cells, 300, 480), 300, 480)
     y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
     assert y + 0.5 == pytest.approx((32 + 3.5 * 32) * 300 / 512, abs=3)
     assert x + 0.5 == pytest.approx((186 + 9.5 * 32) * 480 / 819, abs=3)
     # However long a film is, nothing larger than it is ever made.
     assert biovil.crop(np.zeros((16, 1_000_000), np.uint8)).shape == (448, 448)
-    assert biovil.place(cells, 16, 100_000).size <= 16 * 100_000
+    assert biovil.lay_on_image(cells, 16, 100_000).size <= 16 * 100_000
 
 
 @pytest.mark.parametrize("size", [(300, 480), (1024, 700), (448, 448)])

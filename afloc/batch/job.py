@@ -1,11 +1,11 @@
-"""What a long run is made of: parts, each written whole or not at all, so that a run that was killed goes on.
+"""A long job over images, cut into chunks that are each written whole or not at all.
 
-An engine is a function that does the waiting parts of a `Work`: `run_here`, one after the other, or
-`on_ray.run_on_ray`. Parts can be done twice, at once or after one another: the last changes nothing.
+A job that was killed goes on with the chunks that are missing. A runner is a function that does the waiting
+chunks of a job: `run_here`, one after the other, or `on_ray.run_on_ray`. A chunk may be done twice, at once
+or one after the other: the second time changes nothing.
 """
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,31 +15,32 @@ from typing import Protocol
 from tqdm import tqdm
 
 from afloc.errors import DataError, ImageError, SettingsError
+from afloc.files import write_text
 from afloc.imaging.image import Image, read_image
 
 
-class Work(Protocol):
-    """Images in numbered parts, and what is done with those of one part."""
+class Job(Protocol):
+    """Images in numbered chunks, and what is done with the images of a chunk."""
 
-    def paths(self, part: int) -> list[Path]:
-        """The image files of a part."""
+    def paths(self, chunk: int) -> list[Path]:
+        """The image files of a chunk."""
 
-    def finish(self, part: int, images: Iterable[Image | ImageError]) -> None:
-        """Answer for the images of a part, in the order of `paths`, and write what was found."""
-
-
-Engine = Callable[[Work, list[int]], None]
+    def finish(self, chunk: int, images: Iterable[Image | ImageError]) -> None:
+        """Process the images of a chunk, in the order of `paths`, and write the results."""
 
 
-def run_here(work: Work, waiting: list[int]) -> None:
-    """Do the parts one after the other; an image is decoded while the one before it is looked at."""
-    with tqdm(total=sum(len(work.paths(part)) for part in waiting), unit="image", disable=None) as progress:
-        for part in waiting:
-            work.finish(part, _counted(read_ahead(work.paths(part)), progress))
+Runner = Callable[[Job, list[int]], None]
+
+
+def run_here(job: Job, waiting: list[int]) -> None:
+    """Do the chunks one after the other. The next image is decoded while the model looks at this one."""
+    with tqdm(total=sum(len(job.paths(chunk)) for chunk in waiting), unit="image", disable=None) as progress:
+        for chunk in waiting:
+            job.finish(chunk, _counted(read_ahead(job.paths(chunk)), progress))
 
 
 def read_ahead(paths: Iterable[Path]) -> Iterator[Image | ImageError]:
-    """The image of each file in order, or why it cannot be read; the next one is decoded meanwhile."""
+    """The image of each file in order, or the reason why it cannot be read; the next one is being decoded."""
     with ThreadPoolExecutor(1) as reader:
         waiting: deque[Future] = deque()
         for path in paths:
@@ -51,16 +52,18 @@ def read_ahead(paths: Iterable[Path]) -> Iterator[Image | ImageError]:
 
 
 def read_or_refuse(path: Path) -> Image | ImageError:
-    """The image of a file, or why it cannot be read."""
+    """The image of a file, or the reason why it cannot be read."""
     try:
         return read_image(path)
     except ImageError as error:
         return error
 
 
-def claim(folder: Path, identity: Mapping[str, str], written: Iterable[str]) -> None:
-    """Make the folder this run's own; DataError where it holds another run, or files named as in `written`
-    that are no run's."""
+def bind_run_folder(folder: Path, identity: Mapping[str, str], written: Iterable[str]) -> None:
+    """Make `folder` the folder of this run: `run.json` in it then holds the run's `identity`.
+
+    DataError where it holds another run, or has no `run.json` but files that a run would write (`written`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "run.json"
     if note.is_file():
@@ -80,16 +83,10 @@ def claim(folder: Path, identity: Mapping[str, str], written: Iterable[str]) -> 
 
 
 def check_shard(shard: tuple[int, int]) -> None:
+    """SettingsError unless `shard` is (number, of how many), numbers from 0."""
     number, count = shard
     if not 0 <= number < count:
         raise SettingsError(f"The shard must be I/N with 0 <= I < N, not {number}/{count}.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def _counted(images: Iterator[Image | ImageError], progress: tqdm) -> Iterator[Image | ImageError]:

@@ -1,0 +1,236 @@
+"""The chunks of a run: some images each, measured and written whole or not at all.
+
+A chunk is a folder with a Parquet table for each of TABLES, and of its cases
+- `maps.npy`, float16 (cases, 2, GRID_SIDE, GRID_SIDE): the model's map and the ground truth, as `map_grids`;
+- `masks.parquet`: the ground truth over the map as run lengths, so that no mask file is decoded again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from afloc.errors import DataError, ImageError
+from afloc.evaluation.config import EvaluationConfig
+from afloc.evaluation.datasets.ground_truth import GroundTruth
+from afloc.evaluation.datasets.masks import draw_runs, encode_runs
+from afloc.evaluation.datasets.rows import Row
+from afloc.evaluation.map_grids import GRID_SIDE, map_mask, mask_to_grid, to_map_grid
+from afloc.evaluation.measure import METRICS, fixed_curve, measure, without_nan
+from afloc.evaluation.metrics import curve
+from afloc.evaluation.queries import queries_for
+from afloc.files import whole_folder
+from afloc.imaging.image import Image
+from afloc.inference.finding import Finding
+
+PAINTED_FROM = 0.5  # on the fixed scale: from here on the page would mark a pixel
+
+_TEXT, _REAL, _REALS, _BOOL, _WHOLE = (
+    pa.string(),
+    pa.float64(),
+    pa.list_(pa.float64()),
+    pa.bool_(),
+    pa.int64(),
+)
+CASES = pa.schema(
+    {
+        **dict.fromkeys(("row", "truth"), _WHOLE),
+        **dict.fromkeys(("image", "patient", "source", "modality", "label", "description"), _TEXT),
+        **dict.fromkeys(("ground_truth", "model", "fingerprint", "protocol"), _TEXT),
+        **dict.fromkeys(("height", "width"), _WHOLE),
+        **dict.fromkeys(("extent", "score", "probability"), _REAL),
+        "present": _BOOL,
+        **dict.fromkeys((*METRICS, "coverage", "reader_iou", "reader_dice"), _REAL),
+        **dict.fromkeys(("fixed_iou", "fixed_area"), _REALS),
+    }
+)
+SCORES = pa.schema(
+    {
+        "row": _WHOLE,
+        **dict.fromkeys(("patient", "source", "label"), _TEXT),
+        "positive": _BOOL,
+        **dict.fromkeys(("score", "probability"), _REAL),
+        "present": _BOOL,
+    }
+)
+NORMALS = pa.schema(
+    {
+        "row": _WHOLE,
+        **dict.fromkeys(("patient", "source", "finding"), _TEXT),
+        "present": _BOOL,
+        "painted": _REAL,
+    }
+)
+_MASKS = pa.schema({"height": pa.int32(), "width": pa.int32(), "runs": pa.list_(pa.int32())})
+TABLES = {"cases": CASES, "scores": SCORES, "normals": NORMALS}
+
+
+@dataclass
+class Measured:
+    """What a chunk holds: records by the names of TABLES; grids and mask of each case."""
+
+    records: dict[str, list[dict]]
+    grids: list[np.ndarray]
+    masks: list[dict]
+
+
+def measure_chunk(config: EvaluationConfig, rows: range, images: Iterable[Image | ImageError]) -> Measured:
+    """Ask the model about the images of `rows` and measure its maps. DataError for an unreadable image."""
+    measured = Measured({name: [] for name in TABLES}, [], [])
+    records = measured.records
+    for number, image in zip(rows, images, strict=True):
+        row = config.dataset.rows[number]
+        if isinstance(image, ImageError):
+            raise DataError(f"{row.location}, column image: {image}")
+        view = config.model.encode(image, config.modality or row.modality, config.protocol)
+        queries = queries_for(row, view.modality, config)
+        # One by one: the rounding of a text's embedding depends on what it is encoded together with, and
+        # shards meet the texts in another order.
+        found = {text: view.locate(text) for text in queries.texts}
+        for index, (truth, text) in enumerate(zip(row.truths, queries.truths, strict=True)):
+            mask = truth.draw(image.height, image.width)
+            if mask.any():  # an empty mask says that the finding is not there
+                laid = map_mask(truth, mask, config.protocol)
+                case = _measure_case(config, row, truth, mask, laid, found[text])
+                records["cases"].append({"row": number, "truth": index, "modality": view.modality, **case})
+                measured.grids.append(np.stack([to_map_grid(found[text]), mask_to_grid(mask)]))
+                size = {"height": laid.shape[0], "width": laid.shape[1]}
+                measured.masks.append({**size, "runs": encode_runs(laid)})
+        for label, text in queries.labels.items():
+            answer = {"label": label, "positive": label in row.labels, **_verdict(found[text])}
+            records["scores"].append({"row": number, **_identify(row), **answer})
+        for name, text in queries.common.items():
+            answer = {"finding": name, "present": found[text].present, "painted": None}
+            if config.protocol == "native":
+                answer["painted"] = _painted(found[text])
+            records["normals"].append({"row": number, **_identify(row), **answer})
+    return measured
+
+
+def _measure_case(
+    config: EvaluationConfig,
+    row: Row,
+    truth: GroundTruth,
+    mask: np.ndarray,
+    laid: np.ndarray,
+    finding: Finding,
+) -> dict:
+    """The record of one case. `mask`: the truth on the image; `laid`: the same over the map."""
+    return {
+        **_identify(row),
+        "image": row.name,
+        "label": truth.label,
+        "description": finding.text,
+        "ground_truth": "box" if truth.mask is None else "mask",
+        "model": config.model.name,
+        "fingerprint": config.model.fingerprint,
+        "protocol": config.protocol,
+        "height": mask.shape[0],
+        "width": mask.shape[1],
+        "extent": float(mask.mean()),
+        **_verdict(finding),
+        **asdict(measure(finding.heatmap, laid)),
+        **(_fixed(finding, laid) if config.protocol == "native" else {}),
+        **_readers(row, truth.label, mask),
+    }
+
+
+def _identify(row: Row) -> dict[str, str]:
+    return {"patient": row.patient, "source": row.source}
+
+
+def _verdict(finding: Finding) -> dict:
+    return {"score": finding.score, "probability": finding.probability, "present": finding.present}
+
+
+def _fixed(finding: Finding, mask: np.ndarray) -> dict:
+    at = fixed_curve(finding.heatmap, mask)
+    return {"fixed_iou": at.iou.tolist(), "fixed_area": at.area.tolist()}
+
+
+def _painted(finding: Finding) -> float:
+    """The share of the image that is marked for a finding: 0 where it is judged absent."""
+    return 0.0 if finding.present is False else float((finding.heatmap > PAINTED_FROM).mean())
+
+
+def _readers(row: Row, label: str, mask: np.ndarray) -> dict:
+    """IoU and Dice of what human readers marked against the ground truth, mean over the readers."""
+    found = []
+    for reading in row.readers:
+        if reading.label == label:
+            drawn = reading.draw(*mask.shape).astype(np.float32)
+            found.append(curve(drawn, mask, (0.5,)))
+    if not found:
+        return {}
+    return {
+        "reader_iou": float(np.mean([at.iou[0] for at in found])),
+        "reader_dice": float(np.mean([at.dice[0] for at in found])),
+    }
+
+
+def write_chunk(path: Path, measured: Measured) -> None:
+    """Write the folder of a chunk, whole or not at all."""
+    with whole_folder(path) as folder:
+        for name, schema in TABLES.items():
+            table = pa.Table.from_pylist([without_nan(record) for record in measured.records[name]], schema)
+            pq.write_table(table, folder / f"{name}.parquet")
+        np.save(
+            folder / "maps.npy", np.array(measured.grids, np.float16).reshape(-1, 2, GRID_SIDE, GRID_SIDE)
+        )
+        pq.write_table(pa.Table.from_pylist(measured.masks, _MASKS), folder / "masks.parquet")
+
+
+class CaseFiles:
+    """Grids and masks of all cases, in the order of the chunks; each is read from disk when it is wanted."""
+
+    def __init__(self, folders: Iterable[Path]):
+        self._folders = list(folders)
+        counts = [len(np.load(folder / "maps.npy", mmap_mode="r")) for folder in self._folders]
+        self._starts = np.cumsum([0, *counts])
+        self._maps: tuple[int, np.ndarray] | None = None
+        self._masks: tuple[int, pa.Table | None] | None = None
+
+    @property
+    def model_maps(self) -> "_Grids":
+        """The model's maps, by the number of their case."""
+        return _Grids(self, 0)
+
+    @property
+    def ground_truths(self) -> "_Grids":
+        """The ground truths, by the number of their case."""
+        return _Grids(self, 1)
+
+    def grids(self, case: int) -> np.ndarray:
+        """The model's map and the ground truth of a case, (2, GRID_SIDE, GRID_SIDE)."""
+        chunk = self._chunk_of(case)
+        if self._maps is None or self._maps[0] != chunk:
+            self._maps = chunk, np.load(self._folders[chunk] / "maps.npy")
+        return self._maps[1][case - self._starts[chunk]]
+
+    def mask(self, case: int) -> np.ndarray | None:
+        """The ground truth of a case over its map; None in chunks of versions that did not write it."""
+        chunk = self._chunk_of(case)
+        if self._masks is None or self._masks[0] != chunk:
+            path = self._folders[chunk] / "masks.parquet"
+            self._masks = chunk, pq.read_table(path) if path.is_file() else None
+        if self._masks[1] is None:
+            return None
+        height, width, runs = (column[case - self._starts[chunk]] for column in self._masks[1].columns)
+        return draw_runs(runs.values.to_numpy(), height.as_py(), width.as_py())
+
+    def _chunk_of(self, case: int) -> int:
+        return int(np.searchsorted(self._starts, case, side="right")) - 1
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """One kind of grid: the model's maps (0) or the ground truths (1)."""
+
+    files: CaseFiles
+    kind: int
+
+    def __getitem__(self, case: int) -> np.ndarray:
+        return self.files.grids(case)[self.kind]

@@ -1,0 +1,264 @@
+"""The figures of a run with their intervals, from its cases and scores."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.bootstrap import bootstrap
+from afloc.evaluation.measure import FIXED_THRESHOLDS, METRICS
+from afloc.evaluation.metrics import auroc, sensitivity, specificity
+from afloc.language.findings import find_by_label
+
+_NOT_PATHOLOGY = ("device",)  # families of what is seen but is no disease; structures are marked `normal`
+
+
+def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
+    """The part of `summary.json` that is figures.
+
+    `categories`: by label. `mean`: over the categories. `overall`: the same with intervals, over `all`
+    categories and over those that are a `pathology` (a lung, a tube or an optic disc is none). `sources`:
+    the same for each source that has two patients or more. `classification`, `normal_images`: by source.
+    """
+    whole = localization(cases)
+    sources = sorted(set(cases["source"].to_pylist()))
+    overall = whole["overall"]["all"]
+    return {
+        "categories": whole["categories"],
+        "mean": {metric: overall[metric]["mean"] for metric in METRICS},
+        "overall": whole["overall"],
+        "honest": whole["honest"],
+        "sources": {
+            source: localization(part)
+            for source in sources
+            if len(sources) > 1
+            and len(set((part := _where(cases, "source", source))["patient"].to_pylist())) > 1
+        },
+        "classification": classification(scores),
+        "normal_images": false_positives(normals),
+    }
+
+
+def is_pathology(label: str) -> bool:
+    """Whether a label is a pathology; one that the findings list does not know is taken for one."""
+    entry = find_by_label(label)
+    return entry is None or not (entry.normal or entry.family in _NOT_PATHOLOGY)
+
+
+def localization(cases: pa.Table) -> dict:
+    """Means per category (label) and over categories, each with its interval.
+
+    Beside them: the baseline maps (`blind`), the paired differences to these, and the figures at a held-out
+    threshold (`honest`).
+    """
+    labels = np.array(cases["label"].to_pylist(), dtype=object)
+    patients = cases["patient"].to_pylist()
+    values, thresholds = _case_values(cases, labels, patients)
+    return {"n_cases": len(labels), **category_figures(values, labels, patients), "honest": thresholds}
+
+
+def paired_differences(cases: pa.Table, others: pa.Table) -> dict:
+    """`cases` less `others`: the same cases, asked of another model or in other words. As `localization`."""
+    keys = [list(zip(t["row"].to_pylist(), t["truth"].to_pylist(), strict=True)) for t in (cases, others)]
+    row_of = {key: row for row, key in enumerate(keys[1])}
+    shared = [(row, row_of[key]) for row, key in enumerate(keys[0]) if key in row_of]
+    first, second = (list(rows) for rows in zip(*shared, strict=True)) if shared else ([], [])
+    cases, others = cases.take(first), others.take(second)
+    values = {("", metric): _numbers(cases, metric) - _numbers(others, metric) for metric in METRICS}
+    labels = np.array(cases["label"].to_pylist(), dtype=object)
+    return {"n_cases": len(shared), **category_figures(values, labels, cases["patient"].to_pylist())}
+
+
+def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarray, patients: list) -> dict:
+    """`categories` and `overall` of columns (n,), NaN where a case has no such figure.
+
+    A column is named (group, name), "" for no group; the figures of a group are nested below it.
+    """
+    names = sorted(set(labels))
+    columns = list(values)
+    matrix = np.stack([values[column] for column in columns], axis=1)
+    members = [np.flatnonzero(labels == name) for name in names]
+    groups = {
+        "all": np.arange(len(names)),
+        "pathology": np.array([i for i, name in enumerate(names) if is_pathology(name)], int),
+    }
+    centres = None
+
+    def means(weights: np.ndarray) -> np.ndarray:
+        """(k, n) weights to (k, categories and groups, columns)."""
+        each = [_weighted_means(matrix[rows], weights[:, rows]) for rows in members]
+        stacked = np.stack(each, axis=1) if each else np.empty((len(weights), 0, len(columns)))
+        # A small category is missing from some samples; there it counts as it is, or it would tilt the mean.
+        filled = stacked if centres is None else np.where(np.isnan(stacked), centres[: len(names)], stacked)
+        over = [_nanmean(filled[:, chosen], axis=1)[:, None] for chosen in groups.values()]
+        return np.concatenate([stacked, *over], axis=1)
+
+    centres = means(np.ones((1, len(labels)), np.float32))[0]
+    intervals = np.full((*centres.shape, 2), np.nan)
+    if names:
+        flat = bootstrap(lambda weights: means(weights).reshape(len(weights), -1), patients)
+        intervals = flat.reshape(intervals.shape)
+
+    def figures(position: int, cases: Sequence[int]) -> dict:
+        several = len({patients[case] for case in cases}) > 1
+        found = {
+            column: _figure(centres[position, i], intervals[position, i] if several else None)
+            for i, column in enumerate(columns)
+        }
+        return _nested(found)
+
+    return {
+        "categories": {
+            name: {"n": len(rows), "pathology": is_pathology(name), **figures(position, rows)}
+            for position, (name, rows) in enumerate(zip(names, members, strict=True))
+        },
+        "overall": {group: figures(len(names) + i, range(len(labels))) for i, group in enumerate(groups)},
+    }
+
+
+def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tuple[dict, dict | None]:
+    """The columns that are averaged, (n,) each with NaN for what is missing, by (group, name)."""
+    values = {("", metric): _numbers(cases, metric) for metric in (*METRICS, "coverage")}
+    values["", "present"] = _numbers(cases, "present")
+    for reader in ("iou", "dice"):
+        values["readers", reader] = _numbers(cases, f"reader_{reader}")
+    held_out, thresholds = at_held_out_threshold(cases, labels, patients)
+    for name, column in held_out.items():
+        values["honest", name] = column
+    for baseline in BASELINES:
+        for metric in METRICS:
+            other = _numbers(cases, f"{baseline}_{metric}")
+            values[f"blind/{baseline}", metric] = other
+            values[f"difference/{baseline}", metric] = values["", metric] - other
+    return values, thresholds
+
+
+def at_held_out_threshold(
+    cases: pa.Table, labels: np.ndarray, patients: list[str]
+) -> tuple[dict[str, np.ndarray], dict | None]:
+    """IoU, Dice and coverage on the fixed scale, at a threshold that was chosen on other patients.
+
+    The patients are split into two halves. The threshold with the best mean IoU over categories on one half
+    is applied to the other. All is NaN for a protocol without a fixed scale.
+    """
+    count = len(labels)
+    empty = {name: np.full(count, np.nan) for name in ("iou", "dice", "coverage")}
+    curves = cases["fixed_iou"].to_pylist()
+    if not count or any(each is None for each in curves):
+        return empty, None
+    curves = np.array(curves, float).reshape(count, len(FIXED_THRESHOLDS))
+    areas = np.array(cases["fixed_area"].to_pylist(), float).reshape(curves.shape)
+    order = np.random.default_rng(0).permutation(names := sorted(set(patients)))
+    first = set(order[: len(names) // 2])
+    half = np.array([patient in first for patient in patients])
+    chosen = []
+    for part in (half, ~half):
+        other = ~part
+        if not other.any() or not part.any():
+            return empty, None
+        means = [np.nanmean(curves[other & (labels == name)], axis=0) for name in sorted(set(labels[other]))]
+        best = int(np.argmax(_nanmean(np.array(means), axis=0)))
+        chosen.append(FIXED_THRESHOLDS[best])
+        empty["iou"][part] = curves[part, best]
+        empty["coverage"][part] = areas[part, best] > 0
+    empty["dice"] = 2 * empty["iou"] / (1 + empty["iou"])
+    return empty, {"thresholds": chosen}
+
+
+def classification(scores: pa.Table) -> dict:
+    """AUROC of the score, sensitivity and specificity of the verdict, by source and label.
+
+    Of the images of a source that carry labels, those without this one are its negatives.
+    """
+    found: dict[str, dict] = {}
+    for source in sorted(set(scores["source"].to_pylist())):
+        part = _where(scores, "source", source)
+        labels = np.array(part["label"].to_pylist(), dtype=object)
+        patients = np.array(part["patient"].to_pylist(), dtype=object)
+        positive = np.array(part["positive"].to_pylist(), bool)
+        score, present = _numbers(part, "score"), _numbers(part, "present")
+        found[source] = {}
+        for label in sorted(set(labels)):
+            rows = labels == label
+            found[source][label] = _classify(score[rows], positive[rows], present[rows], patients[rows])
+    return found
+
+
+def _classify(score: np.ndarray, positive: np.ndarray, present: np.ndarray, patients: np.ndarray) -> dict:
+    counts = {"n_positive": int(positive.sum()), "n_negative": int((~positive).sum())}
+    area, interval = float("nan"), None
+    if all(counts.values()) and not np.isnan(score).any():
+        area = auroc(score, positive)
+        interval = bootstrap(lambda weights: auroc(score, positive, weights)[:, None], patients)[0]
+    known = not np.isnan(present).any()
+    judged = present == 1
+    return {
+        **counts,
+        "auroc": _figure(area, interval),
+        "sensitivity": _plain(sensitivity(judged, positive)) if known else None,
+        "specificity": _plain(specificity(judged, positive)) if known else None,
+    }
+
+
+def false_positives(normals: pa.Table) -> dict:
+    """Of images without any finding, by source: the share of the common findings that are judged present, and
+    the share of the image that is painted for them."""
+    found = {}
+    for source in sorted(set(normals["source"].to_pylist())):
+        part = _where(normals, "source", source)
+        patients = part["patient"].to_pylist()
+        columns = np.stack([_numbers(part, "present"), _numbers(part, "painted")], axis=1)
+        centre = _weighted_means(columns, np.ones((1, len(columns)), np.float32))[0]
+        interval = bootstrap(lambda weights, columns=columns: _weighted_means(columns, weights), patients)
+        found[source] = {
+            "n_images": len(set(part["row"].to_pylist())),
+            "findings": sorted(set(part["finding"].to_pylist())),
+            "judged_present": _figure(centre[0], interval[0]),
+            "painted_area": _figure(centre[1], interval[1]),
+        }
+    return found
+
+
+def _figure(mean: float, interval: Sequence[float] | None) -> dict:
+    known = interval is not None and not np.isnan(interval).any()
+    return {"mean": _plain(mean), "ci95": [_plain(end) for end in interval] if known else None}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _nested(found: dict[tuple[str, str], dict]) -> dict:
+    """{("blind/center", "iou"): figure} as {"blind": {"center": {"iou": figure}}}."""
+    nested: dict = {}
+    for (path, name), figure in found.items():
+        level = nested
+        for step in filter(None, path.split("/")):
+            level = level.setdefault(step, {})
+        level[name] = figure
+    return nested
+
+
+def _where(table: pa.Table, column: str, value: str) -> pa.Table:
+    return table.filter(pa.compute.equal(table[column], value))
+
+
+def _numbers(table: pa.Table, column: str) -> np.ndarray:
+    """A column as float64, NaN where it is missing."""
+    return np.array(table[column].cast(pa.float64()).to_pylist(), dtype=float)
+
+
+def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n, m) values with NaN and (k, n) weights to (k, m) means of what there is; NaN for nothing."""
+    known = ~np.isnan(values)
+    total = weights.astype(np.float64) @ np.where(known, values, 0)
+    count = weights.astype(np.float64) @ known
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    known = ~np.isnan(values)
+    count = known.sum(axis)
+    total = np.where(known, values, 0).sum(axis)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
