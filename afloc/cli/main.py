@@ -11,8 +11,9 @@ from afloc.cli.bench import add_bench
 from afloc.cli.evaluate import add_evaluate
 from afloc.cli.image_tables import add_embed
 from afloc.cli.locate import add_classify, add_locate
+from afloc.cli.password import add_password
 from afloc.cli.serve import add_serve
-from afloc.cli.space import add_deploy, add_password
+from afloc.cli.space import add_deploy
 from afloc.cli.train import add_convert, add_train
 from afloc.errors import AFLocError
 from afloc.text import one_line

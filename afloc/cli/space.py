@@ -1,31 +1,17 @@
-"""The project to a Space on the Hugging Face hub, as one command.
+"""`afloc deploy`: send the project to a Space on the Hugging Face hub.
 
-The files go through the hub's own upload, which takes large ones that plain git would refuse. README.md says
-at its top what the Space runs.
+The files go through the hub's own upload, which takes large ones that plain git would refuse. The head of
+README.md says what the Space runs.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from afloc.errors import SettingsError
 
-
-def add_password(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("password", help="hash a password for AFLOC_PASSWORD")
-    parser.set_defaults(run=run_password)
-
-
-def run_password(arguments: argparse.Namespace) -> None:
-    import getpass
-
-    from afloc.passwords import SHORTEST, hash_password
-
-    ask = getpass.getpass if sys.stdin.isatty() else lambda _: sys.stdin.readline().rstrip("\n")
-    password = ask("Password: ")
-    if len(password) < SHORTEST:
-        raise SettingsError(f"The password is too short: give at least {SHORTEST} characters.")
-    print(hash_password(password))
+ROOT = Path(__file__).parents[2]
+SENT = ["app.py", "README.md", "LICENSE", "requirements.txt", "pyproject.toml", "afloc/*", "assets/*"]
+LEFT_OUT = ["**/__pycache__/*", "*.duckdb*", ".env*"]
 
 
 def add_deploy(commands: argparse._SubParsersAction) -> None:
@@ -40,21 +26,14 @@ def add_deploy(commands: argparse._SubParsersAction) -> None:
 
 
 def run_deploy(arguments: argparse.Namespace) -> None:
-    from afloc.cli.space import deploy
-
     print(deploy(arguments.space, arguments.private, arguments.hardware, arguments.model))
-
-
-ROOT = Path(__file__).parents[2]
-SENT = ["app.py", "README.md", "LICENSE", "requirements.txt", "pyproject.toml", "afloc/*", "assets/*"]
-LEFT_OUT = ["**/__pycache__/*", "*.duckdb*", ".env*"]
 
 
 def deploy(name: str, private: bool = False, hardware: str | None = None, model: str | None = None) -> str:
     """Make or update the Space `name` ("owner/name"); returns its address.
 
     `hardware` as the hub names it ("cpu-basic", "t4-small", "zero-a10g"), `model` as AFLOC_MODEL takes it; of
-    a Space that is there, they change only if given. Signed in as `hf auth login` or HF_TOKEN says.
+    a Space that exists, they change only if given. The user is signed in as `hf auth login` or HF_TOKEN says.
     SettingsError where the hub refuses.
     """
     from huggingface_hub import HfApi

@@ -1,0 +1,124 @@
+"""The floors of the house: what each folder of afloc/ may import, read from the source."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1] / "afloc"
+GROUND = {"errors", "files", "passwords", "resources", "settings", "text"}  # modules, the lowest floor
+BELOW = GROUND | {"imaging", "language"}
+MAY_IMPORT = dict.fromkeys(GROUND, GROUND) | {
+    "imaging": GROUND,
+    "language": GROUND | {"imaging"},
+    "model": BELOW,
+    "inference": BELOW | {"model"},
+    "batch": BELOW | {"model", "inference"},
+    "training": BELOW | {"model", "inference", "batch"},
+    "evaluation": BELOW | {"model", "inference", "batch"},
+    "feedback": BELOW | {"model", "inference", "batch", "training", "evaluation"},
+}
+MAY_IMPORT["pacs"] = MAY_IMPORT["feedback"] | {"feedback"}
+MAY_IMPORT["web"] = MAY_IMPORT["pacs"] | {"pacs"}
+MAY_IMPORT["cli"] = MAY_IMPORT["web"] | {"web"}
+HEAVY = {"gradio", "duckdb"}
+LARGEST = 15 * 1024  # bytes
+LARGE = {"feedback/store/store.py"}  # both stores, DuckDB's and Postgres's, are one class
+EXCEPTIONS = {  # (importing, imported)
+    ("afloc.language.descriptions", "afloc.inference.word_maps"),  # language: for types only
+    ("afloc.inference.view", "afloc.inference.model"),  # inference: for types only
+}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module of afloc/ by its name."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def imports(tree: ast.AST) -> set[tuple[str, str]]:
+    """(module, name) of every import, also those in functions and those for types only; "" for a module."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                found.add((module, "") if module in MODULES else (node.module, alias.name))
+    return found
+
+
+ALL_IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
+IMPORTS = {
+    name: {each for each in found if (name, each[0]) not in EXCEPTIONS} for name, found in ALL_IMPORTS.items()
+}
+
+
+def floor(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_every_folder_imports_from_below_only():
+    wrong = [
+        f"{name} imports {module}"
+        for name, found in IMPORTS.items()
+        for module, _ in found
+        if floor(name) in MAY_IMPORT and module.startswith("afloc.")
+        if floor(module) not in MAY_IMPORT[floor(name)] | {floor(name)}
+    ]
+    assert not wrong
+    assert {floor(name) for name in MODULES} - {"", "__main__"} <= MAY_IMPORT.keys(), "a folder has no floor"
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    def walk(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join((*way[way.index(name) :], name))
+        if name not in seen:
+            for module, _ in sorted(IMPORTS[name]):
+                if module in MODULES:
+                    walk(module, (*way, name))
+        seen.add(name)
+
+    seen: set[str] = set()
+    for name in sorted(MODULES):
+        walk(name, ())
+
+
+def test_no_private_name_is_imported():
+    private = [(name, *each) for name, found in IMPORTS.items() for each in found if _is_private(*each)]
+    assert not private
+
+
+def _is_private(module: str, name: str) -> bool:
+    inside = [*module.split(".")[1:], name]
+    return module.startswith("afloc") and any(
+        part.startswith("_") and not part.startswith("__") for part in inside
+    )
+
+
+def test_neither_gradio_nor_duckdb_below_the_page_and_the_store():
+    above = {"web", "feedback", "cli", "pacs"}
+    heavy = [
+        (name, module)
+        for name, found in IMPORTS.items()
+        for module, _ in found
+        if floor(name) not in above and module.split(".")[0] in HEAVY
+    ]
+    assert not heavy
+
+
+def test_no_module_is_too_long_without_a_reason():
+    sizes = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in ROOT.rglob("*.py")}
+    assert {name for name, size in sizes.items() if size > LARGEST} == LARGE
+
+
+def test_every_exception_is_still_one():
+    found = {(name, module) for name, each in ALL_IMPORTS.items() for module, _ in each}
+    assert found >= EXCEPTIONS, "take it from the list"
