@@ -1,9 +1,10 @@
 """`python -m afloc bench`: how fast answers come, beside the released pipeline with the same weights.
 
 Two models: the embedded one (or that of `--model`), and one of the published size (ResNet-50 at 299 pixels,
-BERT-base) whose weights are random. In every run an answer of ours is followed by one of the naive path: what
-the released code does for a pair, both encoders from scratch, the text padded to 97 tokens, a batch of one,
-in PyTorch. A film has 1024 x 1024 pixels and is in memory; a description has 8 to 12 tokens.
+BERT-base) whose weights are random. In every run an answer of ours is followed by one of the naive path. That
+is what the released code does for an image and a text: it runs both encoders, in PyTorch, with a batch of one
+and the text padded to 97 tokens. An image has 1024 x 1024 pixels and is in memory; a description has 8 to 12
+tokens.
 """
 
 import itertools
@@ -40,7 +41,7 @@ SOAK_DESCRIPTIONS, SOAK_IMAGES = 5000, 500
 
 
 class Scenario(NamedTuple):
-    """What a run asks: so many new descriptions (0: the seen one) of a new image or of the seen one."""
+    """One run: how many new descriptions (0: the seen one), asked of a new image or of the seen one."""
 
     title: str
     new_descriptions: int
@@ -80,21 +81,21 @@ class Timing:
 
 
 def descriptions() -> Iterator[str]:
-    """5,760 descriptions of 8 to 12 tokens, no two alike."""
+    """5,760 different descriptions of 8 to 12 tokens."""
     texts = [" ".join(words) for words in itertools.product(*_WORDS)]
     random.Random(0).shuffle(texts)
     return iter(texts)
 
 
 def films(side: int = FILM_SIDE) -> Iterator[Image]:
-    """Gray images without end, no two alike."""
+    """Different gray images, without end."""
     noise = np.random.default_rng(0)
     while True:
         yield image_from_array(noise.integers(0, 256, (side, side), np.uint8))
 
 
 class NaivePath:
-    """The released pipeline's steps for one pair, with the weights of a model, nothing kept."""
+    """The released pipeline's steps for one image and text, with a model's weights. It caches nothing."""
 
     def __init__(self, model: Model):
         self._model = model
@@ -173,9 +174,9 @@ def write_published_size(folder: Path) -> None:
 
 
 def cold_start(source: str | Path | None, device: str, soak: bool = False) -> dict[str, float]:
-    """A fresh process, its encoders not exported yet: seconds to its first heatmap, MB it takes at most.
+    """A fresh process whose encoders are not exported yet: seconds to its first heatmap, and its peak of MB.
 
-    With `soak` also `growth_percent`: how much more it takes after 5,000 further descriptions and 500 images.
+    With `soak` also `growth_percent`: how much its memory grows by 5,000 further descriptions and 500 images.
     """
     with tempfile.TemporaryDirectory() as empty:
         call = (
@@ -194,14 +195,14 @@ def cold_start(source: str | Path | None, device: str, soak: bool = False) -> di
         with child:
             ready = child.stdout.readline()
             seconds = time.perf_counter() - start
-            said = child.stdout.read()
+            memory = child.stdout.read()
         if child.returncode or not ready:
             raise ModelError("A fresh process could not load the model.")
-    return {"cold_start_s": round(seconds, 2), **json.loads(said)}
+    return {"cold_start_s": round(seconds, 2), **json.loads(memory)}
 
 
 def first_answers(source: str, device: str, soak: bool) -> None:
-    """What the fresh process does: a line once it has the first heatmap, then its memory as JSON."""
+    """Run by the fresh process: print a line when the first heatmap is there, then the memory as JSON."""
     image, text = next(films()), next(descriptions())
     model = load_model(source or None, device)
     model.encode(image).locate(text).heatmap.sum()
@@ -223,7 +224,7 @@ def first_answers(source: str, device: str, soak: bool) -> None:
 
 
 MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
-"""Each model's key, where it is loaded from (or what writes its folder) and how many runs are usual."""
+"""Key, source (or the function that writes the model's folder) and default number of runs of each model."""
 
 
 def bench(
@@ -276,7 +277,7 @@ def to_table(report: dict) -> str:
 
 
 def _resident_mb() -> float:
-    """What the process takes now; where the system does not say, what it took at most."""
+    """The memory of this process now; its peak where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

@@ -1,9 +1,9 @@
 """How well a map agrees with ground truth. Cells that are NaN in the map count nowhere.
 
-`heatmap` is (H, W) numbers, `mask` bool (H, W), True where the ground truth lies. A figure that has no
-meaning, for want of ground truth or of anything outside it, is NaN.
+`heatmap` is (H, W) numbers, `mask` bool (H, W), True where the ground truth lies. A figure is NaN where it is
+not defined, because the ground truth is empty or covers everything.
 
-Of a native map, IoU and Dice are taken twice: after min-max to [-1, 1] per image, as the mean over
+IoU and Dice of a native map are taken twice: after min-max to [-1, 1] per image, as the mean over
 PAPER_THRESHOLDS (the protocol of the paper, in which every map has a high spot), and on the fixed scale at
 one threshold, where an empty map counts 0.
 """

@@ -22,7 +22,7 @@ TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing game
 BASELINE_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#7a6c5d")
 GRAYS = ("#6b6b6b", "#9a9a9a", "#c4c4c4")
-PATIENCE = 300  # seconds for Chromium to draw a figure, on a machine that is busy
+PATIENCE = 300  # seconds for Chromium to draw a figure; the machine may be busy
 
 
 def write_figures(entrants: Sequence[Entrant], folder: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,25 +39,18 @@ def open_deadly(*arguments) -> Deadly:
     return Deadly(job.config, job.folder)
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return read_dataset(write_set(tmp_path_factory.mktemp("set"), images=6))
-
-
-def on_ray(dataset, model: Path, folder: Path, opened=open_evaluation, workers=2) -> dict:
+def test_two_workers_one_killed_the_same_summary(small_folder, tmp_path):
+    dataset, model = read_dataset(write_set(tmp_path / "set", images=6)), load_model(small_folder, "cpu")
     query = ("native", "simple", None)
-    open_job = partial(opened, dataset, str(model), "cpu", query, folder)
-    runner = partial(run_on_ray, open_job=open_job, workers=workers, gpu=False)
-    return evaluate(EvaluationConfig(dataset, load_model(model, "cpu"), *query), folder, runner=runner)
-
-
-def test_two_workers_one_killed_the_same_summary(dataset, small_folder, tmp_path):
-    config = EvaluationConfig(dataset, load_model(small_folder, "cpu"))
+    config = EvaluationConfig(dataset, model, *query)
     plain = evaluate(config, tmp_path / "plain")
-    assert on_ray(dataset, small_folder, tmp_path / "ray", open_deadly) == plain
-    assert (tmp_path / "ray" / "killed").exists()
-    plain, ray = ((tmp_path / name / "summary.json").read_bytes() for name in ("plain", "ray"))
-    assert plain == ray
+    folder = tmp_path / "ray"
+    open_job = partial(open_deadly, dataset, str(small_folder), "cpu", query, folder)
+    runner = partial(run_on_ray, open_job=open_job, workers=2, gpu=False)
+    assert evaluate(config, folder, runner=runner) == plain
+    assert (folder / "killed").exists()
+    files = [(tmp_path / name / "summary.json").read_bytes() for name in ("plain", "ray")]
+    assert files[0] == files[1]
 
 
 def test_what_a_worker_refuses_is_one_sentence(tmp_path):

@@ -154,7 +154,8 @@ def test_the_mean_ground_truth_of_another_set(config, whole, tmp_path, tmp_path_
             assert case["own_mean_cnr"] == before["own_mean_cnr"]
 
 
-def test_the_published_protocol(table, released_checkpoint, tmp_path):
+def test_the_published_protocol(released_checkpoint, tmp_path):
+    table = write_set(tmp_path / "set", images=6)
     options = ["--protocol", "paper", "--model", released_checkpoint, "--out", tmp_path / "o", "--no-figures"]
     arguments = ["evaluate", table, *options]
     assert main([str(each) for each in arguments]) == 0

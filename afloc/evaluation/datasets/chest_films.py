@@ -1,6 +1,6 @@
-"""Public sets of chest films, in the layouts they are downloaded in. Give the table named with each reader.
+"""Public sets of chest films, as they are downloaded. Each reader's docstring names the table to give.
 
-Images are looked for below `images`, or else below the folder of the table; subfolders do not matter.
+Images are searched for below `images`, or else below the folder of the table, in any subfolder.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ from afloc.evaluation.datasets.rows import Row, by_label, check_label, index_fil
 from afloc.imaging.geometry import Box
 
 _MODALITY = "chest_xray"
-_SIIM_SIDE = 1024  # of every film, and of the image that its run lengths are of
+_SIIM_SIDE = 1024  # pixels a side, of every film and its mask
 
 
 def read_nih(path: Path, images: Path | None = None) -> Iterator[Row]:
@@ -63,7 +63,7 @@ def read_rsna(path: Path, images: Path | None = None) -> Iterator[Row]:
     """RSNA Pneumonia Detection 2018: `stage_2_train_labels.csv` (kaggle.com, its Data page).
 
     Columns patientId, x, y, width, height, Target, one row a box; films `stage_2_train_images/*.dcm`. A
-    Target of 0 is no pneumonia; what else such a film shows is not said.
+    Target of 0 means no pneumonia; such a film may show other findings.
     """
     films: dict[str, list[tuple[str, Box]]] = {}
     first: dict[str, int] = {}
@@ -96,7 +96,7 @@ def read_vindr(path: Path, images: Path | None = None) -> Iterator[Row]:
     (physionet.org/content/vindr-cxr).
 
     Columns image_id, class_name, x_min, y_min, x_max, y_max; films `test/*.dicom` or `train/*.dicom`. "No
-    finding" has no box. Of the training films, three readers' boxes of a class are taken together.
+    finding" has no box. On training films the boxes of three readers are joined, by class.
     """
     corners = ("x_min", "y_min", "x_max", "y_max")
     films: dict[str, list[tuple[str, Box]]] = {}
@@ -190,7 +190,7 @@ def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> 
 
 
 def _segmentations(path: Path, film: str, findings: object) -> tuple[GroundTruth, ...]:
-    """The masks of a film that hold anything."""
+    """The masks of a film that are not empty."""
     if not isinstance(findings, dict):
         raise DataError(f"{path.name}, {film}: this should be an object of pathologies.")
     truths = []

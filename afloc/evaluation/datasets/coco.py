@@ -27,8 +27,8 @@ _FIELDS = {
 def read_coco(path: Path, content: dict, images: Path | None = None) -> Iterator[Row]:
     """The images in the order of the file, those without annotation too; labels are their categories.
 
-    Of a category some of whose annotations on an image have a segmentation, the boxes of the others are part
-    of the mask. Boxes with different phrases are different truths.
+    Where some annotations of a category on an image have a segmentation, the boxes of its other annotations
+    become part of the mask. Boxes with different phrases are different truths.
     """
     for table, fields in _FIELDS.items():
         if not isinstance(content.get(table), list):

@@ -41,10 +41,10 @@ _TABLES = {  # by a column that only this table has
 def read_dataset(
     path: str | Path, images: str | Path | None = None, within: str | Path | None = None
 ) -> Dataset:
-    """A set from its table or folder, checked: DataError of one sentence where anything in it is wrong.
+    """A set from its table or folder, checked. DataError, one sentence, where anything in it is wrong.
 
-    `images`: the folder with its images, where they do not lie beside the table. `within`: the folder that no
-    file of the set may lie outside of, for a table that is not to be trusted.
+    `images`: the folder with its images, where they do not lie beside the table. `within`: for a table that
+    is not trusted; every file of the set must lie in this folder.
     """
     path = Path(path).absolute()  # the workers of a run may have another current folder
     images = None if images is None else Path(images).absolute()
@@ -113,7 +113,7 @@ def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
 
 
 def source_of(image: str, source: str) -> str:
-    """The source an image shares with others: its name, cut where it begins to name the image or its patient.
+    """The source that an image shares with others: the text, cut where it starts to name image or patient.
 
     "ODIR-5K 2361_left.jpg, patient 2361" of 2361_left.jpg is "ODIR-5K".
     """

@@ -1,4 +1,4 @@
-"""BioViL-T as a peer: one film, the square that its authors' code cuts out."""
+"""BioViL-T as a peer."""
 
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from afloc.imaging.image import Image
 
 
 class BioViLT(Peer):
-    """BioViL-T on one film. It sees the square that its authors' code cuts out, letterboxed films by protocol
-    `paper`."""
+    """BioViL-T on one film.
+
+    It sees the square that its authors' code cuts out; under protocol `paper`, the letterboxed film.
+    """
 
     modalities = ("chest_xray",)
 

@@ -1,9 +1,9 @@
-"""BioViL-T (Bannur et al. 2023, arXiv 2301.04558), asked about one film without an earlier one.
+"""BioViL-T (Bannur et al. 2023, arXiv 2301.04558), asked about one film, without an earlier one.
 
 transformers has no such model and its repository brings code, which is not run: the two encoders are written
 out here, for the published weights. The folder holds CXR-BERT (`config.json`, `vocab.txt`,
-`model.safetensors`) and, beside it, a ResNet-50 whose map goes together with what is learned to stand for the
-earlier film into a projection. The transformer that compares two films has no part in it.
+`model.safetensors`) and a ResNet-50. A projection takes the map of the ResNet-50 beside a learned vector that
+stands for "no earlier film". The transformer that compares two films is not used.
 """
 
 import json
@@ -39,7 +39,7 @@ _JOINT, _STATIC = 128, 256  # dimensions of the joint space, and of what is seen
 
 
 class ImageEncoder(nn.Module):
-    """(B, 3, 448, 448), 0 … 1, to what is seen in each cell, (B, 128, 14, 14), in the space of the texts."""
+    """Pixels (B, 3, 448, 448), 0 … 1, to the features of each cell, (B, 128, 14, 14), in the texts' space."""
 
     def __init__(self):
         from transformers import ResNetConfig, ResNetModel
@@ -138,8 +138,8 @@ def stretch(gray: np.ndarray) -> np.ndarray:
 
 
 def crop(gray: np.ndarray) -> np.ndarray:
-    """What is seen of a uint8 (H, W) picture: the middle square, seven eighths of the short side, uint8
-    (448, 448)."""
+    """The part of a uint8 (H, W) picture that the model sees, uint8 (448, 448): the middle square, seven
+    eighths of the short side."""
     (height, top), (width, left) = _scaled(gray.shape)
     y, x = gray.shape[0] / height, gray.shape[1] / width
     box = (left * x, top * y, (left + SIZE) * x, (top + SIZE) * y)
@@ -147,10 +147,10 @@ def crop(gray: np.ndarray) -> np.ndarray:
 
 
 def lay_on_image(cells: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A (14, 14) map of the square that `crop` cuts out, smoothed, on the whole image: float32 (rows,
+    """A (14, 14) map of the square that `crop` cuts out, smoothed, over the whole image: float32 (rows,
     columns).
 
-    Nothing was seen outside the square: there the map is at its lowest.
+    Outside the square, which the model does not see, the map has its lowest value.
     """
     smooth = ndimage.gaussian_filter(cells, _SIGMA, mode="reflect")
     axes = zip((height, width), _scaled((height, width)), strict=True)

@@ -59,8 +59,10 @@ class DualEncoder(Peer):
         return Letterbox.fit(height, width, self.size).crop(square)
 
     def _project(self, hidden: Tensor) -> Tensor:
-        """What the whole last layer of the vision encoder leaves for each patch, `hidden` (B, tokens, width),
-        in the space of the texts: (B, D, rows, columns)."""
+        """The vision encoder's output for each patch in the space of the texts: (B, D, rows, columns).
+
+        `hidden`: the output of its last layer, (B, tokens, width).
+        """
         vision = self.network.vision_model
         count, tokens, width = hidden.shape
         alone = hidden.reshape(count * tokens, 1, width)  # each token as an image of its own
@@ -79,16 +81,16 @@ class DualEncoder(Peer):
 
 
 def _preprocessing(folder: Path, config) -> tuple[np.ndarray, np.ndarray, int]:
-    """Mean and deviation of the channels, 0 … 1, and the side of the image."""
+    """Mean and deviation of the channels, 0 … 1, and the side of the image in pixels."""
     try:
-        said = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        said = {}
-    size = said.get("crop_size") or said.get("size") or {}
+        settings = {}
+    size = settings.get("crop_size") or settings.get("size") or {}
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
     side = getattr(config.vision_config, "image_size", None) or side or 224
     half = [0.5, 0.5, 0.5]
-    mean, deviation = said.get("image_mean") or half, said.get("image_std") or half
+    mean, deviation = settings.get("image_mean") or half, settings.get("image_std") or half
     return np.array(mean, np.float32), np.array(deviation, np.float32), int(side)
 
 

@@ -25,7 +25,7 @@ _SMALL_FILES = ("*.json", "*.txt", "*.model")  # config, preprocessor, tokenizer
 def load_any(source: str | Path | None, device: str = "auto") -> "Model | Peer":
     """The model `source` names: one of ours, as `load_model` takes it, or a peer's folder or hf:owner/name.
 
-    Images are not remembered: a set is seen once. Raises ModelError, one sentence.
+    Images are not cached: each image of a set is seen once. Raises ModelError, one sentence.
     """
     name, folder = str(source or ""), Path(str(source or "."))
     if name.startswith("hf:"):

@@ -1,11 +1,11 @@
-"""Other vision-language models behind the interface of `afloc.Model`, to be measured like it.
+"""Other vision-language models behind the interface of `afloc.Model`, so that they can be evaluated like it.
 
 Models of the CLIP and SigLIP families that transformers loads, dual encoders put together from a ViT and a
 BERT (`VisionTextDualEncoderModel`), and BioViL-T (`biovil_encoders`). Their map is the cosine of each
-patch with the text: a patch goes through what the pooled image goes through on its way into the space of the
-texts. That is in the manner of MaskCLIP (Zhou et al. 2022, arXiv 2112.01071), but after the whole last layer,
-of which MaskCLIP takes the values of the attention alone: its figures are others. Nothing of the repository
-is run: weights are safetensors or read by `torch_pickle`.
+patch with the text; a patch is projected into the texts' space as the pooled image is. This resembles
+MaskCLIP (Zhou et al. 2022, arXiv 2112.01071), which however takes only the attention's values of the last
+layer, so that its figures differ. No code of a model's repository is run: weights are safetensors or are read
+by `torch_pickle`.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ class Peer(ABC):
 
     @torch.inference_mode()
     def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> PeerView:
-        """Look at an image."""
+        """Encode an image. SettingsError for an unknown protocol."""
         if protocol not in PROTOCOLS:
             raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
         modality = modality or recognise_modality(image)
@@ -115,7 +115,7 @@ class Peer(ABC):
 
     @abstractmethod
     def lay_on_image(self, square: np.ndarray, height: int, width: int) -> np.ndarray:
-        """A native map of the square, (rows, columns), as the grid of a Finding."""
+        """A native map of the square, (rows, columns), over the whole image: the grid of a Finding."""
 
 
 def fingerprint_of(network: torch.nn.Module, config) -> str:
