@@ -1,0 +1,72 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tests.cli.test_main import FILM, run
+from tests.released import REFERENCE
+
+
+def test_locate_writes_the_result(tmp_path, small_folder):
+    texts = ["left pleural effusion", "cardiomegaly", "left lung " * 50]
+    options = ("--model", small_folder, "--out", tmp_path / "o", "--threshold", 0.4)
+    assert run("locate", FILM, *texts, *options) == 0
+    result = json.loads((tmp_path / "o" / "result.json").read_text())
+    assert list(result) == ["image", "model", "protocol", "findings"]
+    assert result["image"] == {"width": 150, "height": 301, "modality": "chest_xray"}
+    assert result["model"]["name"] == "small" and len(result["model"]["fingerprint"]) == 12
+    assert result["protocol"] == "native"
+    assert [finding["text"] for finding in result["findings"]] == texts
+    for number, finding in enumerate(result["findings"]):
+        heatmap = np.load(tmp_path / "o" / finding["heatmap"])
+        assert finding["heatmap"] == f"{number}.npy" and finding["overlay"] == f"{number}.png"
+        assert heatmap.shape == (301, 150) and heatmap.dtype == np.float32
+        assert heatmap.min() >= 0 and heatmap.max() <= 1
+        assert Image.open(tmp_path / "o" / finding["overlay"]).size == (150, 301)
+        assert isinstance(finding["present"], bool) and 0 <= finding["probability"] <= 1
+        assert ("warning" in finding) == (number == 2)
+        assert all(region["score"] >= 0.4 for region in finding["regions"])
+        assert bool(finding["regions"]) == bool((heatmap >= 0.4).any())
+
+
+def test_locate_by_the_published_protocol(tmp_path, released_checkpoint):
+    expected = json.loads((REFERENCE / "expected.json").read_text())
+    prompts = expected["prompts"]
+    arguments = ("--model", released_checkpoint, "--protocol", "paper", "--out", tmp_path)
+    assert run("locate", FILM, *prompts, "pneumothorax", *arguments) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    vectors = np.load(REFERENCE / "expected.npz")
+    scores = [row["global_cosine"] for row in expected["rows"] if row.get("image") == "pattern_3"]
+    for number, finding in enumerate(result["findings"][:-1]):
+        heatmap = np.load(tmp_path / finding["heatmap"])
+        assert np.nanmax(np.abs(heatmap - vectors[f"heatmap/pattern_3/{number}"])) <= 0.003
+        assert finding["score"] == pytest.approx(scores[number], abs=1e-4)
+        assert finding["probability"] is None and finding["present"] is None and "warning" not in finding
+    assert "drops every part" in result["findings"][-1]["warning"]
+
+
+def test_tables(capsys, small_folder):
+    assert run("locate", FILM, "effusion", "left lung", "--model", small_folder) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[2].startswith("effusion ") and table[2].endswith("evidence for it")
+    assert table[3].endswith("  no verdict"), "of a calibrated model"
+    assert run("classify", FILM, "--model", small_folder, "--findings", "pneumothorax, big heart") == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert rows[0].startswith("pneumothorax ") and rows[1].startswith("big heart ")
+    assert run("classify", FILM, "--model", small_folder) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 10
+
+
+def test_a_model_that_computes_no_number_writes_nothing(tmp_path, small_folder, capsys):
+    folder = shutil.copytree(small_folder, tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    next(each for name, each in weights.items() if "global_projection" in name).view(-1)[0] = np.nan
+    save_file(weights, folder / "model.safetensors")
+    (tmp_path / "table.csv").write_text(f"image\n{FILM}\n")
+    for command in (["locate", FILM, "effusion"], ["embed", tmp_path / "table.csv"]):
+        assert run(*command, "--modality", "chest_xray", "--model", folder, "--out", tmp_path / "out") == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("The model computed something")
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.suffix != ".json"] == [".part-0-of-1"]
