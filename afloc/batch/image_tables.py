@@ -40,8 +40,11 @@ class Query(Protocol):
     `schema`: the columns; `identity`: what two runs into the same folder must agree in.
     """
 
-    schema: pa.Schema
-    identity: dict[str, str]
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    @property
+    def identity(self) -> dict[str, str]: ...
 
     def answer(self, view: View) -> list[dict]:
         """The rows of an image, without the columns on image and model that every row has."""

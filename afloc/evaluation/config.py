@@ -21,7 +21,8 @@ _CHUNK_IMAGES = 32
 class EncodedImage(Protocol):
     """An image as a model sees it: a `View` of AFLoc or of a peer."""
 
-    modality: str
+    @property
+    def modality(self) -> str: ...
 
     def locate(self, description: str) -> Finding: ...
 
@@ -31,8 +32,11 @@ class EncodedImage(Protocol):
 class Localizer(Protocol):
     """A model that can be evaluated: `afloc.Model` or a peer."""
 
-    name: str
-    fingerprint: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> EncodedImage: ...
 
