@@ -160,7 +160,7 @@ def test_rows_lost_from_the_middle_are_taken_back_first(tmp_path, filled_bucket,
     """As after a damaged file of which the first and last rows could be read."""
     filled, ids = filled_bucket
     backup, store = open_backup(filled)
-    with store._connection.cursor() as cursor:
+    with store._log.connection().cursor() as cursor:
         cursor.execute("DELETE FROM events WHERE seq BETWEEN 10 AND 30")
     ids |= add(store, 1)
     assert backup.copy() and copied(filled) == ids

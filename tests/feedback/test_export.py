@@ -324,7 +324,7 @@ def test_rows_lost_while_it_runs_come_back_from_the_copy(tmp_path, bucket):
     with Store(tmp_path / "data") as store:
         backup = Backup(store, folder, minutes=60)
         assert store.last_seq == 21
-        store._disconnect()  # as after a fatal error
+        store._log._disconnect()  # as after a fatal error
         (tmp_path / "data" / FILE_NAME).write_bytes(b"not a database " * 4000)
         added = {store.record(Event("feedback")).id for _ in range(30)}  # more than there were
         assert store.last_seq == 30 and backup.copy() and store.last_seq == 51

@@ -1,9 +1,9 @@
-"""The rows of several AFLocs in one Postgres: where the `Store` commits to when it is given a URL.
+"""The tables of a Postgres server that several AFLocs share.
 
-Tables that are only ever added to: `afloc_events` and `afloc_studies` with `place` (from 1, in the order of
-saving), `id`, and `row`, the rest as JSON text; `afloc_claims`, whose key lets a slot have one reading.
-Whoever adds rows holds the table until its commit, so that places have no gap and are seen in their order,
-and reading what is new is reading behind the last place.
+They are only ever added to: `afloc_events` and `afloc_studies` with `place` (the number in the order of
+saving, from 1), `id`, and `row`, the rest as JSON text; `afloc_claims`, whose key lets a slot have one
+reading. Whoever adds rows holds the table until the commit. So the numbers have no gap and appear in their
+order, and to read what is new is to read behind the last number.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any
 
 from afloc.errors import SettingsError
 from afloc.feedback.store.events import SlotTakenError, claim_of
-from afloc.feedback.store.recovery import UnreachableError
+from afloc.feedback.store.log import UnreachableError
 
 EVENTS, STUDIES, CLAIMS = "afloc_events", "afloc_studies", "afloc_claims"
 CONNECT_SECONDS = 10
-AT_ONCE = 5_000  # rows read together
+ROWS_AT_ONCE = 5_000  # rows read together
 
 _CREATE = "".join(
     f"CREATE TABLE IF NOT EXISTS {table} "
@@ -31,11 +31,11 @@ _ADD_CLAIMS = (
 _CREATING = 0x41464C6F63  # one AFLoc at a time creates the tables
 
 
-def is_url(place: Any) -> bool:
-    return str(place).startswith(("postgresql://", "postgres://"))
+def is_url(location: Any) -> bool:
+    return str(location).startswith(("postgresql://", "postgres://"))
 
 
-class Server:
+class PostgresTables:
     """A connection for what is added and one for what is read, opened when wanted and again after a failure.
 
     UnreachableError where the server cannot be reached or asked; nothing is added then, or all of it is and
@@ -88,11 +88,11 @@ class Server:
 
         self._ask("adding", insert)
 
-    def after(self, table: str, place: int) -> list[tuple[int, str, dict]]:
-        """The next rows behind `place`, at most AT_ONCE: (place, id, row)."""
-        query = f"SELECT place, id, row FROM {table} WHERE place > %s ORDER BY place LIMIT {AT_ONCE}"
-        found = self._ask("reading", lambda connection: connection.execute(query, [place]).fetchall())
-        return [(number, name, json.loads(row)) for number, name, row in found]
+    def after(self, table: str, number: int) -> list[tuple[int, str, dict]]:
+        """The next rows behind `number`, at most ROWS_AT_ONCE: (number, id, row)."""
+        query = f"SELECT place, id, row FROM {table} WHERE place > %s ORDER BY place LIMIT {ROWS_AT_ONCE}"
+        found = self._ask("reading", lambda connection: connection.execute(query, [number]).fetchall())
+        return [(place, name, json.loads(row)) for place, name, row in found]
 
     def close(self) -> None:
         with self._lock:
@@ -132,7 +132,7 @@ class Server:
 def _claim_saved(connection) -> None:
     """Keep the claims of the readings that an earlier AFLoc saved; of double ones, the first has it."""
     with connection.cursor(name="readings") as cursor:  # on the server: a part of the rows at a time
-        cursor.itersize = AT_ONCE
+        cursor.itersize = ROWS_AT_ONCE
         cursor.execute(f"SELECT id, row FROM {EVENTS} ORDER BY place")
         claims: dict[str, str] = {}
         for name, row in cursor:

@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from afloc.errors import StoreError
+from afloc.feedback.store.log import UnreachableError
 
 # What DuckDB says of a file that was cut, has other bits than were written, or is none of its own.
 _DAMAGE = re.compile(
@@ -42,10 +43,6 @@ log = logging.getLogger(__name__)
 
 class StoreInUseError(StoreError):
     """Another process holds the database file."""
-
-
-class UnreachableError(StoreError):
-    """The data folder is full, read-only, missing or cannot be read; this may pass."""
 
 
 def open_database(path: Path, notices: list[str]) -> tuple[duckdb.DuckDBPyConnection, bytes]:

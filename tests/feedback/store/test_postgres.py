@@ -11,7 +11,7 @@ from afloc.errors import SettingsError, StoreError
 from afloc.feedback.analysis.data_frames import kept_studies, study_frame
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.store.events import Event
-from afloc.feedback.store.postgres import Server
+from afloc.feedback.store.postgres_log import PostgresLog
 from afloc.feedback.store.store import Store
 from tests.feedback.conftest import HOSTILE
 
@@ -71,8 +71,8 @@ def test_a_server_that_goes_away_is_one_sentence_and_may_come_back(url, monkeypa
     with Store(url) as store:
         store.record(Event("feedback"))
         with monkeypatch.context() as patch:
-            patch.setattr(store._server, "_url", NOWHERE)
-            store._server.close()
+            patch.setattr(store._log._server, "_url", NOWHERE)
+            store._log._server.close()
             with pytest.raises(StoreError, match=r"^Not saved: the database server [^.]*\.$"):
                 store.record(Event("feedback"))
             with pytest.raises(StoreError, match=r"^The database server cannot be reached[^.]*\.$"):
@@ -98,4 +98,4 @@ def test_a_connection_that_broke_is_opened_again(url):
 def test_without_the_client_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SettingsError, match="pip install"):
-        Server("postgresql://x")
+        PostgresLog("postgresql://x")

@@ -150,7 +150,9 @@ def test_double_readings_are_taken_in_and_break_nothing(place, tmp_path, way, ca
         assert fresh.id in {row["id"] for row in store.rows(STANDING)}
         with pytest.raises(SlotTakenError):
             store.record(Event("reading", **slot, replaces=again["id"]))
-    arguments = type("Arguments", (), {"data": str(place), "study": "demo", "json": False})
+    arguments = type(
+        "Arguments", (), {"data": str(place), "study": "demo", "study_version": None, "json": False}
+    )
     run_summary(arguments)
     assert notice in capsys.readouterr().out
 

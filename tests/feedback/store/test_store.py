@@ -14,9 +14,9 @@ import duckdb
 import pytest
 
 from afloc.errors import StoreError
-from afloc.feedback.store import recovery
-from afloc.feedback.store import store as store_module
+from afloc.feedback.store import local_log, recovery, schema, writer
 from afloc.feedback.store.events import COLUMNS, NAMES, Event
+from afloc.feedback.store.local_log import LocalLog
 from afloc.feedback.store.recovery import StoreInUseError
 from afloc.feedback.store.store import Store
 
@@ -139,7 +139,7 @@ def test_a_row_without_an_id_gets_one(place, nothing):
 
 def test_a_value_that_does_not_fit_harms_nothing_else(tmp_path, monkeypatch):
     with Store(tmp_path) as store:
-        first, connection = store.record(full_event()), store._connection
+        first, connection = store.record(full_event()), store._log.connection()
         bad = full_event(id=_new_id())
         object.__setattr__(bad, "visible_ms", 2**70)
         for events in ([bad], [full_event(id=_new_id()), bad]):
@@ -147,7 +147,7 @@ def test_a_value_that_does_not_fit_harms_nothing_else(tmp_path, monkeypatch):
                 store.record_all(events)
         assert store.problem is None and store.check() is None
         assert store.record(full_event(id=_new_id())).seq == first.seq + 1
-        assert store._connection is connection  # the file was not opened again
+        assert store._log.connection() is connection  # the file was not opened again
 
 
 def test_every_column_has_a_meaning():
@@ -277,22 +277,22 @@ def test_who_waits_too_long_is_told_what_became_of_the_row(tmp_path, monkeypatch
             assert not begun or writing.wait(60)
             raise TimeoutError
 
-    commit = Store._commit
+    commit = LocalLog.commit
 
-    def commit_late(store, batch):
+    def commit_late(log, batch):
         writing.set()
         assert go_on.wait(60)
-        return commit(store, batch)
+        return commit(log, batch)
 
     with Store(tmp_path) as store:
-        monkeypatch.setattr(Store, "_commit", commit_late)
+        monkeypatch.setattr(LocalLog, "commit", commit_late)
         other = threading.Thread(target=store.record, args=(full_event(),))
         if not begun:
             other.start()
             assert writing.wait(60)
         event = full_event(id=_new_id())
         with monkeypatch.context() as patch:
-            patch.setattr(store_module, "Future", Waited)
+            patch.setattr(writer, "Future", Waited)
             with pytest.raises(StoreError, match=sentence):
                 store.record(event)
         go_on.set()
@@ -306,9 +306,9 @@ def test_who_waits_too_long_is_told_what_became_of_the_row(tmp_path, monkeypatch
 def test_migration_keeps_the_rows(tmp_path, monkeypatch):
     with Store(tmp_path) as store:
         store.record(full_event())
-    later = (*store_module.MIGRATIONS, ("ALTER TABLE studies ADD COLUMN place VARCHAR",))
+    later = (*schema.MIGRATIONS, ("ALTER TABLE studies ADD COLUMN place VARCHAR",))
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "MIGRATIONS", later)
+        patch.setattr(schema, "MIGRATIONS", later)
         with Store(tmp_path) as store:
             assert len(store.rows("SELECT * FROM events")) == 1
             assert store.rows("SELECT value FROM store WHERE key = 'schema'") == [{"value": str(len(later))}]
@@ -354,7 +354,7 @@ def test_an_error_that_passes_sets_nothing_aside(tmp_path, monkeypatch, killed_f
         raise type(error)(str(error).format(place / "feedback.duckdb"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((recovery.duckdb, "connect") if stage == "opening" else (Store, "_prepare")), fail)
+        patch.setattr(*((recovery.duckdb, "connect") if stage == "opening" else (local_log, "prepare")), fail)
         store = Store(place)
         with pytest.raises(StoreError, match=r"^Not saved: the data folder cannot be used[^.]*\.$"):
             store.record(full_event())
