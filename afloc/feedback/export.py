@@ -152,18 +152,13 @@ def _write_coco(store: Store, path: Path, study: str | None) -> None:
         image = images.setdefault(digest, {"id": len(images) + 1, "file_name": digest, **size})
         category = categories.setdefault(row["description"] or "", len(categories) + 1)
         for region in regions:
-            area = shape([region])
-            left, top, right, bottom = shapely.bounds(area).tolist()
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image["id"],
                     "category_id": category,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": float(shapely.area(area)),
-                    "segmentation": [[number for point in region["outline"] for number in point]]
-                    if "outline" in region
-                    else [],
+                    **region.as_coco(),
+                    "area": float(shapely.area(shape([region]))),
                     "iscrowd": 0,
                     "attributes": {
                         name: row[name]

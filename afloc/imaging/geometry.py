@@ -4,13 +4,14 @@ Coordinates are continuous and count from the top left corner: pixel ``i`` spans
 centre is ``i + 0.5``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy import sparse
 
-Box = tuple[float, float, float, float]
+Extent = tuple[float, float, float, float]
 """(x, y, width, height): top left corner and extent."""
 
 _SLAB = 4_000_000  # values turned into float64 at a time, so that a 100-megapixel image is never copied whole
@@ -129,15 +130,15 @@ class Letterbox:
             y - self.top
         ) * self.height / self.inner_height
 
-    def box(self, box: Box) -> Box:
+    def box(self, box: Iterable[float]) -> Extent:
         """(x, y, width, height) of the image, in the square."""
         return _map_box(self.point, box)
 
-    def unbox(self, box: Box) -> Box:
+    def unbox(self, box: Iterable[float]) -> Extent:
         """(x, y, width, height) of the square, on the image."""
         return _map_box(self.unpoint, box)
 
-    def paper_box(self, box: Box) -> tuple[int, int, int, int]:
+    def paper_box(self, box: Iterable[float]) -> tuple[int, int, int, int]:
         """A box of the image in the square as the released code has it: scaled, truncated, then moved."""
         scale = self.size / float(max(self.height, self.width))
         x, y, width, height = (int(value * scale) for value in box)
@@ -225,7 +226,7 @@ def _linear_axis(
     return np.take(grid, lower, axis) * (1 - share) + np.take(grid, upper, axis) * share
 
 
-def _map_box(map_point, box: Box) -> Box:
+def _map_box(map_point, box: Iterable[float]) -> Extent:
     x, y, width, height = box
     left, top = map_point((x, y))
     right, bottom = map_point((x + width, y + height))

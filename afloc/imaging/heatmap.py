@@ -1,6 +1,5 @@
 """From a map to what is shown of it: enlarged, cut into regions, painted over the image."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -9,17 +8,7 @@ from skimage.color import lab2rgb
 
 from afloc.imaging.geometry import bilinear
 from afloc.imaging.image import Image
-
-
-@dataclass(frozen=True)
-class Region:
-    """The box around a connected part of a map, in pixels of the map, and the map's maximum in that part."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    score: float
+from afloc.imaging.regions import Box
 
 
 def enlarge(grid: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -29,8 +18,8 @@ def enlarge(grid: np.ndarray, height: int, width: int) -> np.ndarray:
     return bilinear(grid, rows, columns)
 
 
-def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Region, ...]:
-    """The connected parts where the map is at least ``threshold``, strongest first.
+def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Box, ...]:
+    """The boxes around the connected parts where the map is at least ``threshold``, strongest first.
 
     Parts that touch at a corner are one; NaN belongs to none.
     """
@@ -40,7 +29,7 @@ def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Region, ...]:
     for part in parts:
         top, left, bottom, right = part.bbox
         box = float(left), float(top), float(right - left), float(bottom - top)
-        regions.append(Region(*box, score=float(heatmap[part.slice][part.image].max())))
+        regions.append(Box(*box, score=float(heatmap[part.slice][part.image].max())))
     return tuple(sorted(regions, key=lambda region: -region.score))
 
 

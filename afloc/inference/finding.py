@@ -8,7 +8,8 @@ import numpy as np
 
 from afloc.errors import ModelError
 from afloc.imaging.geometry import Letterbox
-from afloc.imaging.heatmap import Region, enlarge, find_regions
+from afloc.imaging.heatmap import enlarge, find_regions
+from afloc.imaging.regions import Box
 from afloc.inference import paper_protocol as paper
 
 NOT_FINITE = (
@@ -55,8 +56,9 @@ class Finding:
         """The map at full size, float32 (height, width)."""
         return self.grid if self.letterbox else enlarge(self.grid, self.height, self.width)
 
-    def regions(self, threshold: float = 0.5) -> tuple[Region, ...]:
-        """The connected parts of the map from `threshold` up, in pixels of the image, strongest first."""
+    def regions(self, threshold: float = 0.5) -> tuple[Box, ...]:
+        """The boxes around the connected parts of the map from `threshold` up, in pixels of the image,
+        strongest first; `score` is the map's maximum in a part."""
         regions = find_regions(self.heatmap, threshold)
         if self.letterbox is None:
             return regions
@@ -69,10 +71,10 @@ class Finding:
         return self.letterbox.crop(np.nan_to_num((self.heatmap + 1) / 2))
 
 
-def _region_on_image(region: Region, letterbox: Letterbox) -> Region | None:
-    x, y, width, height = letterbox.unbox((region.x, region.y, region.width, region.height))
+def _region_on_image(region: Box, letterbox: Letterbox) -> Box | None:
+    x, y, width, height = letterbox.unbox(region)
     left, top = max(x, 0.0), max(y, 0.0)
     right, bottom = min(x + width, letterbox.width), min(y + height, letterbox.height)
     if right <= left or bottom <= top:
         return None
-    return Region(left, top, right - left, bottom - top, region.score)
+    return Box(left, top, right - left, bottom - top, region.score)

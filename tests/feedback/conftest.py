@@ -10,6 +10,7 @@ from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.study import FOLDER, Case, read_study
+from afloc.imaging.regions import Box
 from tests.feedback.postgres import running_postgres
 
 HOSTILE = [
@@ -55,7 +56,7 @@ def place(request):
 @pytest.fixture(scope="session")
 def study():
     demo = read_study(FOLDER / "demo.toml")
-    box = (100.0, 100.0, 200.0, 100.0)
+    box = Box(100.0, 100.0, 200.0, 100.0)
     cases = tuple(
         Case(f"c{n}", "example:retina", ("exudates", "optic disc")[n % 2], "fundus", n < 6, (box,) * (n < 6))
         for n in range(12)

@@ -20,6 +20,7 @@ from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import import_reference, references
 from afloc.feedback.studies.study import load_image, read_study
+from afloc.imaging.regions import Box
 from afloc.text import safe_cell, unsafe_cell
 from tests.feedback.conftest import HOSTILE
 
@@ -180,7 +181,7 @@ def test_the_last_imported_reference_stands(study, tmp_path):
         assert len(import_reference(store, study, path)) == 2
         found = references(store, study)
         assert not found["c0"].truth and found["c0"].regions == ()
-        assert found["c7"].truth and found["c7"].regions == ({"box": [1, 2, 3, 4]},)
+        assert found["c7"].truth and found["c7"].regions == (Box(1, 2, 3, 4),)
         for text, message in [
             ("case\nc0\n", "columns case and truth"),
             ("case,truth\nc99,1\n", "Line 2: the study has no case 'c99'"),

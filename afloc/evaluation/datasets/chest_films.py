@@ -10,7 +10,7 @@ from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
 from afloc.evaluation.datasets.rows import Row, by_label, check_label, index_files, load_json, read_table
-from afloc.imaging.geometry import Box
+from afloc.imaging.regions import Box
 
 _MODALITY = "chest_xray"
 _SIIM_SIDE = 1024  # pixels a side, of every film and its mask

@@ -15,7 +15,7 @@ from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Shapes, read_coco_runs, read_size
 from afloc.evaluation.datasets.rows import Row, check_label
-from afloc.imaging.geometry import Box
+from afloc.imaging.regions import Box
 
 _FIELDS = {
     "images": ("id", "file_name"),

@@ -12,8 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from afloc.errors import DataError, ImageError
-from afloc.imaging.geometry import Box
+from afloc.imaging import regions
 from afloc.imaging.image import image_size, read_image
+from afloc.imaging.regions import Box
 
 OVERHANG = 1.0  # pixels a box may stand out of its image: what rounding leaves
 
@@ -116,15 +117,12 @@ def check_truth(truth: GroundTruth, height: int, width: int, where: Callable[[st
 
 
 def read_box(values: list, label: str, where: Callable[[str], str]) -> Box:
-    """Four values as x, y, width, height; DataError where they are no box."""
+    """Four numbers, or their texts, as x, y, width, height; DataError where they are no box."""
     try:
-        if any(isinstance(value, bool) for value in values):
-            raise TypeError
-        x, y, width, height = (float(value) for value in values)
-    except (TypeError, ValueError):
-        raise DataError(f"{where('boxes')}: a box of {label!r} needs the numbers x, y, w and h.") from None
-    if not all(map(math.isfinite, (x, y, width, height))):
-        raise DataError(f"{where('boxes')}: a box of {label!r} holds a value that is not a finite number.")
-    if width <= 0 or height <= 0:
-        raise DataError(f"{where('boxes')}: a box of {label!r} must be wider and higher than 0.")
-    return x, y, width, height
+        numbers = [float(value) for value in values if not isinstance(value, bool)]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    try:
+        return regions.read_box(numbers)
+    except ValueError as error:
+        raise DataError(f"{where('boxes')}: a box of {label!r} {error}.") from None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, picture_size
-from afloc.imaging.geometry import Box
+from afloc.imaging.regions import Box
 from afloc.language.findings import find_by_label
 from afloc.text import LONGEST_LABEL, clean_text, one_line
 

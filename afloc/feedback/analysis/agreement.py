@@ -14,7 +14,8 @@ import krippendorff
 import numpy as np
 import shapely
 
-from afloc.feedback.store.regions import Regions, shape
+from afloc.feedback.store.regions import shape
+from afloc.imaging.regions import Box, Region
 
 NAN = float("nan")
 _NORMAL_95 = 1.959963984540054
@@ -136,7 +137,7 @@ class Drawn:
         return shapes
 
 
-def drawn(regions: Sequence[Regions | None], boxes: np.ndarray | None = None) -> Drawn:
+def drawn(regions: Sequence[Sequence[Region] | None], boxes: np.ndarray | None = None) -> Drawn:
     """The regions of each case, None where nothing is known of it.
 
     `boxes` (n, 4): x, y, width and height where they are known to be one box, whatever `regions` has there;
@@ -148,8 +149,8 @@ def drawn(regions: Sequence[Regions | None], boxes: np.ndarray | None = None) ->
     for place, each in enumerate(regions):
         if not each:
             areas[place] = NAN if each is None else 0
-        elif len(each) == 1 and "box" in each[0]:
-            boxes[place] = each[0]["box"]
+        elif len(each) == 1 and isinstance(each[0], Box):
+            boxes[place] = tuple(each[0])
         else:
             shapes[place] = shape(each)
             areas[place], bounds[place] = shapes[place].area, shapes[place].bounds

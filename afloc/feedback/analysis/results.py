@@ -17,6 +17,7 @@ from afloc.feedback.analysis.data_frames import BOX
 from afloc.feedback.store.regions import LARGEST_COORDINATE, sound_regions
 from afloc.feedback.studies.reference_standard import Reference
 from afloc.feedback.studies.study import Study
+from afloc.imaging.regions import Region
 
 ARMS = ("unaided", "aided")
 MODEL, REFERENCE = "model", "reference"
@@ -299,7 +300,7 @@ def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Draw
     found = frame[[f"{column}_{side}" for side in BOX]].to_numpy(float)
     others = ~(np.abs(found) <= LARGEST_COORDINATE).all(1)  # no box alone, or none that is sound
     boxes[places[~others]] = found[~others]
-    regions: list[agreement.Regions | None] = [None] * len(cases)
+    regions: list[list[Region] | None] = [None] * len(cases)
     texts = frame[column].to_numpy(object, na_value="[]")
     for place, text in zip(places[others], texts[others], strict=True):
         kept = json.loads(text) if text != "[]" else ()

@@ -165,7 +165,9 @@ def claim_of(row: Mapping[str, Any]) -> str | None:
 def event_from_row(row: Mapping[str, Any]) -> Event:
     """The event of a row as `Store.rows` gives it (JSON columns read); without regions that are none."""
     values = {f.name: row[f.name] for f in fields(Event)}
-    return Event(**values | {"regions": values["regions"] and sound_regions(values["regions"])})
+    if values["regions"]:
+        values["regions"] = [region.as_json() for region in sound_regions(values["regions"])]
+    return Event(**values)
 
 
 _TYPES = {column.name: column.type for column in COLUMNS if column.name != "seq"}

@@ -8,9 +8,10 @@ from typing import Any
 
 from afloc.errors import DataError, StoreError
 from afloc.feedback.store.events import Event
-from afloc.feedback.store.regions import sound_regions
+from afloc.feedback.store.regions import fit_regions, sound_regions
 from afloc.feedback.store.store import Saved, Store
 from afloc.feedback.studies.study import Study
+from afloc.imaging.regions import Region, read_box
 
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -20,16 +21,12 @@ class Reference:
     """Whether the finding is there, and where, as regions in pixels of the image; empty where not known."""
 
     truth: bool
-    regions: tuple[dict[str, Any], ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 def references(store: Store, study: Study) -> dict[str, Reference]:
     """The reference of each case that has one; what was imported last stands over the study's own."""
-    found = {
-        case.id: Reference(case.truth, tuple({"box": list(box)} for box in case.boxes))
-        for case in study.cases
-        if case.truth is not None
-    }
+    found = {case.id: Reference(case.truth, case.boxes) for case in study.cases if case.truth is not None}
     for row in store.rows(
         "SELECT * FROM events WHERE kind = 'reference' AND study = ? ORDER BY seq", [study.id]
     ):
@@ -76,12 +73,6 @@ def import_reference(store: Store, study: Study, path: Path) -> list[Saved]:
 
 def _boxes(text: str, where: str) -> list[dict[str, Any]]:
     try:
-        boxes = [
-            [box["x"], box["y"], box["w"], box["h"]] if isinstance(box, dict) else box
-            for box in json.loads(text)
-        ]
-        regions = [{"box": box} for box in boxes]
-        Event("reference", regions=regions)
-        return regions
-    except (ValueError, TypeError, KeyError, StoreError):
+        return fit_regions([read_box(box).as_json() for box in json.loads(text)])
+    except (ValueError, TypeError, StoreError):
         raise DataError(f'{where}: boxes must be a JSON list of {{"x", "y", "w", "h"}}.') from None

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from afloc.errors import ImageError, SettingsError
 from afloc.feedback.studies.toml_table import NAME, NAME_RULE, Table
 from afloc.imaging.examples import EXAMPLES
-from afloc.imaging.geometry import Box
 from afloc.imaging.image import Image, read_image
+from afloc.imaging.regions import Box, read_box
 from afloc.language.modalities import MODALITIES
 from afloc.resources import ASSETS
 
@@ -104,6 +104,7 @@ class Study:
             "questions": [vars(question) for question in self.questions],
             "cases": [
                 {k: v for k, v in vars(case).items() if k != "image" and (k != "digest" or v)}
+                | {"boxes": [list(box) for box in case.boxes]}
                 for case in self.cases
             ],
         }
@@ -124,7 +125,7 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
     """
     questions = [Question(**each | {"labels": tuple(each["labels"])}) for each in definition["questions"]]
     cases = [
-        Case(image="", **each | {"boxes": tuple(tuple(box) for box in each["boxes"])})
+        Case(image="", **each | {"boxes": tuple(map(read_box, each["boxes"]))})
         for each in definition["cases"]
     ]
     names = [definition["id"], *(each.id for each in (*questions, *cases)), *definition["readers"]]

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from afloc.errors import SettingsError
-from afloc.imaging.geometry import Box
+from afloc.imaging.regions import Box, read_box
 from afloc.text import clean_text
 
 _NEEDED = object()
@@ -67,13 +67,10 @@ class Table:
 
     def boxes(self, key: str) -> tuple[Box, ...]:
         value = self._take(key, [])
-        numbers = isinstance(value, list) and all(
-            isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)
-            for box in value
-        )
-        if not numbers or any(box[2] <= 0 or box[3] <= 0 for box in value):
+        try:
+            return tuple(map(read_box, value))
+        except (TypeError, ValueError):
             self.fail(key, "must be a list of [x, y, width, height]")
-        return tuple(tuple(box) for box in value)
 
     def table(self, key: str) -> "Table":
         value = self._take(key, _NEEDED)

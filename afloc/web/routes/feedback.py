@@ -98,7 +98,7 @@ def answer_columns(model: Model, view: View, finding: Finding, threshold: float)
         "score": finding.score,
         "probability": finding.probability,
         "present": finding.present,
-        "model_regions": [{"box": [r.x, r.y, r.width, r.height]} for r in finding.regions(threshold)],
+        "model_regions": [region.as_json() for region in finding.regions(threshold)],
     }
 
 

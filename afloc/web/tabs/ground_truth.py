@@ -19,6 +19,7 @@ from afloc.evaluation.metrics import PAPER_THRESHOLDS, curve
 from afloc.evaluation.queries import describe as describe_truth
 from afloc.imaging.examples import EXAMPLES, Example, load_example
 from afloc.imaging.heatmap import min_max
+from afloc.imaging.regions import Box
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.inference.view import View
@@ -112,7 +113,7 @@ def _truths_of(example: Example) -> list[dict]:
         return []
     image = load_example(example.name)
     return _describe_truths(
-        by_label((label, box) for label, *box in example.boxes), image.height, image.width
+        by_label((label, Box(*box)) for label, *box in example.boxes), image.height, image.width
     )
 
 

@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.dataset import read_dataset
+from afloc.imaging.regions import Box
 
 
 def picture(path: Path, height: int = 40, width: int = 60) -> Path:
@@ -159,7 +160,7 @@ def test_nih(tmp_path):
     assert first.name == "00000001_000.png" and first.path.is_file() and first.patient == "1"
     assert first.labels == ("Cardiomegaly", "Effusion")
     assert [(t.label, t.boxes) for t in first.truths] == [
-        ("Effusion", ((4.5, 10, 20, 11.25), (30, 10, 5, 5)))
+        ("Effusion", (Box(4.5, 10, 20, 11.25), Box(30, 10, 5, 5)))
     ]
     assert second.truths[0].label == "Infiltrate"
 
@@ -167,13 +168,13 @@ def test_nih(tmp_path):
 def test_rsna(tmp_path):
     first, second = read_dataset(rsna(tmp_path)).rows
     assert first.truths == () and first.labels == () and first.path.suffix == ".dcm"
-    assert second.truths[0].boxes == ((4, 5, 10, 8), (20, 5, 10, 8)) and second.labels == ("Pneumonia",)
+    assert second.truths[0].boxes == (Box(4, 5, 10, 8), Box(20, 5, 10, 8)) and second.labels == ("Pneumonia",)
 
 
 def test_vindr(tmp_path):
     first, second = read_dataset(vindr(tmp_path)).rows
     assert first.truths == () and first.labels == ("No finding",)
-    assert second.truths[0].boxes == ((4, 5, 10, 20.5),)
+    assert second.truths[0].boxes == (Box(4, 5, 10, 20.5),)
 
 
 def test_siim(tmp_path):
@@ -225,7 +226,7 @@ def test_coco_polygons_and_run_lengths(tmp_path):
     assert (
         drawn[5:13, 4:14].all() and drawn[mask].all() and drawn[5:13, 40:50].all() and not drawn[20:28].any()
     )
-    assert first.truths[1].boxes == ((40, 5, 10, 8),) and second.labels == ()
+    assert first.truths[1].boxes == (Box(40, 5, 10, 8),) and second.labels == ()
 
 
 def test_folders_of_masks(tmp_path):

@@ -6,6 +6,7 @@ from PIL import Image
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.single_image import read_annotation_file
+from afloc.imaging.regions import Box
 from tests.evaluation.sets import box, write_table
 
 
@@ -32,7 +33,7 @@ def test_boxes_in_every_kind_of_file(tmp_path):
     write_table(tmp_path / "table.csv", rows)
     for name in ("list.json", "object.json", "coco.json", "table.csv"):
         (truth,) = read_annotation_file(tmp_path / name, 40, 60, image="film.dcm")
-        assert (truth.label, truth.boxes) == ("Effusion", ((4, 5, 10, 8),))
+        assert (truth.label, truth.boxes) == ("Effusion", (Box(4, 5, 10, 8),))
     with pytest.raises(DataError, match="not among them"):
         read_annotation_file(tmp_path / "table.csv", 40, 60, image="third.png")
     with pytest.raises(DataError, match="holds no ground truth"):

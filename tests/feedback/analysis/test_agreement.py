@@ -20,6 +20,7 @@ from afloc.feedback.analysis.agreement import (
     krippendorff_alpha,
     overlap,
 )
+from afloc.imaging.regions import Box, Outline
 
 NAN = float("nan")
 
@@ -146,12 +147,12 @@ def test_overlap_is_that_of_the_pixels():
 
     def boxes():
         return [
-            {"box": [int(v) for v in (*random.integers(0, 30, 2), *random.integers(1, 20, 2))]} for _ in "ab"
+            Box(*(int(v) for v in (*random.integers(0, 30, 2), *random.integers(1, 20, 2)))) for _ in "ab"
         ]
 
     def mask(regions):
         pixels = np.zeros((50, 50), bool)
-        for x, y, width, height in (region["box"] for region in regions):
+        for x, y, width, height in regions:
             pixels[y : y + height, x : x + width] = True
         return pixels
 
@@ -162,9 +163,9 @@ def test_overlap_is_that_of_the_pixels():
 
 
 def test_overlap_of_outlines():
-    square = [{"box": [0, 0, 10, 10]}]
-    triangle = [{"outline": [[0, 0], [10, 0], [0, 10]]}]
-    bow = [{"outline": [[0, 0], [10, 10], [10, 0], [0, 10]]}]  # crosses itself: two triangles of 25
+    square = [Box(0, 0, 10, 10)]
+    triangle = [Outline(((0, 0), (10, 0), (0, 10)))]
+    bow = [Outline(((0, 0), (10, 10), (10, 0), (0, 10)))]  # crosses itself: two triangles of 25
     found = overlap(drawn([square] * 3), drawn([triangle, bow, []]))
     assert found == pytest.approx([0.5, 0.5, 0], abs=1e-9)
 
