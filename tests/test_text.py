@@ -149,7 +149,7 @@ def test_a_study_in_an_export_cannot_name_a_file_elsewhere(tmp_path, filled_defi
 
 @pytest.fixture
 def filled_definition():
-    from afloc.feedback.studies.study import FOLDER, read_study
+    from afloc.feedback.studies.study_file import FOLDER, read_study
 
     study = read_study(FOLDER / "demo.toml")
     return {"version": study.version, **study.definition()}

@@ -101,7 +101,8 @@ def run_reference(arguments: argparse.Namespace) -> None:
 def run_check(arguments: argparse.Namespace) -> None:
     from afloc.errors import ImageError, SettingsError
     from afloc.feedback.studies.schedule import schedule
-    from afloc.feedback.studies.study import load_image, read_study
+    from afloc.feedback.studies.study import load_image
+    from afloc.feedback.studies.study_file import read_study
 
     study = read_study(arguments.file)
     for number, case in enumerate(study.cases, 1):
@@ -135,7 +136,7 @@ def advise(study) -> list[str]:
 
 def run_order(arguments: argparse.Namespace) -> None:
     from afloc.feedback.studies.schedule import schedule
-    from afloc.feedback.studies.study import read_study
+    from afloc.feedback.studies.study_file import read_study
 
     print("place  period  case  arm  repeat")
     for slot in schedule(read_study(arguments.file), arguments.reader):

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
-from afloc.feedback.studies.study import read_studies
+from afloc.feedback.studies.study_file import read_studies
 from afloc.inference.model import Model, load_model
 from afloc.settings import Settings
 from afloc.web.page_files import head, page_routes, read_asset

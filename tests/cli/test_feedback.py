@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from afloc.cli.main import main
-from afloc.feedback.studies.study import FOLDER
+from afloc.feedback.studies.study_file import FOLDER
 
 DEMO = FOLDER / "demo.toml"
 

@@ -9,7 +9,8 @@ import pytest
 from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
-from afloc.feedback.studies.study import FOLDER, Case, read_study
+from afloc.feedback.studies.study import Case
+from afloc.feedback.studies.study_file import FOLDER, read_study
 from afloc.imaging.regions import Box
 from tests.feedback.postgres import running_postgres
 

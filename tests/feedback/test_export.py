@@ -19,7 +19,8 @@ from afloc.feedback.store.events import NAMES, Event
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import import_reference, references
-from afloc.feedback.studies.study import load_image, read_study
+from afloc.feedback.studies.study import load_image
+from afloc.feedback.studies.study_file import read_study
 from afloc.imaging.regions import Box
 from afloc.text import safe_cell, unsafe_cell
 from tests.feedback.conftest import HOSTILE

@@ -10,7 +10,7 @@ import sys
 from afloc.errors import AFLocError
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.readings import save_reading
-from afloc.feedback.studies.study import FOLDER, read_study
+from afloc.feedback.studies.study_file import FOLDER, read_study
 
 STUDY = dataclasses.replace(read_study(FOLDER / "demo.toml"), back=False, edit=False, consent="")
 

@@ -176,7 +176,7 @@ def test_dropped_ground_truth(folder, long):
 
 
 def test_study_files(folder, long):
-    from afloc.feedback.studies.study import FOLDER, read_study
+    from afloc.feedback.studies.study_file import FOLDER, read_study
 
     seeds = [(FOLDER / "demo.toml").read_bytes()]
     attempt(from_file(read_study, folder / "study.toml"), seeds, SettingsError, 2000 if long else 200, 5000)

@@ -67,17 +67,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     """
     columns, parameters = [], []
     for question in study.questions:
-        value = "answers ->> ?"
-        parameters.append(f'$."{question.id}"')
-        if question.kind == "rating":
-            value = f"TRY_CAST({value} AS INTEGER)"
-        elif question.kind == "choice":
-            value = f"nullif(list_position(?::VARCHAR[], {value}), 0)"
-            parameters[-1:] = [list(question.labels), parameters[-1]]
-        elif question.kind == "regions":
-            parameters.pop()
-            continue
-        columns.append(f'{value} AS "q_{question.id}"')
+        if column := question.column():
+            columns.append(f'{column.sql} AS "q_{question.id}"')
+            parameters += column.parameters
     for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
         alone = f"json_array_length({name}) = 1 AND NOT json_exists({name}, '$[0].outline')"
         box = f"CASE WHEN {alone} THEN TRY_CAST({name} -> '$[0].box' AS DOUBLE[4]) END"

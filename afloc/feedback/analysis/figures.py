@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from afloc.feedback.studies.questions import Question
 from afloc.text import figure_label
 
 COLOURS = {"unaided": "#6b7280", "aided": "#c2410c"}
@@ -22,22 +23,24 @@ def overview_figure(overview: pd.DataFrame) -> go.Figure:
     )
 
 
-def counts_figure(counts: pd.DataFrame, question: str, labels: tuple[str, ...]) -> go.Figure:
+def counts_figure(counts: pd.DataFrame, question: Question) -> go.Figure:
     """Answers to a question along its scale, by arm."""
     figure = go.Figure()
-    part = counts[counts["question"] == question]
+    part = counts[counts["question"] == question.id]
     for arm, colour in COLOURS.items():
-        numbers = part[part["arm"] == arm].groupby("answer")["count"].sum().reindex(labels, fill_value=0)
+        numbers = (
+            part[part["arm"] == arm].groupby("answer")["count"].sum().reindex(question.labels, fill_value=0)
+        )
         if numbers.sum():
             figure.add_bar(
-                x=list(map(figure_label, labels)), y=numbers.tolist(), name=arm, marker_color=colour
+                x=list(map(figure_label, question.labels)), y=numbers.tolist(), name=arm, marker_color=colour
             )
     return _finish(figure, "Answers", None, "readings").update_xaxes(type="category")
 
 
-def agreement_figure(pairs: pd.DataFrame, question: str) -> go.Figure:
+def agreement_figure(pairs: pd.DataFrame, question: Question) -> go.Figure:
     """Kappa of each pair of readers with its interval, by arm."""
-    part = pairs[pairs["question"] == question].dropna(subset=["kappa"])
+    part = pairs[pairs["question"] == question.id].dropna(subset=["kappa"])
     figure = go.Figure()
     for arm, mine in part.groupby("arm", sort=False):
         names = [figure_label(f"{row.first} – {row.second}") for row in mine.itertuples(index=False)]

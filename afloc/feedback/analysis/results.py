@@ -87,7 +87,7 @@ def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Referenc
 def count_answers(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """question, description, arm, answer (its label), count."""
     parts = []
-    for question in _scaled(study):
+    for question in study.scaled_questions:
         column = f"q_{question.id}"
         groups = frame.dropna(subset=[column]).groupby(["description", "arm", column]).size()
         part = groups.reset_index(name="count").rename(columns={column: "answer"})
@@ -109,12 +109,12 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         described = part.drop_duplicates("case_id").set_index("case_id")["description"][ratings.index]
         findings = described.value_counts(sort=False).loc[lambda count: count > 0]
         several = findings.index[findings > 1] if len(findings) > 1 else ()
-        scale = question.kind == "rating"
+        ordinal = question.scale == "ordinal"
         for description in ("", *several):
             group = ratings[(described == description).to_numpy()] if description else ratings
             values = group.dropna(axis=1, how="all").to_numpy()
             tables = agreement.cross_tables(values, len(question.labels))
-            kappas, _, _ = agreement.cohen_kappas(tables, scale)
+            kappas, _, _ = agreement.cohen_kappas(tables, ordinal)
             rows.append(
                 {
                     "question": question.id,
@@ -124,8 +124,8 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
                     "n_readers": values.shape[1],
                     "kappa": _mean(kappas[np.triu_indices(len(kappas), 1)]),
                     "fleiss": agreement.fleiss_kappa(values, len(question.labels)),
-                    "alpha": agreement.krippendorff_alpha(values, "ordinal" if scale else "nominal"),
-                    "icc": agreement.intraclass(values)["2,1"] if scale else np.nan,
+                    "alpha": agreement.krippendorff_alpha(values, question.scale),
+                    "icc": agreement.intraclass(values)["2,1"] if ordinal else np.nan,
                 }
             )
     columns = ["question", "arm", "description", "n_cases", "n_readers", "kappa", "fleiss", "alpha", "icc"]
@@ -138,7 +138,7 @@ def compare_pairs(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for question, arm, part in _parts(study, frame):
         ratings = _ratings(part, f"q_{question.id}")
         tables = agreement.cross_tables(ratings.to_numpy(), len(question.labels))
-        kappas = agreement.cohen_kappas(tables, question.kind == "rating")
+        kappas = agreement.cohen_kappas(tables, question.scale == "ordinal")
         for first, second in itertools.combinations(range(len(tables)), 2):
             pair = ratings.columns[first], ratings.columns[second]
             figures = (each[first, second] for each in kappas)
@@ -152,11 +152,11 @@ def compare_repeats(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     key = ["reader", "case_id", "arm", "period"]
     both = frame[frame["repeat"] == 1].merge(frame[frame["repeat"] == 0], on=key, suffixes=("_2", "_1"))
     rows = []
-    for question in _scaled(study):
+    for question in study.scaled_questions:
         columns = [f"q_{question.id}_1", f"q_{question.id}_2"]
         for reader, part in both.dropna(subset=columns).groupby("reader"):
             first, second = (part[column].to_numpy(int) for column in columns)
-            kappa = agreement.cohen_kappa(first, second, len(question.labels), question.kind == "rating")
+            kappa = agreement.cohen_kappa(first, second, len(question.labels), question.scale == "ordinal")
             rows.append((question.id, reader, len(part), float((first == second).mean()), kappa))
     return pd.DataFrame(rows, columns=["question", "reader", "n_cases", "same", "kappa"])
 
@@ -263,13 +263,9 @@ def trace_roc(
     return pd.DataFrame(points, columns=columns).dropna()
 
 
-def _scaled(study: Study):
-    return [question for question in study.questions if question.kind in ("rating", "choice")]
-
-
 def _parts(study: Study, frame: pd.DataFrame):
     """(question, arm, its readings) for each that has any."""
-    for question in _scaled(study):
+    for question in study.scaled_questions:
         for arm in ARMS:
             part = frame[(frame["arm"] == arm) & frame[f"q_{question.id}"].notna()]
             if len(part):

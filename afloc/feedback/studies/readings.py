@@ -13,7 +13,7 @@ from afloc.errors import AccessError, AFLocError, SettingsError
 from afloc.feedback.store.events import Event, SlotTakenError
 from afloc.feedback.store.store import Saved, Store
 from afloc.feedback.studies.schedule import AIDED, Slot, schedule
-from afloc.feedback.studies.study import Question, Study
+from afloc.feedback.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -178,23 +178,15 @@ def progress(store: Store, study: Study) -> list[Progress]:
 
 def check_answers(study: Study, answers: Mapping[str, Any], regions: Sequence[Any]) -> None:
     """SettingsError that names the question whose answer is missing or not on its scale."""
-    if unknown := set(answers) - {question.id for question in study.questions if question.kind != "regions"}:
+    if unknown := set(answers) - {question.id for question in study.questions if not question.type.drawn}:
         raise SettingsError(f"The study has no question {sorted(map(str, unknown))[0]!r}.")
     for question in study.questions:
-        given = regions if question.kind == "regions" else answers.get(question.id)
-        if given is None or given == "" or (question.kind == "regions" and not len(given)):
+        given = (regions if len(regions) else None) if question.type.drawn else answers.get(question.id)
+        if given is None or given == "":
             if question.required:
                 raise SettingsError(f"Please answer: {question.text}")
-        elif not _fits(question, given):
+        elif not question.accepts(given):
             raise SettingsError(f"The answer is not on the scale: {question.text}")
-
-
-def _fits(question: Question, given: Any) -> bool:
-    if question.kind == "rating":
-        return type(given) is int and 1 <= given <= len(question.labels)
-    if question.kind == "choice":
-        return given in question.labels
-    return question.kind == "regions" or isinstance(given, str)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from afloc.feedback.analysis.results import analyse, explain_times
 from afloc.feedback.export import FORMATS, export
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import Visitor, may_see_results, require
+from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.readings import progress
 from afloc.feedback.studies.reference_standard import references
-from afloc.feedback.studies.study import Question, Study
+from afloc.feedback.studies.study import Study
 from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
 from afloc.web.routes.responses import answering, post_route
 from afloc.web.state.desk import Desk
@@ -162,13 +163,12 @@ def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
     if frame.empty:
         return []
     found = analyse(study, frame, references(store, study))
-    scaled = [question for question in study.questions if question.kind in ("rating", "choice")]
     parts = []
-    for question in scaled:
-        figure = figures.counts_figure(found.counts, question.id, question.labels)
+    for question in study.scaled_questions:
+        figure = figures.counts_figure(found.counts, question)
         parts.append(_part(question.text, _of(found.counts, question), figure))
-    for question in scaled:
-        figure = figures.agreement_figure(found.pairs, question.id)
+    for question in study.scaled_questions:
+        figure = figures.agreement_figure(found.pairs, question)
         table = _of(found.agreement, question).replace({"description": {"": "all"}})
         parts.append(_part(f"Agreement: {question.text}", table, figure))
     parts.append(_part("Readers against themselves, on repeated cases", found.repeated))

@@ -28,7 +28,8 @@ from afloc.feedback.studies.readings import (
     save_reading,
 )
 from afloc.feedback.studies.schedule import schedule
-from afloc.feedback.studies.study import FOLDER, Study
+from afloc.feedback.studies.study import Study
+from afloc.feedback.studies.study_file import FOLDER
 from afloc.web.routes.feedback import answer_columns, show_saved
 from afloc.web.routes.images import pixels_response
 from afloc.web.routes.responses import answering, describe, post_route

@@ -150,8 +150,8 @@ def _figures(study, overview, found) -> list[go.Figure]:
     question = study.questions[0]
     return [
         *([figures.overview_figure(overview)] if len(overview) else []),
-        figures.counts_figure(found.counts, question.id, question.labels),
-        figures.agreement_figure(found.pairs, question.id),
+        figures.counts_figure(found.counts, question),
+        figures.agreement_figure(found.pairs, question),
         figures.overlap_figure(found.overlaps),
         figures.times_figure(found.times),
         figures.roc_figure(found.curves, found.roc),

@@ -162,7 +162,7 @@ def test_a_case_moved_to_the_other_period_is_no_second_reading_in_the_tables(tmp
     with Store(tmp_path) as store:
         read_all(store)
         row = store.rows(READINGS)[0]
-        names = ("study", "reader", "case_id", "arm", "repeat", "description", "answers")
+        names = ("study", "study_version", "reader", "case_id", "arm", "repeat", "description", "answers")
         moved = {name: row[name] for name in names}
         store.record(Event("reading", period=3 - row["period"], **moved))
         assert len(double_readings(store)) == 1
@@ -224,7 +224,10 @@ WHERE place = 1 AND kind <> 'withdrawal'
   AND id NOT IN (SELECT replaces FROM events WHERE replaces IS NOT NULL);
 INSERT INTO store VALUES ('id', 'an-old-store'), ('schema', '1');
 """
-OLD_NAMES = "seq, id, time, kind, reader, study, case_id, arm, period, repeat, description, answers, replaces"
+OLD_NAMES = (
+    "seq, id, time, kind, reader, study, study_version, case_id, arm, period, repeat, description, answers, "
+    "replaces"
+)
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from afloc.feedback.studies.access import (
     show_slot,
     sign_in,
 )
+from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.readings import Waiting
 from afloc.feedback.studies.schedule import Slot, schedule
-from afloc.feedback.studies.study import FOLDER, Case, Question, load_image, read_studies, read_study
+from afloc.feedback.studies.study import Case, load_image
+from afloc.feedback.studies.study_file import FOLDER, read_studies, read_study
 
 DEMO = FOLDER / "demo.toml"
 

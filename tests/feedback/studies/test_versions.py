@@ -13,7 +13,8 @@ from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
-from afloc.feedback.studies.study import load_image, read_study
+from afloc.feedback.studies.study import load_image
+from afloc.feedback.studies.study_file import read_study
 from afloc.feedback.studies.versions import ALL, read_versions, select_versions
 from tests.cli.test_feedback import run
 

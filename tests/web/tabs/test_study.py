@@ -16,7 +16,7 @@ from afloc.errors import AccessError
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies.readings import give_consent, save_reading
 from afloc.feedback.studies.schedule import schedule
-from afloc.feedback.studies.study import read_study
+from afloc.feedback.studies.study_file import read_study
 from afloc.imaging.examples import EXAMPLES
 from afloc.web.state.desk import Desk
 from afloc.web.tabs.study import show_place
