@@ -46,7 +46,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         default=[],
         metavar="WHAT",
         help="an ablation: leave out a level (word, sentence, report), the reports (labels alone are read), "
-        "the language stage, or contraries; may be repeated",
+        "the language stage, or contraries (the hard negatives); may be repeated",
     )
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
     parser.set_defaults(run=run_train)
@@ -54,14 +54,9 @@ def add_train(commands: argparse._SubParsersAction) -> None:
 
 def run_train(arguments: argparse.Namespace) -> None:
     quiet()
-    from dataclasses import replace
-
     from afloc.training.recipe import read_recipe
     from afloc.training.train import train
 
-    changes = {"without": tuple(arguments.without)} if arguments.without else {}
-    if arguments.seed is not None:
-        changes["seed"] = arguments.seed
-    recipe = replace(read_recipe(arguments.recipe), **changes)
+    recipe = read_recipe(arguments.recipe, seed=arguments.seed, without=arguments.without)
     wrote = train(recipe, arguments.data, arguments.out, arguments.stage)
     print(f"Wrote {wrote}.")

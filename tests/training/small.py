@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +44,16 @@ CONFIG = ModelConfig(
 )
 
 
+@cache
+def drawn_film(effusion: bool) -> np.ndarray:
+    """A small film; drawn once, for it takes a second."""
+    return draw_chest_film(effusion)[::8, ::8]
+
+
 def write_films(folder: Path, reports: bool = True) -> Path:
     """A table of drawn films, half of them with an effusion, as the training table is laid out; with
     `reports`, or labels alone."""
-    rows, drawn = [], [draw_chest_film(effusion)[::8, ::8] for effusion in (True, False)]
+    rows, drawn = [], [drawn_film(effusion) for effusion in (True, False)]
     for number in range(120):
         film = np.roll(drawn[number % 2], number // 2, axis=0)
         PIL.Image.fromarray(film).save(folder / f"{number}.png")
@@ -70,10 +77,10 @@ def main(table: Path, folder: Path) -> None:
     text, encoder = TextEncoder(CONFIG).double(), ImageEncoder(CONFIG, "chest_xray").double()
     encoder.backbone.stem.register_forward_pre_hook(lambda _, inputs: inputs[0].double())
     pairs = read_pairs(table, "chest_xray")
-    recipe = LanguageRecipe(steps=10, themes=8)
+    recipe = LanguageRecipe(steps=10, findings_per_step=8)
     run_stage(LanguageStage(text, tokenizer, {"chest_xray": pairs}, recipe, 0), folder / "language")
     text.requires_grad_(False)
-    recipe = ImageRecipe("train.csv", steps=10, batch_size=7, skipped=0.1)
+    recipe = ImageRecipe("train.csv", steps=10, batch_size=7, stochastic_depth=0.1)
     stage = ImageStage(encoder, TextBank(text, tokenizer), pairs, recipe, CONFIG.image_size, 0, folder)
     stage.modules.double()
     run_stage(stage, folder / "images")

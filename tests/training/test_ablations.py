@@ -10,7 +10,7 @@ from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import read_pairs
 from afloc.training.data.sampler import Sampler
-from afloc.training.pictures.location_priors import collect
+from afloc.training.pictures.location_priors import stack_priors
 from afloc.training.recipe import read_recipe
 from afloc.training.stages.language import DescriptionSampler
 from afloc.training.stages.objective import SigmoidObjective
@@ -34,7 +34,7 @@ def test_a_level_left_out_has_no_loss_and_learns_nothing():
     texts = TextVectors(*torch.randn(3, 3, 4, generator=draw))
     asked = torch.tensor([[1.0, 0, 1], [0, 1, 0]]), torch.ones(2, 3), torch.ones(3, dtype=torch.bool)
     region = torch.eye(4, dtype=torch.bool)
-    places = collect([(0, 0, region, ~region, False)], 4)
+    places = stack_priors([(0, 0, region, ~region, False)], 4)
     whole = SigmoidObjective()(images, texts, *asked, places)
     assert set(whole) == {"report", "sentence", "word", "place"}
     for level in ("report", "sentence", "word"):
@@ -51,19 +51,19 @@ def test_labels_alone_leave_no_sentence(table):
     assert not any(pair.sentences for pair in read_pairs(table, "chest_xray", labels_only=True))
 
 
-def test_without_contraries_only_what_a_row_says_is_asked(table):
-    pairs = [pair for pair in read_pairs(table, "chest_xray", labels_only=True) if pair.told]
-    for contraries in (True, False):
-        sampler = Sampler(pairs, 0, templates=0, reports=0, contraries=contraries)
+def test_without_hard_negatives_only_true_descriptions_are_drawn(table):
+    pairs = [pair for pair in read_pairs(table, "chest_xray", labels_only=True) if pair.affirmed]
+    for hard_negatives in (True, False):
+        sampler = Sampler(pairs, 0, templates=0, reports=0, hard_negatives=hard_negatives)
         asked = [each for step in range(5) for each in sampler.draw(8, step).descriptions]
-        assert ("denied" in statuses(asked)) is contraries
+        assert ("denied" in statuses(asked)) is hard_negatives
         for step in range(5):
-            drawn = DescriptionSampler(pairs, "chest_xray", 0, contraries).draw(1, step)
-            assert contraries or len(statuses(drawn)) == 1
+            drawn = DescriptionSampler(pairs, "chest_xray", 0, hard_negatives).draw(1, step)
+            assert hard_negatives or len(statuses(drawn)) == 1
 
 
 def test_a_recipe_can_do_without_what_it_has_only():
-    recipe = read_recipe(RECIPE)
-    assert recipe.without == ()
-    with pytest.raises(SettingsError, match="not without 'images'"):
-        type(recipe)(recipe.model, recipe.language, recipe.images, without=("images",))
+    assert read_recipe(RECIPE).without == ()
+    assert read_recipe(RECIPE, without=["word"]).without == ("word",)
+    with pytest.raises(SettingsError, match="not 'images'"):
+        read_recipe(RECIPE, without=["images"])

@@ -1,4 +1,4 @@
-"""What is known of an image's findings, and whether a description follows from it."""
+"""Facts about the findings of an image, and whether a description follows from them."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from afloc.language.statements import Statement
 OPPOSITE_SIDE = {"left": "right", "right": "left"}
 
 SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
-# What names a side in other words: such a sentence cannot be rewritten for a mirrored image.
+# Words that imply a side without naming it: such a sentence cannot be rewritten for a mirrored image.
 SIDE_IN_OTHER_WORDS = re.compile(
     r"\b(?:[lr]|[lr]t|lingul\w+|middle lobe|azygos|dextro\w+|levo(?:scol|curv)\w+|(?:left|right)ward\w*)\b",
     re.IGNORECASE,
@@ -20,21 +20,21 @@ SIDE_IN_OTHER_WORDS = re.compile(
 
 @dataclass(frozen=True)
 class Description:
-    """A text and what it states."""
+    """A text and the statements that were read from it."""
 
     text: str
     statements: tuple[Statement, ...]
 
     @property
-    def side_in_doubt(self) -> bool:
-        """Whether it names a side, and not each of its statements has one: that it holds of an image does not
-        tell whether it holds of the mirrored one."""
+    def laterality_unclear(self) -> bool:
+        """Whether the text names a side and some of its statements have none. If such a text is true of an
+        image, it is unknown whether it is true of the mirrored one."""
         names_one = SIDE.search(self.text) or SIDE_IN_OTHER_WORDS.search(self.text)
         return bool(names_one) and any(s.side not in OPPOSITE_SIDE for s in self.statements)
 
     @property
     def localizable(self) -> bool:
-        """Whether it names something that has a place: affirmed statements only, and "normal" has none."""
+        """Whether the text affirms findings that lie somewhere: it denies nothing, and none is "normal"."""
         return bool(self.statements) and all(
             s.status == "affirmed" and not s.finding_id.startswith("normal_") for s in self.statements
         )
@@ -42,7 +42,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Fact:
-    """What a row says of one finding: `present` 1, 0 or NaN (unknown); sides and zones where it is named."""
+    """What a row states about one finding: `present` 1, 0 or NaN (unknown); the sides and zones it names."""
 
     present: float
     sides: frozenset[str] = frozenset()
@@ -58,9 +58,9 @@ def facts_of(statements: tuple[Statement, ...], modality: str) -> dict[str, Fact
             for ancestor in ancestors(statement.finding_id, modality):
                 by_finding[ancestor].append(statement)
     facts = {}
-    for finding, said in by_finding.items():
-        affirmed = [s for s in said if s.status == "affirmed"]
-        hedged = any(s.status == "hedged" for s in said)
+    for finding, stated in by_finding.items():
+        affirmed = [s for s in stated if s.status == "affirmed"]
+        hedged = any(s.status == "hedged" for s in stated)
         present = 1.0 if affirmed else math.nan if hedged else 0.0
         sides = {s.side for s in affirmed if s.side}
         if "bilateral" in sides:
@@ -70,7 +70,7 @@ def facts_of(statements: tuple[Statement, ...], modality: str) -> dict[str, Fact
 
 
 def entails(facts: dict[str, Fact], description: Description) -> float:
-    """1 if the facts bear every statement out, 0 if they contradict one, NaN if they leave it open."""
+    """1 if the facts confirm every statement, 0 if they contradict one, NaN if neither is known."""
     verdicts = [entails_statement(facts, statement) for statement in description.statements]
     if not verdicts or (0.0 not in verdicts and any(math.isnan(v) for v in verdicts)):
         return math.nan
@@ -84,13 +84,13 @@ def entails_statement(facts: dict[str, Fact], statement: Statement) -> float:
         return math.nan
     if fact.present == 0:
         return 1.0 if statement.status == "denied" else 0.0
-    place = fits_place(fact, statement)
+    location = agrees_on_location(fact, statement)
     if statement.status == "affirmed":
-        return place
-    return 0.0 if place == 1 else math.nan
+        return location
+    return 0.0 if location == 1 else math.nan
 
 
-def fits_place(fact: Fact, statement: Statement) -> float:
+def agrees_on_location(fact: Fact, statement: Statement) -> float:
     """Whether the side and zone of a statement agree with those the facts name; NaN if they name none."""
     verdicts = [1.0]
     if statement.side:

@@ -31,7 +31,7 @@ MIN_WORDS = 3
 
 
 def read_mimic(folder: Path, part: str = "train") -> list[Reported]:
-    """The frontal films of one part ("train", "validate", "test") whose report says something.
+    """The frontal films of one part ("train", "validate", "test") whose report has some text.
 
     Raises DataError naming the file or column that is missing.
     """
@@ -57,9 +57,9 @@ def read_mimic(folder: Path, part: str = "train") -> list[Reported]:
 def read_sections(report: str) -> str:
     """The findings and the impression of a report; all of it where it has neither heading."""
     report = report.replace("___", "XXXX")
-    pieces = SECTION.split(report)  # before the first heading, then heading and text in turn
-    kept = [text for head, text in zip(pieces[1::2], pieces[2::2], strict=True) if head.strip() in WANTED]
-    return "\n".join(re.sub(r"\s*\n\s*", " ", text).strip() for text in (kept or [pieces[-1]]))
+    parts = SECTION.split(report)  # the text before the first heading, then heading and text in turn
+    kept = [text for head, text in zip(parts[1::2], parts[2::2], strict=True) if head.strip() in WANTED]
+    return "\n".join(re.sub(r"\s*\n\s*", " ", text).strip() for text in (kept or [parts[-1]]))
 
 
 def _report(folder: Path, patient: Path, study: int) -> str:

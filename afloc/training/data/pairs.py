@@ -1,15 +1,15 @@
-"""Image-report pairs: what each row says of its image, and which descriptions of a batch hold for which
-image.
+"""Image-report pairs: the rows of a training table, with the facts that each report states about its image.
 
-A row's report (or its labels) becomes `Facts`: per finding, present, absent or unknown, with the sides and
-zones it names. A description is a text with the statements in it. `entails` decides whether an image bears a
-description out (1), contradicts it (0), or leaves it open (NaN); that matrix is what the sigmoid objective is
-trained on, so that rows that mean the same are never each other's negatives, and "no X" and the wrong side
-are.
+A row's report (or its labels) becomes one `Fact` per finding: present, absent or unknown, with the sides and
+zones that the report names. A description is a text with the statements that were read from it. `entails`
+decides whether the facts of an image confirm a description (1), contradict it (0) or leave it open (NaN). The
+sigmoid objective is trained on these targets. Rows with the same meaning are therefore never each other's
+negatives, while "no X" and the wrong side are.
 """
 
 import csv
 import hashlib
+import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -22,44 +22,45 @@ from afloc.training.data.facts import OPPOSITE_SIDE, SIDE, SIDE_IN_OTHER_WORDS, 
 from afloc.training.data.reports import read_row
 
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
-
-
-EYE = re.compile(r"_(left|right)\.\w+$")  # how ODIR-5K names its photographs
-COMMON = 20  # a finding is asked of every batch if so many images have it
-PHRASINGS = 24  # of a statement, so that a frozen text encoder need not read ever new ones
-HELD_BACK = 12  # one patient in so many is left out of training
-MIN_BOTH_WAYS = 5  # a source teaches a finding only if it has at least so many images with it and without it
+EYE = re.compile(r"_(left|right)\.\w+$")  # the end of a photograph's name in ODIR-5K
+COMMON = 20  # a finding that at least 20 images have is common: every batch may ask for it
+PHRASINGS = 24  # of a statement: few enough for `TextBank` to keep the vector of each
+CALIBRATION_ONE_IN = 12  # one patient in twelve is left out of training, for the calibration
+MIN_BOTH_WAYS = 5  # images that a source needs with a finding, and without it, to be trained on that finding
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One row: its image, its source, its sentences with what they state, the facts drawn from all of them,
-    and what it affirms, kept as a fact or not. `held_back`: its patient is left out of training, for the
-    calibration."""
+    """One row of a training table.
+
+    `sentences`: the sentences of the report that state something. `facts`: per finding id, what is known of
+    the image. `affirmed`: the ids of all findings that the row affirms, also those that `facts` leaves out.
+    `in_calibration_split`: the row is not trained on, but used for the calibration.
+    """
 
     image: Path
     source: str
     modality: str
     sentences: tuple[Description, ...]
     facts: dict[str, Fact]
-    told: frozenset[str] = frozenset()
-    held_back: bool = False
+    affirmed: frozenset[str] = frozenset()
+    in_calibration_split: bool = False
 
     @property
-    def ill(self) -> bool:
-        """Whether it affirms a pathology."""
+    def has_pathology(self) -> bool:
+        """Whether the row affirms a finding that is not normal."""
         entries = load_findings(self.modality)
-        return any(not entries[finding].normal for finding in self.told)
+        return any(not entries[finding].normal for finding in self.affirmed)
 
     @property
-    def teaches(self) -> bool:
-        """Whether batches draw it."""
-        return bool(self.facts) and not self.held_back
+    def usable(self) -> bool:
+        """Whether training batches may draw the row."""
+        return bool(self.facts) and not self.in_calibration_split
 
 
 def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list[Pair]:
-    """The pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see docs/training.md); with
-    `labels_only`, as if there were no reports.
+    """Read the pairs of a CSV with the columns `image`, `text`, `labels`, `source` (see docs/training.md).
+    `labels_only` ignores the reports.
 
     Raises DataError where the table or a column is missing, or the table is no CSV in UTF-8.
     """
@@ -82,13 +83,15 @@ def read_pairs(table: Path, modality: str, *, labels_only: bool = False) -> list
 
 
 def check_enough(pairs: list[Pair], batch_size: int, table: Path) -> None:
-    """DataError where no batch can be drawn, for no row comes twice in one, or nothing can be calibrated."""
-    if not any(pair.held_back for pair in pairs):
+    """Raise DataError where a batch needs more rows than there are (no row comes twice in a batch), or where
+    the calibration split is empty."""
+    if not any(pair.in_calibration_split for pair in pairs):
         raise DataError(
             f"{table.name} names too few patients: one in twelve is left out, for the calibration, and "
             "none of them is."
         )
-    count = sum(pair.teaches for pair in pairs)
+    check_calibration_split(pairs, table.name)
+    count = sum(pair.usable for pair in pairs)
     if count < batch_size:
         raise DataError(
             f"{table.name} has {count} rows to learn from, fewer than a batch of {batch_size}: "
@@ -96,8 +99,34 @@ def check_enough(pairs: list[Pair], batch_size: int, table: Path) -> None:
         )
 
 
+def common_findings(pairs: list[Pair]) -> dict[str, int]:
+    """The findings that at least COMMON images have, with their number."""
+    counts = defaultdict(int)
+    for pair in pairs:
+        for finding, fact in pair.facts.items():
+            if not math.isnan(fact.present):
+                counts[finding] += int(fact.present)
+    return {finding: count for finding, count in counts.items() if count >= COMMON}
+
+
+def check_calibration_split(pairs: list[Pair], source: str) -> None:
+    """Raise DataError, which names `source`, where the calibration split has no image with, or none without,
+    a common pathology: no operating point can be fitted."""
+    split = [pair.facts for pair in pairs if pair.in_calibration_split]
+    entries = load_findings(pairs[0].modality)
+    common = [finding for finding in common_findings(pairs) if not entries[finding].normal]
+    present = {facts[finding].present for facts in split for finding in common if finding in facts}
+    if not {0.0, 1.0} <= present:
+        raise DataError(
+            f"{source} is not enough for the calibration: among the patients left out of training, one in "
+            f"twelve, some images must have, and some must lack, a finding that {COMMON} images have. "
+            "Give more rows."
+        )
+
+
 def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
-    """One row of a table, with the facts it states (and none it leaves out)."""
+    """Read one row of a table. Its facts are those that the row states; `close_world` adds the absent
+    ones."""
     text = read_row(row, modality)
     sentences = tuple(
         Description(sentence, statements)
@@ -113,17 +142,17 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         modality,
         sentences,
         facts,
-        held_back=_held_back(row.get("patient") or row["image"]),
+        in_calibration_split=_in_calibration_split(row.get("patient") or row["image"]),
     )
 
 
-def _held_back(patient: str) -> bool:
-    return hashlib.sha256(patient.encode()).digest()[0] % HELD_BACK == 0
+def _in_calibration_split(patient: str) -> bool:
+    return hashlib.sha256(patient.encode()).digest()[0] % CALIBRATION_ONE_IN == 0
 
 
 def eye_facts(name: str) -> dict[str, Fact]:
-    """What a photograph's name says of which eye it is: the disc lies on the nasal side, which of the right
-    eye is the patient's left."""
+    """The side of the optic disc, from the name of a fundus photograph, which tells which eye it shows. The
+    disc lies on the nasal side: in the right eye, on the patient's left."""
     eye = EYE.search(name)
     return {"optic_disc": Fact(1.0, frozenset({OPPOSITE_SIDE[eye[1]]}))} if eye else {}
 
@@ -133,8 +162,8 @@ ALWAYS_KNOWN = {"fundus": eye_facts, "histopathology": lambda name: {"nuclei": F
 
 
 def mirror(pair: Pair) -> Pair:
-    """What is known of a pair's image mirrored: left is right, in the facts and in the sentences, of which
-    those are left out that name a side in other words."""
+    """The pair of the mirrored image: left and right are exchanged in its facts and sentences. Sentences that
+    name a side in other words are left out."""
     facts = {
         finding: replace(fact, sides=frozenset(OPPOSITE_SIDE.get(side, side) for side in fact.sides))
         for finding, fact in pair.facts.items()
@@ -152,13 +181,14 @@ def mirror_sentence(description: Description) -> Description:
 
 
 def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
-    """Add what the rows leave unsaid: a finding that its source reports elsewhere, and this row does not, is
-    absent.
+    """The pairs under a closed-world assumption: a finding that a source reports in other rows, and that this
+    row does not name, is absent.
 
-    Except where the row affirms a finding of the same family (a "consolidation" may be another reader's
-    "pneumonia"): those stay unknown. And where a source has too few images with or without a finding, it says
-    nothing about it at all, lest the model learn the source instead of the finding; `told` keeps what it
-    affirms. What belongs to every image, such as the optic disc, is left as it is.
+    Three exceptions. If the row affirms a finding of the same family, the finding stays unknown: one reader's
+    "consolidation" may be another reader's "pneumonia". If a source has too few images with or without a
+    finding, the finding is unknown in all its rows, or the model would learn the source instead of the
+    finding; `affirmed` still names it. Structures that every image has, such as the optic disc, are left as
+    they are.
     """
     families = {entry.id: entry.family for entry in load_findings(modality).values()}
     counts = defaultdict(int)
@@ -170,7 +200,7 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
         sizes[pair.source] += 1
     closed = []
     for pair in pairs:
-        affirmed = {families[f] for f, fact in pair.facts.items() if fact.present != 0}
+        possible = {families[f] for f, fact in pair.facts.items() if fact.present != 0}
         says_something = any(families[f] != "structure" for f in pair.facts)
         facts = {}
         for finding, family in families.items():
@@ -178,11 +208,11 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
             if family == "structure":
                 facts |= {finding: known} if known else {}
                 continue
-            if known is None and says_something and family not in affirmed:
+            if known is None and says_something and family not in possible:
                 known = Fact(0.0)
             n = counts[pair.source, finding]
             if known is not None and MIN_BOTH_WAYS <= n <= sizes[pair.source] - MIN_BOTH_WAYS:
                 facts[finding] = known
-        told = frozenset(finding for finding, fact in pair.facts.items() if fact.present == 1)
-        closed.append(replace(pair, facts=facts, told=told))
+        affirmed = frozenset(finding for finding, fact in pair.facts.items() if fact.present == 1)
+        closed.append(replace(pair, facts=facts, affirmed=affirmed))
     return closed

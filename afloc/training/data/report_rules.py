@@ -1,8 +1,5 @@
-"""The words that decide what a report says: negations, hedges, normal statements, codes, and grades defined.
-
-Tables only. The first ones clean, case kept (`reports`); the others run on lower-case text
-without hyphens (`afloc.language.statements`).
-"""
+"""The tables that `reports` reads: abbreviations, tokens, sentences to skip, codes, and definitions of
+grades."""
 
 import re
 
@@ -41,7 +38,7 @@ ABBREVIATIONS = (
     (r"\bPTX\b", "pneumothorax"),
 )
 
-# What the de-identification token XXXX stood for where its neighbours tell; how it goes where they do not.
+# Words for the de-identification token XXXX where its neighbours tell the word; else the token is removed.
 TOKEN_FILLS = (
     (r"(?i)\bcostophrenic X{3,}(?:es)?", "costophrenic angles"),
     (r"\b[xX]-X{3,}s?", "x-ray"),
@@ -86,8 +83,8 @@ NO_FINDING_SENTENCE = re.compile(
 )
 
 
-# MeSH heads that are places: without a word that says what is wrong there they state nothing.
-MESH_PLACES = frozenset(
+# MeSH heads that are body parts: they state a finding only together with a word for it.
+MESH_BODY_PARTS = frozenset(
     {
         "aorta",
         "aorta, thoracic",
@@ -104,13 +101,13 @@ MESH_PLACES = frozenset(
     }
 )
 
-# A sentence of a clinical note with one of these speaks of something else than the film.
+# A sentence of a clinical note with one of these words is not about the film.
 NOT_OF_THE_FILM = re.compile(
     r"(?i)\b(?:CT|MRI|TTE|tomogra\w+|ultraso\w+|echocardio\w+|history|admitted|transferred|biops\w+|autops\w+"
     r"|[mpnu]g ?/ ?d?L|mmol|mmHg|presented (?:to|with)|status post)\b"
 )
 
-# MeSH heads and words after them -> finding; "" means none. The first that fits counts.
+# (MeSH head, words after it, finding id); "" means no finding. The first row that fits counts.
 MESH = (
     (r"lung", r"hypoinflation", "low_lung_volumes"),
     (r"lung", r"hyperdistention", "hyperinflation"),
@@ -144,7 +141,7 @@ MESH = (
     (r"emphysema", r"subcutaneous", "subcutaneous_emphysema"),
 )
 
-# What a grade or diagnosis says of lesions by its definition. Retinopathy: the International Clinical
+# The lesions that define a grade or diagnosis. Retinopathy: the International Clinical
 # Diabetic Retinopathy severity scale (Wilkinson et al., Ophthalmology 2003); macular edema risk: hard
 # exudates and their distance from the fovea.
 DEFINED_BY = {
@@ -206,7 +203,7 @@ NEGATIVE_LABELS = {
     "no glaucomatous optic neuropathy": ("glaucoma",),
 }
 
-# The common findings a picture called normal does not have.
+# The common findings that are absent from an image called normal.
 NORMAL_DENIES = {
     "normal_chest": (
         "atelectasis",

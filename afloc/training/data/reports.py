@@ -1,14 +1,13 @@
-"""Reports and labels to text: cleaned reports, sentences, and what each row of a table states.
+"""Reports and labels to text and statements: cleaned reports, their sentences, the statements of each row.
 
 Statements come from the sentences of a report, from MeSH codes ("Opacity/lung/middle lobe/right") and from
-the labels of sources that have no report. A grade is expanded into the lesions that define it: that is how
-lesion words enter without a lesion being marked.
+the labels of sources without reports. A grade is expanded into the lesions that define it, so that the model
+learns the names of lesions that no annotator marked.
 """
 
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from afloc.errors import DataError
 from afloc.language.findings import ancestors, find_by_label, load_findings
@@ -26,7 +25,7 @@ from afloc.training.data.report_rules import (
     ABBREVIATIONS,
     DEFINED_BY,
     MESH,
-    MESH_PLACES,
+    MESH_BODY_PARTS,
     NEGATIVE_LABELS,
     NO_FINDING_SENTENCE,
     NORMAL_DENIES,
@@ -34,27 +33,10 @@ from afloc.training.data.report_rules import (
     TOKEN_FILLS,
 )
 
-if TYPE_CHECKING:
-    from afloc.language.statements import opposite, other_side
-
-
-__all__ = [
-    "RowText",
-    "Statement",
-    "clean_report",
-    "opposite",
-    "other_side",
-    "read_label",
-    "read_mesh",
-    "read_row",
-    "read_statements",
-    "split_sentences",
-]
-
 
 @dataclass(frozen=True)
 class RowText:
-    """The text of one row of a table: cleaned report, its sentences, and all that is stated."""
+    """The text of one row of a table: its cleaned report, the sentences of that, and all statements."""
 
     report: str
     sentences: tuple[str, ...]
@@ -77,7 +59,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def _without_tokens(sentence: str) -> str:
-    """`sentence` without XXXX and the little words it orphans; empty where too little is left."""
+    """`sentence` without the token XXXX and the small words around it; empty where too little is left."""
     tokens = len(re.findall(r"\bX{3,}\b", sentence))
     if not tokens:
         return sentence
@@ -95,10 +77,11 @@ def _capital(text: str) -> str:
 
 
 def read_row(row: dict[str, str], modality: str) -> RowText:
-    """The text and statements of a row of a training table; columns that are missing count as empty.
+    """The text and statements of a row of a training table; a missing column counts as empty.
 
-    Statements come from every sentence, and from MeSH codes where the row has them, else from its labels.
-    What is affirmed anywhere in the row outweighs its denial elsewhere; "normal" stands where nothing is.
+    Statements come from every sentence, and from the MeSH codes of the row or, without codes, from its
+    labels. A finding that is affirmed anywhere in the row counts as affirmed, whatever is denied elsewhere.
+    "Normal" counts only if no pathology is affirmed or suspected.
 
     Raises DataError where `mesh` is no JSON list.
     """
@@ -106,17 +89,18 @@ def read_row(row: dict[str, str], modality: str) -> RowText:
     reported = bool(row.get("findings") or row.get("impression"))
     parts = ("findings", "impression") if reported else ("text",)
     for sentence in (each for part in parts for each in _row_sentences(row.get(part) or "", modality)):
-        said = read_statements(sentence, modality)
-        if MODALITIES[modality].radiology_reports and not reported and not _describes_image(sentence, said):
+        stated = read_statements(sentence, modality)
+        radiology = MODALITIES[modality].radiology_reports
+        if radiology and not reported and not _describes_image(sentence, stated):
             continue
         sentences.append(sentence)
-        statements += said
+        statements += stated
     codes = _mesh_codes(row.get("mesh") or "")
     labels = [label.strip() for label in (row.get("labels") or "").split(";") if label.strip()]
-    coded = [said for code in codes for said in read_mesh(code)]
-    coded = coded or [said for label in labels for said in read_label(label, modality)]
-    if not reported and any(said.finding_id == "normal_chest" for said in coded):
-        sentences, statements = [], []  # a note on a normal film speaks of other films
+    coded = [stated for code in codes for stated in read_mesh(code)]
+    coded = coded or [stated for label in labels for stated in read_label(label, modality)]
+    if not reported and any(stated.finding_id == "normal_chest" for stated in coded):
+        sentences, statements = [], []  # the note of a normal film is about other films
     unique: dict[str, str] = {}
     for sentence in sentences:
         unique.setdefault(re.sub(r"\W+", " ", sentence.lower()).strip(), sentence)
@@ -149,7 +133,7 @@ def read_mesh(code: str) -> list[Statement]:
     )
     if finding_id is None:
         entry = find_by_label(parts[0], "chest_xray")
-        if entry is None or head in MESH_PLACES:
+        if entry is None or head in MESH_BODY_PARTS:
             return []
         finding_id = entry.id
     if not finding_id:
@@ -169,11 +153,19 @@ def _row_sentences(text: str, modality: str) -> list[str]:
 
 
 def _describes_image(sentence: str, statements: list[Statement]) -> bool:
-    """Whether a sentence of a clinical note speaks of the film: notes hold more history than findings."""
+    """Whether a sentence of a clinical note is about the film: most of a note is the patient's history."""
     if len(sentence) > 400 or NOT_OF_THE_FILM.search(sentence):
         return False
-    told = {"pneumonia", "covid_pneumonia", "heart_failure", "copd", "tuberculosis", "ards", "lung_lesion"}
-    seen = any(said.finding_id not in told for said in statements)
+    diagnoses = {
+        "pneumonia",
+        "covid_pneumonia",
+        "heart_failure",
+        "copd",
+        "tuberculosis",
+        "ards",
+        "lung_lesion",
+    }
+    seen = any(stated.finding_id not in diagnoses for stated in statements)
     return seen or bool(
         statements and re.search(r"(?i)x-?ray|radiograph|film|lobe|lung field|chest", sentence)
     )
@@ -187,16 +179,16 @@ def _mesh_codes(text: str) -> list[str]:
     return [str(code) for code in codes]
 
 
-def _defined_by(said: Statement, modality: str) -> list[Statement]:
-    """What an affirmed grade, diagnosis or normal statement says of other findings by its definition."""
-    if said.status != AFFIRMED:
+def _defined_by(stated: Statement, modality: str) -> list[Statement]:
+    """The statements about other findings that follow from an affirmed grade, diagnosis or "normal"."""
+    if stated.status != AFFIRMED:
         return []
-    if said.finding_id in NORMAL_DENIES:
-        return [Statement(finding_id, DENIED) for finding_id in NORMAL_DENIES[said.finding_id]]
-    expanded = [Statement(finding_id, status) for finding_id, status in DEFINED_BY.get(said.finding_id, ())]
+    if stated.finding_id in NORMAL_DENIES:
+        return [Statement(finding_id, DENIED) for finding_id in NORMAL_DENIES[stated.finding_id]]
+    expanded = [Statement(finding_id, status) for finding_id, status in DEFINED_BY.get(stated.finding_id, ())]
     entries = load_findings(modality)
     if "tumor_nuclei" in entries:
-        entry = entries[said.finding_id]
+        entry = entries[stated.finding_id]
         if entry.family == "carcinoma" and entry.id != "necrotic_osteosarcoma":
             expanded.append(Statement("tumor_nuclei", AFFIRMED))
         elif entry.family in ("normal", "benign"):
@@ -205,31 +197,31 @@ def _defined_by(said: Statement, modality: str) -> list[Statement]:
 
 
 def _reconcile(statements: list[Statement], modality: str) -> tuple[Statement, ...]:
-    """`statements` and what they say by definition, without contradictions, repetitions and vaguer forms."""
+    """`statements` and those that follow by definition, without contradictions, repeats and vaguer forms."""
     entries = load_findings(modality)
 
     def pathology(status: str) -> set[str]:
         return {s.finding_id for s in statements if s.status == status and not entries[s.finding_id].normal}
 
-    if any(said.finding_id == "normal_chest" for said in statements):
-        statements = [said for said in statements if said.finding_id != "normal_chest"]
-        if not pathology(AFFIRMED) | pathology(HEDGED):  # nothing acute, and nothing else said: normal
+    if any(stated.finding_id == "normal_chest" for stated in statements):
+        statements = [stated for stated in statements if stated.finding_id != "normal_chest"]
+        if not pathology(AFFIRMED) | pathology(HEDGED):  # nothing acute, and nothing else stated: normal
             statements.append(Statement("normal_chest", AFFIRMED))
-    direct = {said.finding_id for said in statements}
-    defined = [each for said in statements for each in _defined_by(said, modality)]
-    defined = [said for said in defined if said.status != HEDGED or said.finding_id not in direct]
+    direct = {stated.finding_id for stated in statements}
+    defined = [each for stated in statements for each in _defined_by(stated, modality)]
+    defined = [stated for stated in defined if stated.status != HEDGED or stated.finding_id not in direct]
     statements = list(dict.fromkeys([*statements, *defined]))
-    certain = {said.finding_id for said in statements if said.status == AFFIRMED}
-    open_ = {said.finding_id for said in statements if said.status == HEDGED} - certain
+    certain = {stated.finding_id for stated in statements if stated.status == AFFIRMED}
+    open_ = {stated.finding_id for stated in statements if stated.status == HEDGED} - certain
     implied = certain.union(open_, *(ancestors(finding_id, modality) for finding_id in certain))
-    placed = {(said.finding_id, said.status) for said in statements if said.side}
+    placed = {(stated.finding_id, stated.status) for stated in statements if stated.side}
 
-    def holds(said: Statement) -> bool:
-        if said.status == DENIED and said.finding_id in implied:
+    def holds(stated: Statement) -> bool:
+        if stated.status == DENIED and stated.finding_id in implied:
             return False
-        if said.status == HEDGED and said.finding_id in certain:
+        if stated.status == HEDGED and stated.finding_id in certain:
             return False
-        vague = said.side is None and said.zone is None
-        return said.status == DENIED or not (vague and (said.finding_id, said.status) in placed)
+        vague = stated.side is None and stated.zone is None
+        return stated.status == DENIED or not (vague and (stated.finding_id, stated.status) in placed)
 
     return tuple(filter(holds, statements))

@@ -1,8 +1,8 @@
 """Fit the two appearance tests of `afloc.inference.appearance` to training images.
 
 `python -m afloc.training.fit.appearance DATA` measures the training images (DATA/<modality>/train.csv) and
-writes assets/appearance.json, then says on how many of the evaluation images the doubt would be false: 0.6%
-of chest films, 0.3% of fundus photographs, no tissue section.
+writes assets/appearance.json. It then prints the share of the evaluation images that would be doubted
+although they are of the right kind: 0.6% of chest films, 0.3% of fundus photographs, no tissue section.
 """
 
 import csv
@@ -52,7 +52,7 @@ def _short(values: np.ndarray) -> list:
 
 
 def _read_part(data: Path, modality: str, part: str, most: int | None = None) -> list[np.ndarray]:
-    """The measures and the shrunk pictures of a part's images."""
+    """The measures and the shrunk images of a part ("train", "eval") of a modality."""
     with open(data / modality / f"{part}.csv", encoding="utf-8", newline="") as file:
         names = [row["image"] for row in csv.DictReader(file)]
     if most and len(names) > most:

@@ -1,5 +1,6 @@
-"""What turns a trained model's cosines into maps, scores and verdicts on fixed scales, from training rows
-alone: those of the patients held back from training."""
+"""The calibration of a trained model: the numbers that turn its cosines into maps, scores and verdicts on
+fixed scales. It is fitted to the calibration split: rows of the training table whose patients were not
+trained on."""
 
 import math
 import random
@@ -25,49 +26,54 @@ from afloc.model.calibration import (
 )
 from afloc.model.image_encoder import ImageFeatures
 from afloc.training.data.facts import Description, entails
-from afloc.training.pictures.augmentation import as_they_are
-from afloc.training.stages.images import ImageStage
+from afloc.training.data.pairs import check_calibration_split
+from afloc.training.fit.inputs import FitInputs
+from afloc.training.pictures.augmentation import plain_input
 
-SPECIFICITY = 0.94  # of the answers on what is absent, in every source
-ENOUGH = 12, 8  # images with and without a finding that a family needs for an operating point of its own
-ENOUGH_ABSENT = 30  # images without a finding that a source needs to have a say in the operating point
-ASKED = 0.1  # at most so many of what is asked is taken to be there, however many were where it was fitted
-MAPS_A_ROW = 2  # of present findings, and of absent ones
-COSINES = Calibration(Levels.alike(1.0, 0.0))  # as they are
-LEAST_RANGE = 0.01  # of maps: what differs by less is noise
-KNOWN_SHARE = 0.995  # of the held-back images are taken for known
-ENOUGH_SIDED = 12  # answers on a side, to tell whether it can
-SIDES_SHARE = 0.75  # right answers from which on a model tells left from right
+SPECIFICITY = 0.94  # share of absent findings that stay below the threshold, in every source
+ENOUGH = 12, 8  # images with and without a finding that a family needs for its own operating point
+ENOUGH_ABSENT = 30  # images without a finding that a source needs to take part in the operating point
+PREVALENCE = 0.1  # assumed at most, even where more of the calibration split has the finding
+MAPS_A_ROW = 2  # maps of present findings per row, and as many of absent ones
+COSINES = Calibration(Levels.alike(1.0, 0.0))  # unscaled
+LEAST_RANGE = 0.01  # of maps: smaller differences are noise
+KNOWN_SHARE = 0.995  # share of the calibration split that counts as in distribution
+ENOUGH_SIDED = 12  # images with a finding on one side, to judge whether the model tells the sides apart
+SIDES_SHARE = 0.75  # share of right answers from which a model counts as telling left from right
 
 
-def calibrate(stage: ImageStage) -> Calibration:
+def calibrate(inputs: FitInputs) -> Calibration:
     """The calibration of one modality.
 
-    Each common finding is asked of the held-back images, by its name and by its simple sentence. Platt's
-    slope and intercept are fitted for each family of findings, and for all findings together ("other"); the
-    operating point is the probability that a share SPECIFICITY of the absent findings stays under, in every
-    source that has enough of them: what is normal in one hospital is no alarm in another.
+    The name and the simple sentence of each common finding are scored on the images of the calibration split.
+    Platt's slope and intercept are fitted for each family of findings, and for all findings together
+    ("other"). The threshold of an operating point is the lowest probability below which a share SPECIFICITY
+    of the absent findings stays, in every source that has enough of them: no source gets more false alarms
+    than others.
+
+    Raises DataError where the split has no image with, or none without, a common finding.
     """
-    scales, biases = stage.objective.log_scale.exp().tolist(), stage.objective.bias.tolist()
-    levels = Levels(
-        *(LevelScale(round(scale, 4), round(bias, 4)) for scale, bias in zip(scales, biases, strict=True))
-    )
-    images, entries, without = see(stage), load_findings(stage.name), stage.without
-    asked = [
+    check_calibration_split(inputs.pairs, f"The table {inputs.recipe.table}")
+    images, entries = encode_split(inputs), load_findings(inputs.modality)
+    levels, without = inputs.levels, inputs.without
+    queries = [
         (entries[finding].family, Description(text, (Statement(finding, AFFIRMED),)))
-        for finding in stage.sampler.common
+        for finding in inputs.sampler.common
         if not entries[finding].normal
         for text in (entries[finding].name, entries[finding].simple)
     ]
-    descriptions = [description for _, description in asked]
-    if stage.fits_report:
-        levels = replace(levels, report=fit_scale(*ask(stage, images, descriptions, COSINES)))
-    words = 0.0 if "word" in without else 1.0 if "sentence" in without else stage.recipe.words
-    local = 0.0 if "sentence" in without else 1.0 if "report" in without else stage.recipe.local
-    so_far = Calibration(levels, round(stage.recipe.smoothing, 4), round(words, 4), round(local, 4))
-    logits, targets = ask(stage, images, descriptions, so_far)
-    sources = np.array([stage.pairs[row].source for row in _held_back(stage)])
-    families = np.array([family for family, _ in asked])
+    descriptions = [description for _, description in queries]
+    if inputs.fits_report:
+        levels = replace(levels, report=fit_scale(*score_split(inputs, images, descriptions, COSINES)))
+    word_weight = 0.0 if "word" in without else 1.0 if "sentence" in without else inputs.recipe.word_weight
+    sentence_weight = (
+        0.0 if "sentence" in without else 1.0 if "report" in without else inputs.recipe.sentence_weight
+    )
+    weights = round(word_weight, 4), round(sentence_weight, 4)
+    so_far = Calibration(levels, round(inputs.recipe.smoothing, 4), *weights)
+    logits, targets = score_split(inputs, images, descriptions, so_far)
+    sources = np.array([inputs.pairs[row].source for row in inputs.calibration_rows])
+    families = np.array([family for family, _ in queries])
     presence = {OTHER: operating_point(logits, targets, sources)}
     for family in sorted(set(families)):
         mine = families == family
@@ -76,20 +82,20 @@ def calibrate(stage: ImageStage) -> Calibration:
             presence[family] = operating_point(logits[:, mine], targets[:, mine], sources)
     return replace(
         so_far,
-        map_range=fit_map_range(stage, so_far),
+        map_range=fit_map_range(inputs, so_far),
         presence=presence,
         training_distribution=describe_known(unit_vectors(images)),
-        tells_laterality=tells_sides(stage, images, so_far),
-        unreliable_maps=tuple(stage.recipe.unplaced),
+        tells_laterality=tells_sides(inputs, images, so_far),
+        unreliable_maps=inputs.recipe.unreliable_maps,
     )
 
 
 @torch.inference_mode()
-def see(stage: ImageStage) -> list[ImageFeatures]:
-    """The held-back images, some at a time, without their shallow maps."""
-    stage.modules.eval()
-    seen = (stage.encoder(pixels) for pixels in stage.inputs(_held_back(stage)))
-    return [replace(each, shallow=each.shallow[..., :0, :0].clone()) for each in seen]
+def encode_split(inputs: FitInputs) -> list[ImageFeatures]:
+    """The features of the calibration split, in chunks, without the shallow maps."""
+    inputs.encoder.eval()
+    encoded = (inputs.encoder(pixels) for pixels in inputs.encoder_inputs(inputs.calibration_rows))
+    return [replace(each, shallow=each.shallow[..., :0, :0].clone()) for each in encoded]
 
 
 def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
@@ -98,20 +104,21 @@ def unit_vectors(images: list[ImageFeatures]) -> np.ndarray:
 
 
 @torch.inference_mode()
-def ask(
-    stage: ImageStage, images: list[ImageFeatures], descriptions: list[Description], so_far: Calibration
+def score_split(
+    inputs: FitInputs, images: list[ImageFeatures], descriptions: list[Description], so_far: Calibration
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the scores by the calibration `so_far`, and targets (0, 1, NaN), of each description, which
-    affirms a finding, on each held-back image: (rows, texts)."""
-    vectors = stage.texts([description.text for description in descriptions])
+    """The score logits of `descriptions`, each of which affirms a finding, on the images of the calibration
+    split, and the targets (0, 1, NaN): both (rows, descriptions). `so_far`: the calibration that the logits
+    need."""
+    vectors = inputs.texts([description.text for description in descriptions])
     chunks = [score_logits(each, vectors, vectors, so_far) for each in images]
-    facts = [stage.pairs[row].facts for row in _held_back(stage)]
+    facts = [inputs.pairs[row].facts for row in inputs.calibration_rows]
     targets = [[entails(each, description) for description in descriptions] for each in facts]
     return torch.cat(chunks).double().numpy(), np.array(targets)
 
 
 def describe_known(images: np.ndarray) -> TrainingDistribution:
-    """Where global vectors (images, D) of known images lie.
+    """The distribution of the global vectors (images, D) of the calibration split.
 
     The limit is measured from the stored, rounded mean: vectors that are nearly alike lie further from it
     than from each other. It is at least 1, so that differences below 1e-3, which the deviation counts as
@@ -125,52 +132,48 @@ def describe_known(images: np.ndarray) -> TrainingDistribution:
 
 
 @torch.inference_mode()
-def fit_map_range(stage: ImageStage, calibration: Calibration) -> MapRange:
-    """The range of maps that becomes 0 … 1: from the lowest level of maps of absent findings to the highest
-    peaks of present ones, but for a few; never less than LEAST_RANGE."""
-    entries, rng = load_findings(stage.name), random.Random(stage.seed)
+def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
+    """The range of raw maps that becomes 0 … 1: from a low quantile of the maps of absent findings to a high
+    quantile of the peaks of present ones; at least LEAST_RANGE."""
+    entries, rng = load_findings(inputs.modality), random.Random(inputs.seed)
     lows, peaks = [], []
-    for row in _held_back(stage):
-        image, facts = stage.encoder(as_they_are(stage.pictures[[row]], stage.size)), stage.pairs[row].facts
+    for row in inputs.calibration_rows:
+        image, facts = inputs.encoder(plain_input(inputs.images[[row]], inputs.size)), inputs.pairs[row].facts
         for present, found in ((1, peaks), (0, lows)):
-            having = [f for f in stage.sampler.common if f in facts and facts[f].present == present]
+            having = [f for f in inputs.sampler.common if f in facts and facts[f].present == present]
             for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
-                grid = raw_map(image, stage.texts([entries[finding].simple]), calibration)
+                grid = raw_map(image, inputs.texts([entries[finding].simple]), calibration)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
     top = max(top, floor + LEAST_RANGE)
     return MapRange(round(float(floor), 4), round(float(top), 4))
 
 
-def tells_sides(stage: ImageStage, images: list[ImageFeatures], so_far: Calibration) -> bool:
-    """Whether, of a finding and the same on the other side, the true one scores higher often enough."""
-    entries, right, wrong = load_findings(stage.name), 0, 0
-    for finding in (finding for finding in stage.sampler.common if entries[finding].sided):
+def tells_sides(inputs: FitInputs, images: list[ImageFeatures], so_far: Calibration) -> bool:
+    """Whether the true side of a finding scores higher than the other side, in enough of the images."""
+    entries, right, wrong = load_findings(inputs.modality), 0, 0
+    for finding in (finding for finding in inputs.sampler.common if entries[finding].sided):
         sided = [
             Description(f"{side} {entries[finding].name}", (Statement(finding, AFFIRMED, side),))
             for side in ("left", "right")
         ]
-        logits, targets = ask(stage, images, sided, so_far)
+        logits, targets = score_split(inputs, images, sided, so_far)
         one = (targets == 1).any(1) & (targets == 0).any(1)
         correct = np.argmax(logits[one], 1) == np.nanargmax(targets[one], 1) if one.any() else np.array([])
         right, wrong = right + int(correct.sum()), wrong + int((~correct.astype(bool)).sum())
     return right + wrong >= ENOUGH_SIDED and right / (right + wrong) >= SIDES_SHARE
 
 
-def _held_back(stage: ImageStage) -> np.ndarray:
-    return np.flatnonzero([pair.held_back for pair in stage.pairs])
-
-
 def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray) -> OperatingPoint:
-    """Platt's slope and intercept, the threshold on the probability, and what it reaches on these answers.
+    """Platt's slope and intercept, the threshold on the probability, and its sensitivity and specificity.
 
-    `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,). All is measured with
-    the stored, rounded numbers: where answers hardly differ, rounding moves them past each other.
+    `logits` and `targets` (0, 1, NaN) are (images, texts), `sources` (images,). Everything is
+    measured with the rounded numbers that are stored: rounding may change the order of nearly equal scores.
     """
     absent, present = targets == 0, targets == 1
     slope, intercept = fit_platt(logits[absent | present], targets[absent | present])
     share = present.sum() / (absent | present).sum()
-    intercept += min(0.0, math.log(ASKED / (1 - ASKED)) - math.log(share / (1 - share)))
+    intercept += min(0.0, math.log(PREVALENCE / (1 - PREVALENCE)) - math.log(share / (1 - share)))
     slope, intercept = round(slope, 4), round(intercept, 4)
     probabilities = expit(slope * logits + intercept)
     parts = [absent & (sources == each)[:, None] for each in np.unique(sources)]
@@ -187,7 +190,7 @@ def operating_point(logits: np.ndarray, targets: np.ndarray, sources: np.ndarray
 
 
 def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> LevelScale:
-    """Scale and bias of cosines that were learned without: what Platt makes of the answers they give."""
+    """Scale and bias of the cosines of a level that was not learned with the others, by Platt's fit."""
     known = ~np.isnan(targets)
     slope, intercept = fit_platt(cosines[known], targets[known])
     return LevelScale(round(max(slope, 1.0), 4), round(intercept, 4))
@@ -196,8 +199,8 @@ def fit_scale(cosines: np.ndarray, targets: np.ndarray) -> LevelScale:
 def fit_platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of a logistic regression of `targets` (0 or 1) on `logits`, by Newton's method.
 
-    The targets are drawn in a little, as Platt does it (1999, "Probabilistic outputs for support vector
-    machines", section 2.2), so that answers without a mistake have a finite slope too.
+    The targets are moved slightly towards each other, as in Platt (1999, "Probabilistic outputs for support
+    vector machines", section 2.2): the slope stays finite even where the logits separate the targets.
     """
     present, absent = (targets == 1).sum(), (targets == 0).sum()
     targets = np.where(targets == 1, (present + 1) / (present + 2), 1 / (absent + 2))

@@ -1,10 +1,10 @@
-"""What findings look like, known beforehand: of a finding that a row names, which cells of its picture can
-show it, and which cannot.
+"""Appearance priors: the cells of an image that can show a finding, and those that cannot, from the typical
+appearance of the finding.
 
-Textbook knowledge, not marks: nothing lies outside the retina or on bare glass; hard exudates and drusen are
-small, bright and round, haemorrhages and microaneurysms small, dark and round, which vessels are not; nuclei
-are what haematoxylin stains; glands are epithelium, bluer in bulk than the stroma, and what it encloses, and
-polyps, adenomas and adenocarcinomas are of that epithelium.
+This is textbook knowledge; no annotation is used. No finding lies outside the retina or on bare glass. Hard
+exudates and drusen are small, bright and round; haemorrhages and microaneurysms are small, dark and round;
+vessels are not round. Haematoxylin stains nuclei. Glands are epithelium, which is bluer on average than the
+stroma, and the space that it encloses; polyps, adenomas and adenocarcinomas consist of that epithelium.
 """
 
 from collections.abc import Callable
@@ -29,18 +29,19 @@ from skimage.morphology import remove_small_objects
 from torch import Tensor
 
 CELL = 8  # pixels a side
-PALE = 0.7  # of the range of grey: where the darkest colour is brighter, little is stained
-DARK = 0.12  # of the range of grey: what is darker was not photographed
+PALE = 0.7  # a pixel whose darkest colour is brighter than this share of the range is hardly stained
+DARK = 0.12  # a pixel that is darker than this share of the range lies outside the photographed field
 
-Seen = tuple[np.ndarray, np.ndarray]  # what can show it and what cannot, bool (cells, cells)
-Look = Callable[[np.ndarray, np.ndarray], Seen]  # of a picture (S, S, 3), 0 … 1, and its field
+Cells = tuple[np.ndarray, np.ndarray]  # cells that can show a finding, and cells that cannot: bool (h, w)
+AppearancePrior = Callable[[np.ndarray, np.ndarray], Cells]  # of an image (S, S, 3), 0 … 1, and its field
 
 
-class Looks:
-    """The looks of one picture (3, S, S), 0 … 255, or of the part of it in `region`, bool (S/8, S/8), as if
-    no more had been photographed; each is worked out once, when it is asked for.
+class AppearancePriors:
+    """The appearance priors of an image (3, S, S), 0 … 255, or of its part in `region`, bool (S/8, S/8), as
+    if the rest lay outside the photographed field. Each is computed once, when it is first asked for.
 
-    A chest film has none: what is dark or bright in it depends on what lies before and behind.
+    Chest films have none: a film superimposes everything along the ray, so that brightness alone tells
+    little.
     """
 
     def __init__(self, pixels: Tensor, region: Tensor, modality: str):
@@ -49,55 +50,55 @@ class Looks:
         self.of = cache(self._of)
 
     @cached_property
-    def _picture(self) -> np.ndarray:
-        seen = self._region.repeat(CELL, 0).repeat(CELL, 1)[..., None]
-        return self._pixels.permute(1, 2, 0).numpy() / 255 * seen
+    def _image(self) -> np.ndarray:
+        visible = self._region.repeat(CELL, 0).repeat(CELL, 1)[..., None]
+        return self._pixels.permute(1, 2, 0).numpy() / 255 * visible
 
     @cached_property
     def _field(self) -> np.ndarray:
-        return self._find_field(self._picture)
+        return self._find_field(self._image)
 
     def _of(self, finding: str) -> tuple[Tensor, Tensor] | None:
-        """Where the region can show `finding` and where it cannot: bool (S/8, S/8); None if nothing is
-        known."""
+        """The cells of the region that can show `finding`, and those that cannot: bool (S/8, S/8). None where
+        the modality has no priors."""
         if self._find_field is None:
             return None
-        look = LOOKS.get(finding)
-        inside, outside = look(self._picture, self._field) if look else (self._field, ~self._field)
+        prior = PRIORS.get(finding)
+        inside, outside = prior(self._image, self._field) if prior else (self._field, ~self._field)
         return torch.from_numpy(inside & self._region), torch.from_numpy(outside & self._region)
 
 
-def retina(picture: np.ndarray) -> np.ndarray:
-    """Cells on the retina, not on the black round it."""
-    return _cells(picture.max(-1)) > DARK
+def retina(image: np.ndarray) -> np.ndarray:
+    """Cells on the retina, not on the black around it."""
+    return _cells(image.max(-1)) > DARK
 
 
-def tissue(picture: np.ndarray) -> np.ndarray:
-    """Cells on tissue, not on bare glass, nor on the black beyond a turned picture."""
-    return (_cells(picture.min(-1)) < 0.82) & (_cells(picture.max(-1)) > DARK)
+def tissue(image: np.ndarray) -> np.ndarray:
+    """Cells on tissue, not on bare glass, nor on the black corners of a rotated image."""
+    return (_cells(image.min(-1)) < 0.82) & (_cells(image.max(-1)) > DARK)
 
 
-def bright_spots(picture: np.ndarray, field: np.ndarray) -> Seen:
-    """Small, bright and round, but for the optic disc, the brightest large thing."""
-    return _spots(_roundness(-picture[..., 1]), field, field & ~_disc(picture, field), 0.06)
+def bright_spots(image: np.ndarray, field: np.ndarray) -> Cells:
+    """Small, bright, round spots, without the optic disc, the brightest large structure."""
+    return _spots(_roundness(-image[..., 1]), field, field & ~_disc(image, field), 0.06)
 
 
-def dark_spots(picture: np.ndarray, field: np.ndarray) -> Seen:
-    """Small, dark and round."""
-    return _spots(_roundness(picture[..., 1]), field, field, 0.08)
+def dark_spots(image: np.ndarray, field: np.ndarray) -> Cells:
+    """Small, dark, round spots."""
+    return _spots(_roundness(image[..., 1]), field, field, 0.08)
 
 
-def nuclei(picture: np.ndarray, field: np.ndarray) -> Seen:
-    """Where haematoxylin is (Ruifrok & Johnston 2001), and where it is not."""
-    return _between(_cells(rgb2hed(picture.clip(0, 1))[..., 0]), field, 0.8, 0.5)
+def nuclei(image: np.ndarray, field: np.ndarray) -> Cells:
+    """Cells with much haematoxylin (Ruifrok & Johnston 2001), and cells with little."""
+    return _between(_cells(rgb2hed(image.clip(0, 1))[..., 0]), field, 0.8, 0.5)
 
 
-def glands(picture: np.ndarray, field: np.ndarray) -> Seen:
-    """Epithelium, whose nuclei stand so close that it is blue in bulk, with what it encloses: mucus, and
-    lumens as empty as glass. What is stained otherwise, and not beside it, is stroma. Where little is in
-    bulk, as at a high magnification, nothing is known."""
+def glands(image: np.ndarray, field: np.ndarray) -> Cells:
+    """Glands: epithelium, whose dense nuclei make it blue on average, with the mucus and the empty lumens
+    that it encloses. Other stained tissue away from it is stroma. Where the image is not clearly of both
+    kinds, as at a high magnification, the prior says nothing."""
     pixels = CELL // 2
-    small = picture.reshape(picture.shape[0] // pixels, pixels, -1, pixels, 3).mean((1, 3))
+    small = image.reshape(image.shape[0] // pixels, pixels, -1, pixels, 3).mean((1, 3))
     side = small.shape[0]
     shown = binary_erosion(small.max(-1) > DARK, border_value=1)
     pale = shown & (small.min(-1) > PALE)
@@ -123,7 +124,7 @@ GLANDULAR = (
 )
 
 
-LOOKS: dict[str, Look] = {
+PRIORS: dict[str, AppearancePrior] = {
     **dict.fromkeys(("hard_exudate", "soft_exudate", "drusen"), bright_spots),
     **dict.fromkeys(("haemorrhage", "microaneurysm", "red_lesion"), dark_spots),
     **dict.fromkeys(("nuclei", "tumor_nuclei"), nuclei),
@@ -131,18 +132,18 @@ LOOKS: dict[str, Look] = {
 }
 
 
-ALL_OF_IT = frozenset({"nuclei", *GLANDULAR})  # what looks like these is one, not only may be
+FILLING = frozenset({"nuclei", *GLANDULAR})  # findings that fill all the cells that can show them
 
 
 def _cells(values: np.ndarray, pixels: int = CELL, pool: Callable = np.mean) -> np.ndarray:
-    """The mean (or other `pool`) of each cell, `pixels` a side, of a picture (S, S)."""
+    """The mean (or other `pool`) of each cell, `pixels` a side, of an image (S, S)."""
     side = values.shape[0] // pixels
     return pool(values.reshape(side, pixels, side, pixels), axis=(1, 3))
 
 
 def _roundness(values: np.ndarray) -> np.ndarray:
-    """How much each cell holds of a small round dip: the lesser curvature, which lines and edges lack, at the
-    best of three sizes (Lindeberg 1998)."""
+    """How strongly each cell shows a small round dip: the smaller principal curvature, which is near 0 on
+    lines and edges, at the best of three scales (Lindeberg 1998)."""
     small = values.reshape(values.shape[0] // 2, 2, -1, 2).mean((1, 3))
     sizes = [small.shape[0] / part for part in (160, 80, 40)]
     curved = [
@@ -152,17 +153,17 @@ def _roundness(values: np.ndarray) -> np.ndarray:
     return _cells(np.max(curved, 0), CELL // 2, np.max)
 
 
-def _disc(picture: np.ndarray, field: np.ndarray) -> np.ndarray:
+def _disc(image: np.ndarray, field: np.ndarray) -> np.ndarray:
     cells = field.shape[0]
-    bright = gaussian_filter(_cells(picture[..., :2].sum(-1)) * field, cells / 28)
+    bright = gaussian_filter(_cells(image[..., :2].sum(-1)) * field, cells / 28)
     row, column = np.unravel_index(bright.argmax(), bright.shape)
     y, x = np.mgrid[:cells, :cells]
     return (y - row) ** 2 + (x - column) ** 2 <= (0.12 * cells) ** 2
 
 
-def _spots(contrast: np.ndarray, field: np.ndarray, allowed: np.ndarray, share: float) -> Seen:
-    """The `share` of the allowed cells with the strongest contrast, away from the field's edge; and what is
-    off the field, not allowed or weaker than most."""
+def _spots(contrast: np.ndarray, field: np.ndarray, allowed: np.ndarray, share: float) -> Cells:
+    """The `share` of the allowed cells with the strongest contrast, away from the edge of the field; and the
+    cells that are off the field, not allowed, or below the median contrast."""
     allowed = allowed & minimum_filter(field, 5, mode="constant")
     if not allowed.any():
         return allowed, ~field
@@ -174,8 +175,8 @@ def _spots(contrast: np.ndarray, field: np.ndarray, allowed: np.ndarray, share: 
 def _enclosed(
     holes: np.ndarray, by: np.ndarray, counted: np.ndarray, largest: float, share: float
 ) -> np.ndarray:
-    """The connected `holes`, at most `largest` of the picture each, of whose surroundings, as far as
-    `counted`, at least `share` are `by`."""
+    """The connected `holes`, each at most the share `largest` of the image, whose surroundings consist of
+    `by` to at least `share`; only `counted` pixels of the surroundings count."""
     numbered = label(holes, connectivity=1)
     found = np.zeros_like(holes)
     for number, area in enumerate(np.bincount(numbered.ravel())[1:], 1):
@@ -188,7 +189,7 @@ def _enclosed(
     return found
 
 
-def _between(values: np.ndarray, field: np.ndarray, high: float, low: float) -> Seen:
+def _between(values: np.ndarray, field: np.ndarray, high: float, low: float) -> Cells:
     """The cells of the field above its quantile `high`, and those below its quantile `low` or off it."""
     if not field.any():
         return field, ~field

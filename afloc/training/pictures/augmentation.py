@@ -1,4 +1,4 @@
-"""Training pictures: decoded once and kept, seen a little differently at every step."""
+"""Training images: decoded once and stored in one file, then augmented anew at every step."""
 
 import math
 from pathlib import Path
@@ -17,13 +17,13 @@ from afloc.model.image_encoder import normalise
 from afloc.training.distributed import first_alone
 
 
-def kept_size(size: int) -> int:
-    """The side of the kept pictures, of which an encoder sees cuts of `size`: 256 for 224."""
+def stored_size(size: int) -> int:
+    """The side of the stored images from which crops of `size` are taken: 256 for 224."""
     return size * 8 // 7
 
 
 def decode_images(paths: list[Path], path: Path, size: int, gray: bool) -> np.ndarray:
-    """The images letterboxed to `size`: uint8 (N, size, size[, 3]), from the file `path` if it is there."""
+    """The images letterboxed to `size`: uint8 (N, size, size[, 3]). They are stored in the file `path`."""
     with first_alone():
         if not path.is_file():
             _decode(paths, path, size, gray)
@@ -33,32 +33,33 @@ def decode_images(paths: list[Path], path: Path, size: int, gray: bool) -> np.nd
 def _decode(paths: list[Path], path: Path, size: int, gray: bool) -> None:
     shape = (len(paths), size, size) + (() if gray else (3,))
     with whole_file(path, alone=True) as written:
-        pictures = open_memmap(written, "w+", np.uint8, shape)
+        images = open_memmap(written, "w+", np.uint8, shape)
         for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
             image = read_image(source)
             letterbox = Letterbox.fit(image.height, image.width, size)
-            pictures[index] = letterbox.image(image.gray() if gray else image.rgb())
-        pictures.flush()
+            images[index] = letterbox.image(image.gray() if gray else image.rgb())
+        images.flush()
 
 
-def as_they_are(pictures: np.ndarray, size: int) -> Tensor:
-    """Decoded pictures as the encoder's input: float32 (B, 3, size, size), channels last."""
-    x = normalise(pictures, "lite")
-    if size != pictures.shape[1]:
+def plain_input(images: np.ndarray, size: int) -> Tensor:
+    """Stored images without augmentation, as the encoder's input: float32 (B, 3, size, size), channels
+    last."""
+    x = normalise(images, "lite")
+    if size != images.shape[1]:
         x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def as_input(pixels: Tensor) -> Tensor:
-    """Pixels 0 … 255 as the encoder's input."""
+def scale_pixels(pixels: Tensor) -> Tensor:
+    """Augmented pixels, 0 … 255, as the encoder's input, channels last."""
     return ((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
-def moved(pictures: np.ndarray, size: int, mirrored: np.ndarray, generator: torch.Generator) -> Tensor:
-    """Pictures turned, shifted and scaled a little differently, and those `mirrored`, bool (B,), left for
-    right: float32 (B, 3, size, size), 0 … 255."""
-    pictures = normalise(pictures, "lite") * 128 + 127
-    count = len(pictures)
+def random_affine(images: np.ndarray, size: int, mirrored: np.ndarray, generator: torch.Generator) -> Tensor:
+    """Stored images, each rotated, shifted and scaled at random, and mirrored where `mirrored`, bool (B,),
+    says so: float32 (B, 3, size, size), 0 … 255."""
+    pixels = normalise(images, "lite") * 128 + 127
+    count = len(pixels)
 
     def draw(low: float, high: float) -> Tensor:
         return torch.rand(count, generator=generator) * (high - low) + low
@@ -69,11 +70,11 @@ def moved(pictures: np.ndarray, size: int, mirrored: np.ndarray, generator: torc
     rows = [torch.stack([cosine * flip, -sine, draw(-0.07, 0.07)], 1)]
     rows.append(torch.stack([sine * flip, cosine, draw(-0.07, 0.07)], 1))
     grid = functional.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
-    return functional.grid_sample(pictures, grid, align_corners=False)
+    return functional.grid_sample(pixels, grid, align_corners=False)
 
 
-def lit(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Pixels (B, 3, S, S), 0 … 255, each picture lit a little differently."""
+def random_lighting(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Pixels (B, 3, S, S), 0 … 255, with a random gamma, contrast and brightness for each image."""
 
     def draw(low: float, high: float) -> Tensor:
         return (torch.rand(len(pixels), generator=generator) * (high - low) + low).view(-1, 1, 1, 1)

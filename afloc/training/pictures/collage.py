@@ -1,7 +1,8 @@
-"""Pictures made of two: each part, a piece, keeps what is known of it.
+"""Collages: training images composed of two images side by side, as in CutMix. Each part keeps its own facts.
 
-A convolutional encoder sees far beyond a cell of its map; trained on whole pictures, it may light all of a
-picture for what stands in one corner. In a picture of two pieces what holds of one only must be found there.
+The receptive field of a convolutional encoder is much larger than a cell of its map. Trained on single images
+only, the map of a finding may light up everywhere although the finding lies in one corner. In a collage, a
+finding that only one part has must be found within that part.
 """
 
 import math
@@ -14,55 +15,55 @@ from torch import Tensor
 from afloc.training.data.facts import Fact
 from afloc.training.data.pairs import Pair
 
-CUT = 0.3, 0.7  # where two pictures meet, as a share of the side
+CUT = 0.3, 0.7  # the range of the seam's position, as a share of the side
 
 Facts = dict[str, Fact]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a picture: where it is, bool (cells, cells) on a grid of stride 8, the `row` of the batch it
-    comes from, what is known of it, and the findings that its row affirms, known elsewhere or not."""
+class Part:
+    """One part of a collage: its `region`, bool (cells, cells) on a grid of stride 8, the `row` of the batch
+    that it is taken from, and the facts and affirmed findings of that row."""
 
     region: Tensor
     row: int
     facts: Facts
-    told: frozenset[str] = frozenset()
+    affirmed: frozenset[str] = frozenset()
 
 
-def whole(pairs: Sequence[Pair], cells: int) -> list[tuple[Piece, ...]]:
-    """Each picture of a batch as the only piece of itself."""
+def single_parts(pairs: Sequence[Pair], cells: int) -> list[tuple[Part, ...]]:
+    """For each image of a batch one part that covers it."""
     everywhere = torch.ones(cells, cells, dtype=torch.bool)
-    return [(_piece(everywhere, row, pairs),) for row in range(len(pairs))]
+    return [(_part(everywhere, row, pairs),) for row in range(len(pairs))]
 
 
-def join_pictures(
+def make_collages(
     pixels: Tensor, pairs: Sequence[Pair], count: int, generator: torch.Generator
-) -> tuple[Tensor, list[tuple[Piece, ...]]]:
-    """Put a part of another picture, beside or above, into each of the first `count` of a batch (B, 3, S, S);
-    the pixels and the pieces of each picture."""
+) -> tuple[Tensor, list[tuple[Part, ...]]]:
+    """Replace a part of each of the first `count` images of a batch (B, 3, S, S), on one side of a random
+    seam, by the same part of another image. Returns the pixels, and the parts of each image."""
     low, high = (round(share * pixels.shape[-1] / 8) for share in CUT)
-    parts = []
+    regions = []
     for _ in range(count):
-        part = _beside(pixels.shape[-1] // 8, int(torch.randint(low, high + 1, (1,), generator=generator)))
+        region = _left_of(int(torch.randint(low, high + 1, (1,), generator=generator)), pixels.shape[-1] // 8)
         upright, first = torch.rand(2, generator=generator) < 0.5
-        part = part if upright else part.T
-        parts.append(part if first else ~part)
-    pieces = whole(pairs, pixels.shape[-1] // 8)
-    for row, part in enumerate(parts):
+        region = region if upright else region.T
+        regions.append(region if first else ~region)
+    collages = single_parts(pairs, pixels.shape[-1] // 8)
+    for row, region in enumerate(regions):
         other = (row + count) % len(pixels)
-        pieces[row] = (_piece(~part, row, pairs), _piece(part, other, pairs))
-    return _filled(pixels, pieces), pieces
+        collages[row] = (_part(~region, row, pairs), _part(region, other, pairs))
+    return _compose(pixels, collages), collages
 
 
-def of_the_whole(pieces: tuple[Piece, ...]) -> Facts:
-    """What is known of a picture, from its pieces: a finding is there if it is in one, and absent if it is
-    absent from all."""
-    if len(pieces) == 1:
-        return pieces[0].facts
+def facts_of_collage(parts: tuple[Part, ...]) -> Facts:
+    """The facts of a collage: a finding is present if one part has it, and absent if it is absent from
+    all."""
+    if len(parts) == 1:
+        return parts[0].facts
     facts = {}
-    for finding in {finding for piece in pieces for finding in piece.facts}:
-        known = [piece.facts.get(finding, Fact(math.nan)) for piece in pieces]
+    for finding in {finding for part in parts for finding in part.facts}:
+        known = [part.facts.get(finding, Fact(math.nan)) for part in parts]
         found = [fact for fact in known if fact.present == 1]
         absent = all(fact.present == 0 for fact in known)
         facts[finding] = Fact(
@@ -73,19 +74,19 @@ def of_the_whole(pieces: tuple[Piece, ...]) -> Facts:
     return facts
 
 
-def _piece(region: Tensor, row: int, pairs: Sequence[Pair]) -> Piece:
-    return Piece(region, row, pairs[row].facts, pairs[row].told)
+def _part(region: Tensor, row: int, pairs: Sequence[Pair]) -> Part:
+    return Part(region, row, pairs[row].facts, pairs[row].affirmed)
 
 
-def _beside(cells: int, cut: int) -> Tensor:
+def _left_of(cut: int, cells: int) -> Tensor:
     return (torch.arange(cells) < cut).expand(cells, cells)
 
 
-def _filled(pixels: Tensor, pieces: list[tuple[Piece, ...]]) -> Tensor:
-    filled = pixels.clone()
-    for row, parts in enumerate(pieces):
-        for piece in parts:
-            if piece.row != row:
-                region = piece.region.repeat_interleave(8, 0).repeat_interleave(8, 1)
-                filled[row] = torch.where(region, pixels[piece.row], filled[row])
-    return filled
+def _compose(pixels: Tensor, collages: list[tuple[Part, ...]]) -> Tensor:
+    composed = pixels.clone()
+    for row, parts in enumerate(collages):
+        for part in parts:
+            if part.row != row:
+                region = part.region.repeat_interleave(8, 0).repeat_interleave(8, 1)
+                composed[row] = torch.where(region, pixels[part.row], composed[row])
+    return composed

@@ -1,5 +1,8 @@
-"""Where in an image a description must hold, known without a mark: from the side and zone a report names,
-from which piece of a picture bears it out, from what findings look like."""
+"""Location priors: where in an image a described finding may lie, and where not, known without annotations.
+
+They come from three sources: the side and zone that a report names, the part of a collage whose facts confirm
+the description, and the typical appearance of some findings (`appearance_priors`).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +12,19 @@ import torch
 from torch import Tensor
 
 from afloc.training.data.facts import OPPOSITE_SIDE, Description, entails
-from afloc.training.data.sampler import doubtful
-from afloc.training.pictures.appearance_priors import ALL_OF_IT, Looks
-from afloc.training.pictures.collage import Facts, Piece, of_the_whole
+from afloc.training.data.sampler import unclear_when_mirrored
+from afloc.training.pictures.appearance_priors import FILLING, AppearancePriors
+from afloc.training.pictures.collage import Facts, Part, facts_of_collage
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a description may be found, and where it must not: bool (P, h, w) for P (image, description)
-    pairs, given by their indices in the batch. Either may be empty: then it says nothing. `filled` (P,): it
-    fills the cells in which it may be found."""
+class LocationPriors:
+    """Location priors of P (image, description) pairs, given by their indices in the batch.
+
+    `inside` and `outside`, bool (P, h, w): the cells among which the finding lies, and those where it does
+    not lie; either may be empty, and then says nothing. `filled`, bool (P,): the finding fills all `inside`
+    cells.
+    """
 
     image: Tensor
     description: Tensor
@@ -30,98 +36,101 @@ class Places:
         return len(self.image)
 
 
-Found = tuple[int, int, Tensor, Tensor, bool]  # row, description, inside, outside, filled
+Prior = tuple[int, int, Tensor, Tensor, bool]  # image, description, inside, outside, filled
 
 
-def find_places(
+def find_location_priors(
     pixels: Tensor,
-    pieces: Sequence[tuple[Piece, ...]],
+    collages: Sequence[tuple[Part, ...]],
     descriptions: Sequence[Description],
     modality: str,
     mirrored: np.ndarray,
-) -> Places:
-    """All that is known of the places of a batch's descriptions that affirm one finding and state no more.
+) -> LocationPriors:
+    """The location priors of a batch, for the descriptions that affirm one finding and state no more.
 
-    `pixels` (B, 3, S, S), 0 … 255, as the pieces lie in them, before they are lit differently; `mirrored`,
-    bool (B,), those whose sides are the other ones.
+    `pixels` (B, 3, S, S), 0 … 255, are the collages before `random_lighting`. `mirrored`, bool (B,), says
+    which images are mirrored.
     """
     cells = pixels.shape[-1] // 8
-    placed = [(c, d) for c, d in enumerate(descriptions) if d.localizable and len(d.statements) == 1]
-    named = {column: description.statements[0].finding_id for column, description in placed}
-    in_doubt = doubtful(mirrored, descriptions)
-    found: list[Found] = []
-    for row, parts in enumerate(pieces):
-        unknown = in_doubt[[piece.row for piece in parts]].any(0)
-        asked = [(column, description) for column, description in placed if not unknown[column]]
-        facts = of_the_whole(parts)
-        holds = {column: entails(facts, description) for column, description in asked}
-        found += told_places(row, facts, named, holds, cells)
+    single = [(c, d) for c, d in enumerate(descriptions) if d.localizable and len(d.statements) == 1]
+    findings = {column: description.statements[0].finding_id for column, description in single}
+    unclear = unclear_when_mirrored(mirrored, descriptions)
+    priors: list[Prior] = []
+    for row, parts in enumerate(collages):
+        unknown = unclear[[part.row for part in parts]].any(0)
+        clear = [(column, description) for column, description in single if not unknown[column]]
+        facts = facts_of_collage(parts)
+        targets = {column: entails(facts, description) for column, description in clear}
+        priors += priors_of_report(row, facts, findings, targets, cells)
         if len(parts) > 1:
-            found += piece_places(row, parts, asked)
-    found += seen_places(pixels, pieces, named, modality)
-    return collect(found, cells)
+            priors += priors_of_collage(row, parts, clear)
+    priors += priors_of_appearance(pixels, collages, findings, modality)
+    return stack_priors(priors, cells)
 
 
-def collect(found: Iterable[Found], cells: int) -> Places:
-    """Places as tensors."""
-    found = list(found)
+def stack_priors(priors: Iterable[Prior], cells: int) -> LocationPriors:
+    """Location priors as tensors."""
+    priors = list(priors)
     none = torch.zeros(0, cells, cells, dtype=torch.bool)
-    return Places(
-        torch.tensor([row for row, *_ in found], dtype=torch.long),
-        torch.tensor([column for _, column, *_ in found], dtype=torch.long),
-        torch.stack([inside for *_, inside, _, _ in found]) if found else none,
-        torch.stack([outside for *_, outside, _ in found]) if found else none,
-        torch.tensor([filled for *_, filled in found], dtype=torch.bool),
+    return LocationPriors(
+        torch.tensor([row for row, *_ in priors], dtype=torch.long),
+        torch.tensor([column for _, column, *_ in priors], dtype=torch.long),
+        torch.stack([inside for *_, inside, _, _ in priors]) if priors else none,
+        torch.stack([outside for *_, outside, _ in priors]) if priors else none,
+        torch.tensor([filled for *_, filled in priors], dtype=torch.bool),
     )
 
 
-def told_places(
-    row: int, facts: Facts, named: Mapping[int, str], holds: Mapping[int, float], cells: int
-) -> list[Found]:
-    """Where a report places what it names: inside is the half and third of the image in which it must be,
-    outside the half in which it is not. By column, the finding each description is of, `named`, and whether
-    it is borne out, `holds`."""
-    found = []
-    for column, borne_out in holds.items():
-        fact = facts.get(named[column])
-        if borne_out != 1 or fact is None or (len(fact.sides) != 1 and len(fact.zones) != 1):
+def priors_of_report(
+    row: int, facts: Facts, findings: Mapping[int, str], targets: Mapping[int, float], cells: int
+) -> list[Prior]:
+    """Priors from the side and zone that a report names: the finding lies in that half and zone of the image,
+    and not in the other half. `findings` and `targets` give, by column, the finding of each description and
+    whether it is true of the image."""
+    priors = []
+    for column, target in targets.items():
+        fact = facts.get(findings[column])
+        if target != 1 or fact is None or (len(fact.sides) != 1 and len(fact.zones) != 1):
             continue
         side = min(fact.sides) if len(fact.sides) == 1 else None
         zone = min(fact.zones) if len(fact.zones) == 1 else None
         nowhere = torch.zeros(cells, cells, dtype=torch.bool)
         outside = _region(OPPOSITE_SIDE[side], None, cells) if side else nowhere
-        found.append((row, column, _region(side, zone, cells), outside, False))
-    return found
+        priors.append((row, column, _region(side, zone, cells), outside, False))
+    return priors
 
 
-def piece_places(row: int, pieces: Sequence[Piece], asked: Iterable[tuple[int, Description]]) -> list[Found]:
-    """In which pieces of a picture a description must be found, and in which not."""
-    found = []
-    for column, description in asked:
-        holds = [entails(piece.facts, description) for piece in pieces]
-        inside, outside = (_union(pieces, [each == wanted for each in holds]) for wanted in (1, 0))
+def priors_of_collage(
+    row: int, parts: Sequence[Part], descriptions: Iterable[tuple[int, Description]]
+) -> list[Prior]:
+    """Priors from a collage: a finding lies in the parts whose facts confirm it, not in those that deny
+    it."""
+    priors = []
+    for column, description in descriptions:
+        targets = [entails(part.facts, description) for part in parts]
+        inside, outside = (_union(parts, [each == wanted for each in targets]) for wanted in (1, 0))
         if inside.any() or (outside.any() and not outside.all()):
-            found.append((row, column, inside, outside, False))
-    return found
+            priors.append((row, column, inside, outside, False))
+    return priors
 
 
-def seen_places(
-    pixels: Tensor, pieces: Sequence[Sequence[Piece]], named: Mapping[int, str], modality: str
-) -> list[Found]:
-    """Where what a row names looks as it should, within the piece that is the row's."""
-    found = []
-    for row, parts in enumerate(pieces):
-        for piece in parts:
-            looks = Looks(pixels[row], piece.region, modality)
-            for column, finding in named.items():
-                if finding in piece.told and (seen := looks.of(finding)):
-                    found.append((row, column, *seen, finding in ALL_OF_IT))
-    return found
+def priors_of_appearance(
+    pixels: Tensor, collages: Sequence[Sequence[Part]], findings: Mapping[int, str], modality: str
+) -> list[Prior]:
+    """Priors from the appearance of the findings that a row affirms, within the row's part of the collage."""
+    priors = []
+    for row, parts in enumerate(collages):
+        for part in parts:
+            appearance = AppearancePriors(pixels[row], part.region, modality)
+            for column, finding in findings.items():
+                if finding in part.affirmed and (cells := appearance.of(finding)):
+                    priors.append((row, column, *cells, finding in FILLING))
+    return priors
 
 
-def _union(pieces: Sequence[Piece], wanted: Sequence[bool]) -> Tensor:
-    regions = [piece.region for piece, each in zip(pieces, wanted, strict=True) if each]
-    return torch.stack(regions).any(0) if regions else torch.zeros_like(pieces[0].region)
+def _union(parts: Sequence[Part], wanted: Sequence[bool]) -> Tensor:
+    regions = [part.region for part, each in zip(parts, wanted, strict=True) if each]
+    return torch.stack(regions).any(0) if regions else torch.zeros_like(parts[0].region)
 
 
 def _region(side: str | None, zone: str | None, cells: int) -> Tensor:

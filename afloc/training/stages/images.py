@@ -1,37 +1,43 @@
-"""The image stage: an image encoder learns to see what reports say, one modality at a time.
+"""The image stage: the image encoder of one modality is aligned with the descriptions in its reports.
 
-The text encoder is taken as the language stage left it. Its vectors can therefore be kept, and nearly all of
-the work is the image's.
+The text encoder stays as the language stage left it. The vector of each text is therefore computed once and
+kept, and nearly all of the time goes into the image encoder.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from afloc.language.modalities import MODALITIES
+from afloc.model.calibration import Levels, LevelScale
 from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.training.data.facts import entails
 from afloc.training.data.pairs import Pair
-from afloc.training.data.sampler import Batch, Sampler, doubtful
-from afloc.training.distributed import gather, share
-from afloc.training.pictures.augmentation import as_input, as_they_are, decode_images, kept_size, lit, moved
-from afloc.training.pictures.collage import Piece, join_pictures, of_the_whole
-from afloc.training.pictures.location_priors import find_places
+from afloc.training.data.sampler import Batch, Sampler, unclear_when_mirrored
+from afloc.training.distributed import all_gather, local_slice
+from afloc.training.fit.inputs import FitInputs
+from afloc.training.pictures.augmentation import (
+    decode_images,
+    random_affine,
+    random_lighting,
+    scale_pixels,
+    stored_size,
+)
+from afloc.training.pictures.collage import Part, facts_of_collage, make_collages
+from afloc.training.pictures.location_priors import find_location_priors
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.loop import Stage
 from afloc.training.stages.objective import SigmoidObjective
 from afloc.training.stages.text_bank import TextBank
 
-SET_AFTERWARDS = ("smoothing", "words", "local", "unplaced")  # what of a recipe the weights do not depend on
-AT_ONCE = 32  # pictures that are looked at without being learned from
-FROZEN_STAGES = 3  # those up to stride 8 keep their ImageNet weights
+NOT_LEARNED = ("smoothing", "word_weight", "sentence_weight", "unreliable_maps")  # the weights ignore these
+FROZEN_STAGES = 3  # the stages up to stride 8 keep their ImageNet weights
 
 
 class ImageStage(Stage):
@@ -50,9 +56,9 @@ class ImageStage(Stage):
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
-        learned = {name: value for name, value in asdict(recipe).items() if name not in SET_AFTERWARDS}
+        learned = {name: value for name, value in asdict(recipe).items() if name not in NOT_LEARNED}
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
-        # A global vector read on a grid is not learned with the rest: `report_level` fits it afterwards.
+        # The projection of a global vector that is read on a grid is fitted afterwards, by `report_level`.
         self.fits_report = encoder.backbone.grid is not None and "report" not in without
         self.without = frozenset(without)
         self.objective = SigmoidObjective(self.without | {"report"} if self.fits_report else self.without)
@@ -63,19 +69,19 @@ class ImageStage(Stage):
         if self.fits_report:
             encoder.global_projection.requires_grad_(False)
         blocks = (block for stage in encoder.backbone.stages[FROZEN_STAGES:] for block in stage)
-        self._skippable = [block for block in blocks if block.residual] if recipe.skipped else []
+        self._skippable = [block for block in blocks if block.residual] if recipe.stochastic_depth else []
         self.sampler = Sampler(
             pairs,
             seed,
             templates=recipe.templates,
             reports=recipe.reports,
-            healthy=recipe.healthy,
-            contraries="contraries" not in without,
+            normal_ratio=recipe.normal_ratio,
+            hard_negatives="contraries" not in without,
         )
-        self.pictures = decode_images(
+        self.images = decode_images(
             [pair.image for pair in pairs],
             folder / "images.npy",
-            kept_size(size),
+            stored_size(size),
             gray=MODALITIES[self.name].grayscale,
         )
 
@@ -94,50 +100,68 @@ class ImageStage(Stage):
 
     def set_training(self) -> None:
         self.modules.train()
-        for module in self._frozen():  # whose statistics stay those of ImageNet
+        for module in self._frozen():  # batch statistics stay those of ImageNet
             module.eval()
 
     def losses(self, step: int) -> dict[str, Tensor]:
         batch = self.sampler.draw(self.recipe.batch_size, step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        pixels = moved(self.pictures[batch.rows], self.size, batch.mirrored, generator)
-        count = round(self.recipe.joined * len(pixels))
-        pixels, pieces = join_pictures(pixels, batch.pairs, count, generator)
-        targets, weights = ask_again(batch, pieces, self.sampler)
-        places = find_places(pixels, pieces, batch.descriptions, self.name, batch.mirrored)
-        pixels = lit(pixels, generator)
-        mine = share(len(pixels))
+        pixels = random_affine(self.images[batch.rows], self.size, batch.mirrored, generator)
+        count = round(self.recipe.collage_rate * len(pixels))
+        pixels, collages = make_collages(pixels, batch.pairs, count, generator)
+        targets, weights = targets_of_collages(batch, collages, self.sampler)
+        priors = find_location_priors(pixels, collages, batch.descriptions, self.name, batch.mirrored)
+        pixels = random_lighting(pixels, generator)
+        local = local_slice(len(pixels))
         losses = self.objective(
-            self._encode(as_input(pixels[mine]), mine, len(pixels)),
+            self._encode(scale_pixels(pixels[local]), local, len(pixels)),
             self.texts([description.text for description in batch.descriptions]),
             targets,
             weights,
             torch.tensor([description.localizable for description in batch.descriptions]),
-            places,
+            priors,
         )
-        scale = {"place": self.recipe.place_weight}
+        scale = {"place": self.recipe.location_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
 
-    def inputs(self, rows: np.ndarray) -> Iterator[Tensor]:
-        """The pictures of `rows` as they are, AT_ONCE at a time, as the encoder's input."""
-        for start in range(0, len(rows), AT_ONCE):
-            yield as_they_are(self.pictures[rows[start : start + AT_ONCE]], self.size)
+    def fit_inputs(self) -> FitInputs:
+        """The trained encoder with its data, for the fits that follow the stage."""
+        scales, biases = self.objective.log_scale.exp().tolist(), self.objective.bias.tolist()
+        return FitInputs(
+            modality=self.name,
+            encoder=self.encoder,
+            texts=self.texts,
+            pairs=self.pairs,
+            images=self.images,
+            size=self.size,
+            sampler=self.sampler,
+            levels=Levels(
+                *(LevelScale(round(s, 4), round(b, 4)) for s, b in zip(scales, biases, strict=True))
+            ),
+            recipe=self.recipe,
+            seed=self.seed,
+            fits_report=self.fits_report,
+            without=self.without,
+        )
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
-        """The features of a whole batch of `count`, of which this process has the pixels of `rows`."""
+        """The features of the whole batch of `count` images; `pixels` are those of this process, at
+        `rows`."""
         backbone: EfficientNetLite0 = self.encoder.backbone
         for block in self._skippable:
-            block.kept = functional.dropout(torch.ones(count, 1, 1, 1), self.recipe.skipped)[rows]
+            block.kept = functional.dropout(torch.ones(count, 1, 1, 1), self.recipe.stochastic_depth)[rows]
         with torch.no_grad():
             early = backbone.forward_early(pixels)
         shallow, deep, pooled = backbone.forward_late(early)
-        shallow, deep, pooled = (self._thinned(each, rows, count) for each in (shallow, deep, pooled))
-        mine = self.encoder.project(shallow, deep, pooled)
-        return ImageFeatures(*(gather(x, rows, count) for x in (mine.shallow, mine.deep, mine.global_)))
+        shallow, deep, pooled = (self._drop_channels(each, rows, count) for each in (shallow, deep, pooled))
+        local = self.encoder.project(shallow, deep, pooled)
+        return ImageFeatures(
+            *(all_gather(x, rows, count) for x in (local.shallow, local.deep, local.global_))
+        )
 
-    def _thinned(self, features: Tensor, rows: slice, count: int) -> Tensor:
-        """Features (B, C, …) without some of each image's channels."""
+    def _drop_channels(self, features: Tensor, rows: slice, count: int) -> Tensor:
+        """Features (B, C, …) with dropout of whole channels, drawn for each image."""
         kept = functional.dropout(features.new_ones(count, features.shape[1]), self.recipe.dropout)[rows]
         return features * kept.view(*kept.shape, *(1,) * (features.ndim - 2))
 
@@ -146,16 +170,18 @@ class ImageStage(Stage):
         return [backbone.stem, *backbone.stages[:FROZEN_STAGES]]
 
 
-def ask_again(batch: Batch, pieces: Sequence[tuple[Piece, ...]], sampler: Sampler) -> tuple[Tensor, Tensor]:
-    """Targets and weights of a batch of which some pictures are made of two."""
+def targets_of_collages(
+    batch: Batch, collages: Sequence[tuple[Part, ...]], sampler: Sampler
+) -> tuple[Tensor, Tensor]:
+    """Targets and weights of a batch after some of its images have become collages."""
     targets, weights = batch.targets.copy(), batch.weights.copy()
-    in_doubt = doubtful(batch.mirrored, batch.descriptions)
-    for row, parts in enumerate(pieces):
+    unclear = unclear_when_mirrored(batch.mirrored, batch.descriptions)
+    for row, parts in enumerate(collages):
         if len(parts) > 1:
-            facts, unknown = of_the_whole(parts), in_doubt[[piece.row for piece in parts]].any(0)
+            facts, unknown = facts_of_collage(parts), unclear[[part.row for part in parts]].any(0)
             for column, description in enumerate(batch.descriptions):
-                holds = entails(facts, description)
-                targets[row, column] = math.nan if holds == 1 and unknown[column] else holds
-                each = (sampler.weight(batch.pairs[piece.row], description) for piece in parts)
-                weights[row, column] = max(each) if holds == 1 else 1
+                target = entails(facts, description)
+                targets[row, column] = math.nan if target == 1 and unknown[column] else target
+                each = (sampler.weight(batch.pairs[part.row], description) for part in parts)
+                weights[row, column] = max(each) if target == 1 else 1
     return torch.from_numpy(targets), torch.from_numpy(weights)

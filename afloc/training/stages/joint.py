@@ -1,8 +1,8 @@
 """The paper's own training: both encoders at once, on films and parts of their reports (arXiv 2401.02044).
 
-A batch is B films, each with some sentences of its report; the three softmax losses of
-`afloc.model.alignment` pull each film to its own text and away from the other B - 1. The numbers of the
-recipe are those of the released configuration.
+A batch is B films, each with some sentences of its report. The three softmax losses of
+`afloc.model.alignment` pull each film towards its own text and away from the other B - 1 texts. The defaults
+of the recipe are those of the released configuration.
 """
 
 import random
@@ -20,8 +20,8 @@ from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.data.mimic import Reported
-from afloc.training.distributed import gather, share
-from afloc.training.pictures.augmentation import decode_images, kept_size
+from afloc.training.distributed import all_gather, local_slice
+from afloc.training.pictures.augmentation import decode_images, stored_size
 from afloc.training.recipe import JointRecipe
 from afloc.training.stages.loop import Stage
 
@@ -47,10 +47,10 @@ class JointStage(Stage):
         self.steps_a_pass = len(films) // self.batch_size
         self.identity = asdict(recipe) | {"seed": seed, "films": len(films)}
         self.modules = nn.ModuleDict({"network": network})
-        self.pictures = decode_images(
+        self.images = decode_images(
             [film.image for film in films],
             folder / "images.npy",
-            kept_size(network.config.side(self.modality)),
+            stored_size(network.config.side(self.modality)),
             gray=MODALITIES[self.modality].grayscale,
         )
 
@@ -61,19 +61,19 @@ class JointStage(Stage):
         return torch.optim.Adam(groups, weight_decay=self.recipe.weight_decay)
 
     def rate_factor(self, step: int) -> float:
-        """Falls by a constant factor after every pass over the films."""
+        """Falls by the factor `decay` after every pass over the films."""
         return self.recipe.decay ** (step // self.steps_a_pass)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         rng = random.Random(f"{self.seed}/{step}")
         rows = np.array(self._rows(step))
         texts = [some_sentences(self.films[row].sentences, rng) for row in rows]
-        pixels = crop(self.pictures[rows], self.network.config.side(self.modality), rng)
-        mine = share(len(rows))
-        normalised = normalise(pixels[mine], self.network.config.normalisation)
-        images = self.network.encode_images(normalised, self.modality)
+        pixels = random_crop(self.images[rows], self.network.config.side(self.modality), rng)
+        local = local_slice(len(rows))
+        normalised = normalise(pixels[local], self.network.config.normalisation)
+        features = self.network.encode_images(normalised, self.modality)
         loss = self.network.loss(
-            ImageFeatures(*(gather(part, mine, len(rows)) for part in vars(images).values())),
+            ImageFeatures(*(all_gather(part, local, len(rows)) for part in vars(features).values())),
             self.network.encode_texts([self.tokenizer(clean_text(text)) for text in texts]),
         )
         return {
@@ -97,10 +97,8 @@ def some_sentences(sentences: tuple[str, ...], rng: random.Random) -> str:
     return " ".join(sentences[index] for index in sorted(rng.sample(range(len(sentences)), count)))
 
 
-def crop(pictures: np.ndarray, size: int, rng: random.Random) -> np.ndarray:
-    """Each picture cut to `size` somewhere at random."""
-    room = pictures.shape[1] - size
-    corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in pictures]
-    return np.stack(
-        [each[y : y + size, x : x + size] for each, (y, x) in zip(pictures, corners, strict=True)]
-    )
+def random_crop(images: np.ndarray, size: int, rng: random.Random) -> np.ndarray:
+    """A random square crop of `size` from each image (N, S, S[, 3])."""
+    room = images.shape[1] - size
+    corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in images]
+    return np.stack([each[y : y + size, x : x + size] for each, (y, x) in zip(images, corners, strict=True)])

@@ -1,10 +1,10 @@
-"""What descriptions mean, taught to the text encoder before it meets an image.
+"""The language stage: the text encoder learns the meaning of descriptions before the image stages.
 
 A general sentence encoder puts "no effusion" beside "effusion" and "left" beside "right". Here descriptions
-that state the same in other words are pulled together, and those that differ in finding, negation, side or
-zone are pushed apart, the closest wordings first. The descriptions are report sentences and phrasings of
-what they state; images are not needed, so all modalities learn together, and what follows can take the text
-encoder as given.
+with the same statements in other words are pulled together, and descriptions that differ in finding,
+negation, side or zone are pushed apart, above all those with similar wording (hard negatives). The
+descriptions are report sentences and phrasings of their statements. No image is needed, so that all
+modalities train one text encoder together, and the image stages use it unchanged.
 """
 
 import random
@@ -29,40 +29,40 @@ from afloc.training.recipe import LanguageRecipe
 from afloc.training.stages.loop import Stage
 from afloc.training.stages.text_bank import encode_texts
 
-# Families whose findings readers call by each other's names; in others each finding is a thing of its own.
-BLURRED = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
+# Families in which readers use the names of the findings for each other; in other families they do not.
+INTERCHANGEABLE = frozenset({"airspace", "interstitial", "volume", "nodule", "calcification", "mediastinum"})
 OTHER_ZONES = {
     "upper": ("lower", "lower", "middle"),
     "middle": ("upper", "lower"),
     "lower": ("upper", "upper", "middle"),
 }
-SCALE = 10.0  # of the cosines; a learned one grows until contraries may stay close
+SCALE = 10.0  # of the cosines; fixed, for a learned scale grows until hard negatives may stay close
 
 
 class DescriptionSampler:
-    """Draws batches of descriptions of one modality: what is the same in other words, and what is nearly
-    the same in words but not in meaning. A batch is a function of seed and step alone."""
+    """Draws batches of descriptions of one modality: paraphrases, and hard negatives, whose words are similar
+    and whose meaning differs. A batch depends on seed and step alone."""
 
-    def __init__(self, pairs: Iterable[Pair], modality: str, seed: int, contraries: bool = True):
-        self.modality, self.seed, self.contraries = modality, seed, contraries
+    def __init__(self, pairs: Iterable[Pair], modality: str, seed: int, hard_negatives: bool = True):
+        self.modality, self.seed, self.hard_negatives = modality, seed, hard_negatives
         self.entries = load_findings(modality)
         self.wordings = load_wordings(modality)
         self.findings = [entry.id for entry in self.entries.values() if entry.family != "other"]
-        said: dict[tuple[Statement, ...], dict[str, Description]] = defaultdict(dict)
+        by_meaning: dict[tuple[Statement, ...], dict[str, Description]] = defaultdict(dict)
         for pair in pairs:
             for sentence in pair.sentences:
-                said[sentence.statements][sentence.text] = sentence
-        self.meanings = [list(texts.values()) for texts in said.values()]
+                by_meaning[sentence.statements][sentence.text] = sentence
+        self.meanings = [list(texts.values()) for texts in by_meaning.values()]
 
-    def draw(self, themes: int, step: int) -> list[Description]:
-        """Descriptions of `themes` random findings and half as many of report sentences, each with its
-        foils."""
+    def draw(self, findings: int, step: int) -> list[Description]:
+        """Descriptions of `findings` random findings and of half as many report sentences, each with its
+        paraphrases and hard negatives."""
         rng = random.Random(f"{self.seed}/{step}/{self.modality}")
         drawn: dict[str, Description] = {}
-        for finding in rng.sample(self.findings, min(themes, len(self.findings))):
+        for finding in rng.sample(self.findings, min(findings, len(self.findings))):
             for description in self._variations(self._statement(finding, rng), rng):
                 drawn.setdefault(description.text, description)
-        for meaning in rng.sample(self.meanings, min(themes // 2, len(self.meanings))):
+        for meaning in rng.sample(self.meanings, min(findings // 2, len(self.meanings))):
             for description in self._sentences(meaning, rng):
                 drawn.setdefault(description.text, description)
         return list(drawn.values())
@@ -78,18 +78,19 @@ class DescriptionSampler:
         return Statement(finding, status, side, zone)
 
     def _variations(self, statement: Statement, rng: random.Random) -> list[Description]:
-        """Two or three phrasings of a statement, its contrary, other side and other zone, worded alike."""
-        if not self.contraries:
+        """Two or three phrasings of a statement, and its opposite, other side and other zone in the same
+        words."""
+        if not self.hard_negatives:
             return [self._say(statement, rng), self._say(statement, rng)]
-        told = [statement, statement, opposite(statement)]
+        drawn = [statement, statement, opposite(statement)]
         if statement.side in OPPOSITE_SIDE:
-            told += [statement, other_side(statement)]
+            drawn += [statement, other_side(statement)]
         if statement.zone:
-            told.append(replace(statement, zone=rng.choice(OTHER_ZONES[statement.zone])))
+            drawn.append(replace(statement, zone=rng.choice(OTHER_ZONES[statement.zone])))
         same_words = rng.random()
         return [
             self._say(each, random.Random(same_words) if each != statement or index == 0 else rng)
-            for index, each in enumerate(told)
+            for index, each in enumerate(drawn)
         ]
 
     def _say(self, statement: Statement, rng: random.Random) -> Description:
@@ -103,22 +104,22 @@ class DescriptionSampler:
         return Description(in_a_hurry(sentence, rng) if rng.random() < 0.5 else sentence, (statement,))
 
     def _sentences(self, meaning: list[Description], rng: random.Random) -> list[Description]:
-        """A report's sentence, another that says the same, a phrasing of it, and its mirror image."""
+        """A report sentence, another of the same meaning, a phrasing of it, and its hard negatives."""
         first = rng.choice(meaning)
-        told = [first, rng.choice(meaning)]
+        drawn = [first, rng.choice(meaning)]
         if len(first.statements) == 1:
-            told.append(self._say(first.statements[0], rng))
-        if not self.contraries:
-            return told
+            drawn.append(self._say(first.statements[0], rng))
+        if not self.hard_negatives:
+            return drawn
         if len(first.statements) == 1:
-            told.append(self._say(opposite(first.statements[0]), rng))
+            drawn.append(self._say(opposite(first.statements[0]), rng))
         mirrored = mirror_sentence(first)
-        turned = mirrored.text != first.text and mirrored.statements != first.statements
-        return [*told, mirrored] if turned else told
+        differs = mirrored.text != first.text and mirrored.statements != first.statements
+        return [*drawn, mirrored] if differs else drawn
 
 
 def same_meanings(descriptions: list[Description], modality: str) -> Tensor:
-    """(T, T) in {0, 1, NaN}: 1 the same, 0 something else, NaN where one may imply the other."""
+    """(T, T): 1 for the same meaning, 0 for another, NaN where one description may imply the other."""
     same = [[_same(a, b, modality) for b in descriptions] for a in descriptions]
     return torch.tensor(same)
 
@@ -133,7 +134,7 @@ def _same(a: Description, b: Description, modality: str) -> float:
 
 
 def _conflict(x: Statement, y: Statement, modality: str) -> float | None:
-    """0 for two statements that contradict each other, NaN for two that are related, None for strangers."""
+    """0 for two statements that contradict each other, NaN for two related ones, None for unrelated ones."""
     related = x.finding_id == y.finding_id or _related(x.finding_id, y.finding_id, modality)
     if not related:
         return None
@@ -146,14 +147,14 @@ def _conflict(x: Statement, y: Statement, modality: str) -> float | None:
 
 def _related(a: str, b: str, modality: str) -> bool:
     entries = load_findings(modality)
-    blurred = entries[a].family == entries[b].family and entries[a].family in BLURRED
-    return blurred or a in ancestors(b, modality) or b in ancestors(a, modality)
+    interchangeable = entries[a].family == entries[b].family and entries[a].family in INTERCHANGEABLE
+    return interchangeable or a in ancestors(b, modality) or b in ancestors(a, modality)
 
 
 def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
-    """Each description against those that mean something else: InfoNCE over every pair that means the same,
-    as the mean of the three levels. Like the "out" form of Khosla et al. (2020, arXiv 2004.11362), but each
-    pair against the negatives alone, and the mean over pairs.
+    """The contrastive loss, averaged over the three levels: InfoNCE over every pair of the same meaning,
+    against the descriptions of another meaning. It is the "out" form of Khosla et al. (2020, arXiv
+    2004.11362), but with only the negatives and the pair itself in the denominator, and averaged over pairs.
 
     `same` (T, T) as `same_meanings` gives it; the diagonal is ignored.
     """
@@ -169,7 +170,7 @@ def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
 
 
 class LanguageStage(Stage):
-    """The text encoder, on descriptions of every modality in turn."""
+    """Trains the text encoder, at each step on descriptions of one modality."""
 
     name = "language"
 
@@ -180,15 +181,21 @@ class LanguageStage(Stage):
         pairs: dict[str, list[Pair]],
         recipe: LanguageRecipe,
         seed: int,
-        contraries: bool = True,
+        hard_negatives: bool = True,
     ):
         self.recipe, self.seed, self.tokenizer, self.encoder = recipe, seed, tokenizer, encoder
         self.steps, self.weight_decay = recipe.steps, recipe.weight_decay
-        self.identity = asdict(recipe) | {"seed": seed, "modalities": sorted(pairs), "contraries": contraries}
+        self.identity = asdict(recipe) | {
+            "seed": seed,
+            "modalities": sorted(pairs),
+            "hard_negatives": hard_negatives,
+        }
         self.modules = nn.ModuleDict({"encoder": encoder})
         encoder.bert.embeddings.requires_grad_(False)
         self.samplers = {
-            modality: DescriptionSampler((p for p in of if not p.held_back), modality, seed, contraries)
+            modality: DescriptionSampler(
+                (p for p in of if not p.in_calibration_split), modality, seed, hard_negatives
+            )
             for modality, of in pairs.items()
         }
 
@@ -200,6 +207,6 @@ class LanguageStage(Stage):
         modalities = list(self.samplers)
         chances = [len(self.samplers[modality].findings) for modality in modalities]
         modality = rng.choices(modalities, chances)[0]
-        descriptions = self.samplers[modality].draw(self.recipe.themes, step)
+        descriptions = self.samplers[modality].draw(self.recipe.findings_per_step, step)
         vectors = encode_texts(self.encoder, self.tokenizer, [each.text for each in descriptions])
         return {"total": contrast(vectors, same_meanings(descriptions, modality))}

@@ -1,7 +1,7 @@
-"""The loop of a training stage: steps that can be killed and go on exactly, logged, averaged.
+"""The loop of a training stage: resumable steps, a log of the losses, a running average of the weights.
 
-Every batch and every dropout mask is a function of the seed and the step, so that a stage that was killed
-goes on from its checkpoint as if it had not been.
+Every batch and every dropout mask depends on the seed and the step alone. A stage that was killed therefore
+resumes from its checkpoint with the same result as an uninterrupted one.
 """
 
 import csv
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from afloc.errors import DataError
 from afloc.files import whole_file
 from afloc.training.distributed import is_first, losses_of
+from afloc.training.recipe import current_names
 
 CHECKPOINT_SECONDS = 120
 AVERAGE_DECAY = 0.995
@@ -26,39 +27,39 @@ WARMUP = 0.06
 
 
 class Stage:
-    """What is trained together: its modules, their learning rates, and the losses of each step."""
+    """A part of the training: the modules that are trained, their learning rates, the losses of each step."""
 
     name: str
     steps: int
     seed: int
     weight_decay: float
     modules: nn.ModuleDict
-    identity: dict  # the settings a checkpoint must share
+    identity: dict  # the settings that a checkpoint must agree with to be resumed
     gradient_limit: float = 5.0
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
-        """Learning rates, each with what it applies to."""
+        """Learning rates, each with its parameters."""
         raise NotImplementedError
 
     def optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
-        """What changes the weights; `groups` as torch takes them."""
+        """The optimizer; `groups` are torch's parameter groups."""
         return torch.optim.AdamW(groups, weight_decay=self.weight_decay)
 
     def rate_factor(self, step: int) -> float:
-        """What a step's learning rates are multiplied by."""
+        """The factor of the learning rates at `step`."""
         return rate_at(step, self.steps)
 
     def set_training(self) -> None:
-        """Put the modules into training mode, but for what is frozen."""
+        """Put the modules into training mode, except frozen ones."""
         self.modules.train()
 
     def losses(self, step: int) -> dict[str, Tensor]:
-        """The losses of one step, by name; "total" is what is minimised."""
+        """The losses of one step, by name; "total" is minimised."""
         raise NotImplementedError
 
 
 class Trainer:
-    """A stage on its way: optimizer, schedule, the running average of its weights, and where it is kept."""
+    """A stage in training: its optimizer, schedule, running average of the weights, and checkpoint."""
 
     def __init__(self, stage: Stage, folder: Path):
         self.stage, self.folder = stage, folder
@@ -71,7 +72,7 @@ class Trainer:
         self.step = 0
 
     def advance(self) -> dict[str, float]:
-        """One step; the losses it saw."""
+        """Take one step; returns its losses."""
         stage = self.stage
         torch.manual_seed(stage.seed * 1_000_003 + self.step)
         stage.set_training()
@@ -87,7 +88,7 @@ class Trainer:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def save(self) -> None:
-        """Write checkpoint.pt, whole or not at all; of several processes, the first does."""
+        """Write checkpoint.pt, whole or not at all; of several processes, only the first writes."""
         if not is_first():
             return
         states = {name: each.state_dict() for name, each in self._parts()}
@@ -95,13 +96,13 @@ class Trainer:
             torch.save({"step": self.step, "identity": self.stage.identity, **states}, written)
 
     def restore(self) -> None:
-        """Go on from checkpoint.pt, if there is one; DataError where it belongs to another recipe."""
+        """Resume from checkpoint.pt, if there is one; DataError where it belongs to another recipe."""
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = {name: saved["identity"].get(name) for name in self.stage.identity}
-        if theirs != self.stage.identity:
+        identity = current_names(saved["identity"], str(path))
+        if {name: identity.get(name) for name in self.stage.identity} != self.stage.identity:
             raise DataError(f"{self.folder} holds a run of another recipe: give another folder with --out.")
         for name, each in self._parts():
             each.load_state_dict(saved[name])
@@ -117,8 +118,8 @@ class Trainer:
 
 
 def run_stage(stage: Stage, folder: Path) -> None:
-    """Train `stage` to its end, from its checkpoint if `folder` holds one; its modules then hold the average
-    of the last steps' weights, in evaluation mode."""
+    """Train `stage` to its end, from the checkpoint in `folder` if there is one. Afterwards its modules hold
+    the running average of the weights, in evaluation mode."""
     trainer = Trainer(stage, folder)
     trainer.restore()
     log = Log(folder / "log.csv", trainer.step)
@@ -142,7 +143,7 @@ def run_stage(stage: Stage, folder: Path) -> None:
 
 
 def rate_at(step: int, steps: int) -> float:
-    """The learning rate's factor: a linear rise, then half a cosine down to zero."""
+    """The factor of the learning rate: a linear warm-up, then a cosine decay to zero."""
     rise = max(1, round(WARMUP * steps))
     if step < rise:
         return (step + 1) / rise
@@ -150,8 +151,8 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def average_later_weights(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
-    """Move the running averages towards the weights, after `count` averaged steps: at first by most of the
-    way, lest the starting weights count in a short run, in the end by 1 - AVERAGE_DECAY."""
+    """Move the running averages towards the weights, after `count` averaged steps. The first steps move them
+    far, so that the starting weights do not dominate a short run; later steps by 1 - AVERAGE_DECAY."""
     decay = min(AVERAGE_DECAY, int(count) / (int(count) + 10))
     get_ema_multi_avg_fn(decay)(averages, weights, count)
 
@@ -161,7 +162,7 @@ class Log:
 
     def __init__(self, path: Path, step: int):
         self.path = path
-        if path.is_file() and is_first():  # drop what ran after the checkpoint: it is about to run again
+        if path.is_file() and is_first():  # drop the steps after the checkpoint: they run again
             with path.open(newline="") as file:
                 rows = [row for row in csv.reader(file) if row[0] == "step" or int(row[0]) <= step]
             with path.open("w", newline="") as file:

@@ -1,12 +1,12 @@
-"""The sigmoid objective of the compact recipe: does this description hold for this image, at each of three
+"""The sigmoid objective of the compact recipe: is this description true of this image, at each of three
 levels?
 
-Instead of a softmax over a batch (in which two reports of a normal film would be each other's negatives),
-each image-description pair is a question of its own, as in SigLIP (Zhai et al. 2023, arXiv 2303.15343),
-answered three times: by the shallow map with the words, by the deep map with the sentences, by the global
-vector with the report. A map answers through what attention finds in it: its mean weighted by its own
-softmax, over the whole image, or over the part in which it must be; or, of a part that a finding is known to
-fill, through every cell.
+A softmax over the batch would make two reports of normal films each other's negatives. Here each pair of
+image and description is a binary classification of its own, as in SigLIP (Zhai et al. 2023, arXiv
+2303.15343), at three levels: the shallow map with the words, the deep map with the sentences, the global
+vector with the report. The logit of a map is its attention-pooled value: the mean weighted by the softmax of
+the map itself, over the whole image or over the cells in which the finding lies. Where a finding is known to
+fill these cells, each of them counts.
 """
 
 from collections.abc import Collection
@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
-from afloc.training.pictures.location_priors import Places
+from afloc.training.pictures.location_priors import LocationPriors
 
 
 class SigmoidObjective(nn.Module):
-    """Learned scale and bias of each level's cosine, and the losses, but for levels to do `without`."""
+    """The learned scale and bias of each level's cosine, and the losses; levels in `without` have none."""
 
     def __init__(self, without: Collection[str] = ()):
         super().__init__()
@@ -45,7 +45,7 @@ class SigmoidObjective(nn.Module):
         targets: Tensor,
         weights: Tensor,
         localizable: Tensor,
-        places: Places,
+        priors: LocationPriors,
     ) -> dict[str, Tensor]:
         """Losses by name. `targets` (B, T) in {0, 1, NaN}, `weights` (B, T), `localizable` (T,) bool."""
         word, sentence, report = self.logits(images, vectors)
@@ -57,18 +57,18 @@ class SigmoidObjective(nn.Module):
         maps = {level: each for level, each in maps.items() if level not in self.without}
         for level, each in maps.items():
             losses[level] = balanced_loss(attend(each[:, localizable]), *here)
-        if len(places):
-            losses["place"] = sum(self._place_loss(each, places) for each in maps.values())
+        if len(priors):
+            losses["place"] = sum(self._location_loss(each, priors) for each in maps.values())
         return losses
 
-    def _place_loss(self, maps: Tensor, places: Places) -> Tensor:
-        maps = maps[places.image, places.description]
-        inside = _on_grid(places.inside, maps)
-        outside = ~_on_grid(~places.outside, maps)
+    def _location_loss(self, maps: Tensor, priors: LocationPriors) -> Tensor:
+        maps = maps[priors.image, priors.description]
+        inside = _on_grid(priors.inside, maps)
+        outside = ~_on_grid(~priors.outside, maps)
         seen = inside.flatten(1)
         everywhere = (functional.softplus(-maps.flatten(1)) * seen).sum(1) / seen.sum(1).clamp(min=1)
         somewhere = functional.softplus(-attend(maps, inside)) * seen.any(1)
-        found = torch.where(places.filled, everywhere, somewhere)
+        found = torch.where(priors.filled, everywhere, somewhere)
         elsewhere = functional.softplus(attend(maps, outside)) * outside.flatten(1).any(1)
         return (found + elsewhere).mean()
 

@@ -1,4 +1,4 @@
-"""Many texts to vectors, for training."""
+"""Vectors of many texts, for training."""
 
 import torch
 from torch import Tensor
@@ -6,13 +6,13 @@ from torch import Tensor
 from afloc.model.similarity import LEVELS, TextVectors, text_vectors
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.distributed import gather, place
+from afloc.training.distributed import all_gather, rank_and_world_size
 
 TEXTS_AT_ONCE = 32
 
 
 class TextBank:
-    """The vectors of texts under a text encoder that no longer changes; each text is encoded once."""
+    """The vectors of texts by a frozen text encoder; each text is encoded once."""
 
     def __init__(self, text_encoder: TextEncoder, tokenizer: WordPieceTokenizer):
         self.text_encoder, self.tokenizer = text_encoder, tokenizer
@@ -31,20 +31,21 @@ class TextBank:
 
 
 def encode_texts(encoder: TextEncoder, tokenizer: WordPieceTokenizer, texts: list[str]) -> TextVectors:
-    """The vectors of texts in their order; long ones go with long ones, so that little of it is padding.
+    """The vectors of `texts`, in their order. Texts of similar length are encoded together: little padding.
 
-    Processes that train together share the chunks. Dropout is a chunk's own, whoever encodes it.
+    Processes that train together share the chunks. The seed of dropout depends on the chunk, not on the
+    process that encodes it.
     """
     tokens = [tokenizer(text) for text in texts]
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
     chunks = [order[start : start + TEXTS_AT_ONCE] for start in range(0, len(order), TEXTS_AT_ONCE)]
-    first, processes = place()
-    mine = range(first, len(chunks), processes)
+    rank, world_size = rank_and_world_size()
+    local = range(rank, len(chunks), world_size)
     encoded, seed = [], torch.initial_seed()
     with torch.random.fork_rng(devices=[]):
-        for number in mine or (0,):  # who has none learns the shape of a vector
+        for number in local or (0,):  # a process without a chunk encodes one for the vectors' shape
             torch.manual_seed(seed + number)
             encoded.append(text_vectors(encoder([tokens[index] for index in chunks[number]])))
-    rows = [index for number in mine for index in chunks[number]]
+    rows = [index for number in local for index in chunks[number]]
     levels = (torch.cat([getattr(each, level) for each in encoded])[: len(rows)] for level in LEVELS)
-    return TextVectors(*(gather(level, rows, len(texts)) for level in levels))
+    return TextVectors(*(all_gather(level, rows, len(texts)) for level in levels))

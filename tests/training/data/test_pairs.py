@@ -58,7 +58,7 @@ def test_one_contradiction_is_enough_and_one_open_question_leaves_open():
     ],
 )
 def test_a_side_that_no_statement_has_is_in_doubt(text, statements, doubt):
-    assert Description(text, statements).side_in_doubt is doubt
+    assert Description(text, statements).laterality_unclear is doubt
 
 
 def test_a_mirrored_pair_says_the_other_side():
@@ -76,7 +76,7 @@ def test_a_mirrored_pair_says_the_other_side():
     assert mirror(Pair("film.png", "drawn", "chest_xray", (), both)).facts == both
 
 
-def test_of_a_mirrored_film_a_sentence_with_its_side_in_doubt_holds_or_not_who_knows():
+def test_of_a_mirrored_film_a_sentence_with_its_laterality_unclear_holds_or_not_who_knows():
     line, none = {"central_venous_line": Fact(1.0)}, {"central_venous_line": Fact(0.0)}
     sentences = (Description("right jugular line", (said("central_venous_line"),)),)
     films = [Pair("film.png", "drawn", "chest_xray", sentences, each, frozenset()) for each in (line, none)]
@@ -84,7 +84,7 @@ def test_of_a_mirrored_film_a_sentence_with_its_side_in_doubt_holds_or_not_who_k
     for step in range(40):
         batch = sampler.draw(2, step)
         for column, description in enumerate(batch.descriptions):
-            if description.side_in_doubt:
+            if description.laterality_unclear:
                 for row, turned, target in zip(
                     batch.rows, batch.mirrored, batch.targets[:, column], strict=True
                 ):
@@ -126,8 +126,8 @@ def test_batches_depend_on_seed_and_step_alone():
 def test_of_each_source_images_without_a_pathology_come_up_too():
     normal = [Pair(None, "a", "chest_xray", (), facts_of((said("nodule", "denied"),), "chest_xray"))] * 40
     pairs = close_world([*normal, *rows("a", {"nodule": 60, "cardiomegaly": 60})], "chest_xray")
-    assert pairs[-1].told == {"cardiomegaly"} and pairs[0].told == frozenset()
-    chances = Sampler(pairs, 0, templates=0, reports=0, healthy=0.5).chances
+    assert pairs[-1].affirmed == {"cardiomegaly"} and pairs[0].affirmed == frozenset()
+    chances = Sampler(pairs, 0, templates=0, reports=0, normal_ratio=0.5).chances
     assert chances[:40].sum() == pytest.approx(chances[40:].sum() / 2)
 
 

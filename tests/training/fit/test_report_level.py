@@ -12,9 +12,9 @@ from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.data.facts import Description
 from afloc.training.data.pairs import read_pairs
-from afloc.training.fit.calibration import COSINES, ask, see
+from afloc.training.fit.calibration import COSINES, encode_split, score_split
 from afloc.training.fit.report_level import IMAGES, fit_report_level, ridge
-from afloc.training.pictures.augmentation import as_they_are
+from afloc.training.pictures.augmentation import plain_input
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.images import ImageStage
 from afloc.training.stages.text_bank import TextBank
@@ -43,9 +43,10 @@ def test_it_tells_held_back_films_apart_that_the_encoder_was_not_trained_on(tmp_
     for module in encoder.modules():  # let something of the films come through layers that know nothing yet
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
-    encoder.backbone.train()(as_they_are(stage.pictures[:], 64))
+    encoder.backbone.train()(plain_input(stage.images[:], 64))
     assert "report" not in stage.losses(0)
-    fit_report_level(stage)
+    inputs = stage.fit_inputs()
+    fit_report_level(inputs)
     asked = [Description("There is a pleural effusion.", (Statement("pleural_effusion", "affirmed"),))]
-    cosines, targets = ask(stage, see(stage), asked, COSINES)
+    cosines, targets = score_split(inputs, encode_split(inputs), asked, COSINES)
     assert cosines[targets == 1].min() > cosines[targets == 0].max()

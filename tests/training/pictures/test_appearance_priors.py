@@ -1,18 +1,20 @@
-"""What findings look like, on drawn pictures."""
+"""The appearance of findings, on drawn images."""
 
 import numpy as np
 import pytest
 import torch
 from skimage.draw import disk, line
 
-from afloc.training.pictures.appearance_priors import Looks
+from afloc.training.pictures.appearance_priors import AppearancePriors
 
 SIZE, CELLS = 160, 20
 
 
-def looks(picture, modality, region=None):
+def priors(picture, modality, region=None):
     pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float()
-    return Looks(pixels, torch.ones(CELLS, CELLS, dtype=torch.bool) if region is None else region, modality)
+    return AppearancePriors(
+        pixels, torch.ones(CELLS, CELLS, dtype=torch.bool) if region is None else region, modality
+    )
 
 
 def cells(where):
@@ -48,7 +50,7 @@ def eye():
 @pytest.mark.parametrize("finding, spot", [("hard_exudate", "bright"), ("haemorrhage", "dark")])
 def test_lesions_are_round_spots_and_neither_vessel_nor_disc(eye, finding, spot):
     picture, drawn = eye
-    inside, outside = (each.numpy() for each in looks(picture, "fundus").of(finding))
+    inside, outside = (each.numpy() for each in priors(picture, "fundus").of(finding))
     lesion = cells(drawn[spot])
     assert inside[lesion].any() and not outside[inside].any()
     assert not outside[lesion].all()
@@ -60,11 +62,11 @@ def test_lesions_are_round_spots_and_neither_vessel_nor_disc(eye, finding, spot)
 
 def test_whatever_it_is_it_lies_on_the_retina_or_on_tissue(eye):
     picture, drawn = eye
-    inside, outside = looks(picture, "fundus").of("diabetic_retinopathy")
+    inside, outside = priors(picture, "fundus").of("diabetic_retinopathy")
     assert not inside.numpy()[~cells(drawn["retina"])].any() and torch.equal(outside, ~inside)
     section = np.full((SIZE, SIZE, 3), 245, np.uint8)
     section[:, :80] = (200, 120, 170)
-    inside, outside = looks(section, "histopathology").of("necrosis")
+    inside, outside = priors(section, "histopathology").of("necrosis")
     assert inside[:, :10].all() and not inside[:, 10:].any() and torch.equal(outside, ~inside)
 
 
@@ -72,7 +74,7 @@ def test_nuclei_are_where_haematoxylin_is():
     picture = np.full((SIZE, SIZE, 3), (230, 150, 190), np.uint8)
     nuclei = np.s_[16:32, 40:56]
     picture[nuclei] = (80, 60, 140)
-    inside, outside = looks(picture, "histopathology").of("nuclei")
+    inside, outside = priors(picture, "histopathology").of("nuclei")
     assert inside.numpy()[cells(nuclei)].all() and not outside.numpy()[cells(nuclei)].any()
 
 
@@ -81,7 +83,7 @@ def test_a_gland_is_its_epithelium_and_the_lumen_in_it_but_not_the_stroma_nor_a_
     picture[disk((60, 60), 40)] = (110, 70, 160)
     lumen, tear, stroma = disk((60, 60), 20), np.s_[120:136, 120:136], np.s_[112:152, 16:64]
     picture[lumen] = picture[tear] = 245
-    inside, outside = (each.numpy() for each in looks(picture, "histopathology").of("colon_gland"))
+    inside, outside = (each.numpy() for each in priors(picture, "histopathology").of("colon_gland"))
     assert inside[cells(disk((60, 60), 32))].all() and not outside[cells(disk((60, 60), 32))].any()
     assert outside[cells(stroma)].all() and not inside[cells(tear)].any()
 
@@ -90,9 +92,9 @@ def test_of_a_part_of_a_picture_nothing_is_known_beyond_it(eye):
     picture, drawn = eye
     left = torch.zeros(CELLS, CELLS, dtype=torch.bool)
     left[:, :10] = True
-    inside, outside = looks(picture, "fundus", left).of("haemorrhage")
+    inside, outside = priors(picture, "fundus", left).of("haemorrhage")
     assert inside.numpy()[cells(drawn["dark"])].any() and not (inside | outside)[:, 10:].any()
 
 
-def test_a_chest_film_has_no_looks():
-    assert looks(np.zeros((SIZE, SIZE, 3), np.uint8), "chest_xray").of("pleural_effusion") is None
+def test_a_chest_film_has_no_appearance_priors():
+    assert priors(np.zeros((SIZE, SIZE, 3), np.uint8), "chest_xray").of("pleural_effusion") is None

@@ -1,29 +1,24 @@
-"""Pictures as training sees them, and what is asked of those that are made of two."""
-
-from pathlib import Path
+"""Augmented images, and the targets of collages."""
 
 import numpy as np
-import pytest
 import torch
 
-from afloc.errors import SettingsError
 from afloc.language.statements import Statement
 from afloc.training.data.facts import Description, Fact
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Batch, Sampler
-from afloc.training.pictures.augmentation import moved
-from afloc.training.pictures.collage import join_pictures
-from afloc.training.recipe import read_recipe
-from afloc.training.stages.images import ask_again
+from afloc.training.pictures.augmentation import random_affine
+from afloc.training.pictures.collage import make_collages
+from afloc.training.stages.images import targets_of_collages
 
 MUCUS = {"mucus": Fact(1.0)}, {"mucus": Fact(0.0)}
 
 
 def test_mirrored_pictures_are_and_the_others_are_not():
-    pictures = np.zeros((8, 64, 64), np.uint8)
-    pictures[:, :, :16] = 255
+    images = np.zeros((8, 64, 64), np.uint8)
+    images[:, :, :16] = 255
     mirrored = np.arange(8) % 2 == 0
-    seen = moved(pictures, 56, mirrored, torch.Generator().manual_seed(0))
+    seen = random_affine(images, 56, mirrored, torch.Generator().manual_seed(0))
     right = seen[..., 28:].mean((1, 2, 3)) > seen[..., :28].mean((1, 2, 3))
     assert right.tolist() == mirrored.tolist()
 
@@ -36,15 +31,7 @@ def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt
     pixels, sampler = torch.zeros(2, 3, 64, 64), Sampler(list(pairs), 0, templates=0, reports=0)
     for mirrored, doubtful in (([False, False], 1), ([False, True], np.nan)):
         batch = Batch(np.arange(2), np.array(mirrored), pairs, asked, targets, weights)
-        _, pieces = join_pictures(pixels, pairs, 1, torch.Generator().manual_seed(0))
-        found, counts = ask_again(batch, pieces, sampler)
+        _, collages = make_collages(pixels, pairs, 1, torch.Generator().manual_seed(0))
+        found, counts = targets_of_collages(batch, collages, sampler)
         np.testing.assert_equal(found.numpy(), [[1, doubtful], [0, 0]])
         assert counts.tolist() == [[1, 1], [1, 1]]
-
-
-def test_a_recipe_that_joins_films_is_refused(tmp_path):
-    recipe = Path(__file__).parents[3] / "assets" / "configs" / "short.toml"
-    joining = tmp_path / "joining.toml"
-    joining.write_text(recipe.read_text() + "joined = 0.5\n")
-    with pytest.raises(SettingsError, match="joins films"):
-        read_recipe(joining)

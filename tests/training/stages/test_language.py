@@ -47,7 +47,7 @@ def test_a_mirrored_sentence_names_the_other_side_throughout():
     assert mirror_sentence(said("cardiomegaly")) == said("cardiomegaly")
 
 
-def test_a_batch_holds_the_same_in_other_words_and_its_foils():
+def test_a_batch_holds_paraphrases_and_hard_negatives():
     sentence = "Small left effusion."
     pair = Pair(
         None,

@@ -14,7 +14,7 @@ from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.data.pairs import read_pairs
-from afloc.training.fit.calibration import calibrate, see, unit_vectors
+from afloc.training.fit.calibration import calibrate, encode_split, unit_vectors
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.images import ImageStage
 from afloc.training.stages.loop import Stage, Trainer, run_stage
@@ -81,6 +81,19 @@ def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
         run_stage(Regression(rate=0.02), tmp_path)
 
 
+def test_a_checkpoint_with_settings_by_their_former_names_is_gone_on_with(tmp_path):
+    stage = Regression()
+    stage.identity = {"stochastic_depth": 0.1}
+    run_stage(stage, tmp_path)
+    saved = torch.load(tmp_path / "checkpoint.pt")
+    torch.save(saved | {"identity": {"skipped": 0.1}}, tmp_path / "checkpoint.pt")
+    run_stage(stage, tmp_path)
+    assert len(logged(tmp_path)) == stage.steps
+    stage.identity = {"stochastic_depth": 0.2}
+    with pytest.raises(DataError, match="another recipe"):
+        run_stage(stage, tmp_path)
+
+
 def image_stage(folder):
     """Three steps on drawn films with labels alone."""
     torch.manual_seed(0)
@@ -99,13 +112,14 @@ def image_stage(folder):
 def test_an_image_stage_from_table_to_calibration(tmp_path):
     stage = image_stage(tmp_path)
     frozen = stage.encoder.backbone.stem.state_dict()["0.weight"].clone()
-    assert 0 < sum(pair.held_back for pair in stage.pairs) < 30
-    assert not any(stage.sampler.chances[[pair.held_back for pair in stage.pairs]])
+    assert 0 < sum(pair.in_calibration_split for pair in stage.pairs) < 30
+    assert not any(stage.sampler.chances[[pair.in_calibration_split for pair in stage.pairs]])
     run_stage(stage, tmp_path / "run")
     assert torch.equal(frozen, stage.encoder.backbone.stem.state_dict()["0.weight"])
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
-    calibration = calibrate(stage)
+    inputs = stage.fit_inputs()
+    calibration = calibrate(inputs)
     assert set(calibration.to_dict()) == {
         "levels",
         "map",
@@ -119,7 +133,9 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     }
     assert 0 < calibration.presence["other"].threshold < 1
     assert not calibration.tells_laterality  # no row names a side
-    assert all(features_fit(each, calibration.training_distribution) for each in unit_vectors(see(stage)))
+    assert all(
+        features_fit(each, calibration.training_distribution) for each in unit_vectors(encode_split(inputs))
+    )
 
 
 def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
@@ -127,11 +143,12 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
     encoder = stage.encoder
     for projection in (encoder.global_projection, encoder.deep_projection, encoder.shallow_projection):
         nn.init.zeros_(projection.weight)
-    calibration, images = calibrate(stage), see(stage)
+    inputs = stage.fit_inputs()
+    calibration, images = calibrate(inputs), encode_split(inputs)
     assert all(features_fit(each, calibration.training_distribution) for each in unit_vectors(images))
     assert calibration.presence["other"].specificity == 1  # nobody is told of a finding it cannot see
     text = stage.texts(["There is a pleural effusion."])
     with torch.inference_mode():
-        image = encoder(next(stage.inputs(np.array([0]))))
+        image = encoder(next(inputs.encoder_inputs(np.array([0]))))
         heatmap = native_map(image, text, calibration)
     assert heatmap.max() < 0.01

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from afloc.inference.native_protocol import judge_presence
 from afloc.model.similarity import attend
 from afloc.training.fit.calibration import SPECIFICITY, fit_platt, operating_point
-from afloc.training.pictures.location_priors import collect
+from afloc.training.pictures.location_priors import stack_priors
 from afloc.training.stages.objective import SigmoidObjective, balanced_loss
 
 
@@ -27,7 +27,7 @@ def test_where_a_finding_must_be_one_cell_is_enough_and_what_it_fills_it_fills()
     spot = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
 
     def loss(filled):
-        return objective._place_loss(spot, collect([(0, 0, inside, ~inside, filled)], 2))
+        return objective._location_loss(spot, stack_priors([(0, 0, inside, ~inside, filled)], 2))
 
     torch.testing.assert_close(loss(True) - loss(False), torch.tensor(4.5), atol=0.01, rtol=0)
 

@@ -1,0 +1,51 @@
+"""The inputs of the fits that follow an image stage: the calibration and the report level."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from afloc.model.calibration import Levels
+from afloc.model.image_encoder import ImageEncoder
+from afloc.model.similarity import TextVectors
+from afloc.training.data.pairs import Pair
+from afloc.training.data.sampler import Sampler
+from afloc.training.pictures.augmentation import plain_input
+from afloc.training.recipe import ImageRecipe
+
+AT_ONCE = 32  # images a forward pass
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """A trained image encoder with its training data.
+
+    `pairs` are all rows of the table, `images` their stored images, uint8 (N, S, S[, 3]), which the encoder
+    sees with `size` pixels a side. `texts` gives the vectors of texts. `levels` are the learned scales,
+    rounded as they are stored. `fits_report`: the report level is not learned but fitted. `without`: what the
+    ablation leaves out.
+    """
+
+    modality: str
+    encoder: ImageEncoder
+    texts: Callable[[list[str]], TextVectors]
+    pairs: Sequence[Pair]
+    images: np.ndarray
+    size: int
+    sampler: Sampler
+    levels: Levels
+    recipe: ImageRecipe
+    seed: int
+    fits_report: bool
+    without: frozenset[str]
+
+    @property
+    def calibration_rows(self) -> np.ndarray:
+        """The indices of the rows of the calibration split."""
+        return np.flatnonzero([pair.in_calibration_split for pair in self.pairs])
+
+    def encoder_inputs(self, rows: np.ndarray) -> Iterator[Tensor]:
+        """The images of `rows` without augmentation, AT_ONCE at a time, as the encoder's input."""
+        for start in range(0, len(rows), AT_ONCE):
+            yield plain_input(self.images[rows[start : start + AT_ONCE]], self.size)
