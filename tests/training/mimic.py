@@ -4,8 +4,10 @@ import csv
 import gzip
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 from transformers import BertConfig, BertModel
 
@@ -52,10 +54,15 @@ batch_size = 3
 """
 
 
+@cache
+def drawn_film() -> np.ndarray:
+    return draw_chest_film()[::4, ::4]
+
+
 def write_mimic(folder: Path) -> Path:
     """Four studies of four patients, one of them with a lateral film besides, one in another part."""
     split, metadata = [], []
-    film = PIL.Image.fromarray(draw_chest_film()[::4, ::4])
+    film = PIL.Image.fromarray(drawn_film())
     for index in range(5):
         subject, study = 10000032 + index, 50414267 + index
         place = folder / "files" / "p10" / f"p{subject}"

@@ -1,4 +1,4 @@
-"""Small stages on drawn films: `python -m tests.training.small TABLE FOLDER` runs ten steps of each."""
+"""Small stages on drawn films; `python -m tests.training.small TABLE FOLDER [STEPS]` runs them."""
 
 import csv
 import sys
@@ -68,23 +68,39 @@ def write_films(folder: Path, reports: bool = True) -> Path:
     return folder / "train.csv"
 
 
-def main(table: Path, folder: Path) -> None:
-    """Ten steps of the language stage and of an image stage, in double precision: in single, ten steps blow
-    the rounding of sums up to a difference one can see."""
+def image_stage(folder: Path) -> ImageStage:
+    """An image stage of three steps on drawn films with labels alone."""
+    torch.manual_seed(0)
+    tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
+    return ImageStage(
+        ImageEncoder(CONFIG, "chest_xray"),
+        TextBank(TextEncoder(CONFIG), tokenizer),
+        read_pairs(write_films(folder, reports=False), "chest_xray"),
+        ImageRecipe("train.csv", steps=3, batch_size=8),
+        CONFIG.image_size,
+        seed=0,
+        folder=folder,
+    )
+
+
+def main(table: Path, folder: Path, steps: int = 10) -> None:
+    """The language stage and an image stage, in double precision: in single precision, rounding errors grow
+    to visible differences within ten steps."""
+    folder.mkdir(exist_ok=True)
     start()
     torch.manual_seed(0)
     tokenizer = WordPieceTokenizer.read(REFERENCE / "bert", CONFIG.max_tokens, 206)
     text, encoder = TextEncoder(CONFIG).double(), ImageEncoder(CONFIG, "chest_xray").double()
     encoder.backbone.stem.register_forward_pre_hook(lambda _, inputs: inputs[0].double())
     pairs = read_pairs(table, "chest_xray")
-    recipe = LanguageRecipe(steps=10, findings_per_step=8)
+    recipe = LanguageRecipe(steps=steps, findings_per_step=8)
     run_stage(LanguageStage(text, tokenizer, {"chest_xray": pairs}, recipe, 0), folder / "language")
     text.requires_grad_(False)
-    recipe = ImageRecipe("train.csv", steps=10, batch_size=7, stochastic_depth=0.1)
+    recipe = ImageRecipe("train.csv", steps=steps, batch_size=7, stochastic_depth=0.1)
     stage = ImageStage(encoder, TextBank(text, tokenizer), pairs, recipe, CONFIG.image_size, 0, folder)
     stage.modules.double()
     run_stage(stage, folder / "images")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

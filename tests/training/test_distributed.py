@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 
-from tests.training.small import write_films
+from tests.training.small import main, write_films
+
+STEPS = 3  # a difference shows from the first step on
 
 
 def logged(path):
@@ -17,14 +19,16 @@ def logged(path):
 
 def test_two_processes_train_as_one(tmp_path):
     table = write_films(tmp_path)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    for name, launcher in (("one", []), ("two", torchrun)):
-        (tmp_path / name).mkdir()
-        command = [sys.executable, *launcher, "-m", "tests.training.small", table, tmp_path / name]
-        subprocess.run([str(each) for each in command], check=True, capture_output=True)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "tests.training.small", table, tmp_path / "two", STEPS]
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([str(each) for each in command], **output) as two:
+        main(table, tmp_path / "one", STEPS)  # meanwhile, in this process, which has imported everything
+        printed = two.communicate()[0]
+    assert two.returncode == 0, printed
     for stage in ("language", "images"):
         one, two = (logged(tmp_path / name / stage / "log.csv") for name in ("one", "two"))
-        assert len(one) == len(two) == 10
+        assert len(one) == len(two) == STEPS
         for mine, theirs in zip(one, two, strict=True):
             assert theirs == pytest.approx(mine, abs=1e-5)
         assert abs(one[0]["total"] - one[-1]["total"]) > 1e-3  # it trains

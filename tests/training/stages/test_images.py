@@ -1,26 +1,22 @@
 """Augmented images, and the targets of collages."""
 
+import csv
+
 import numpy as np
 import torch
 
+from afloc.inference.appearance import features_fit
 from afloc.language.statements import Statement
 from afloc.training.data.facts import Description, Fact
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Batch, Sampler
-from afloc.training.pictures.augmentation import random_affine
+from afloc.training.fit.calibration import calibrate, encode_split, unit_vectors
 from afloc.training.pictures.collage import make_collages
 from afloc.training.stages.images import targets_of_collages
+from afloc.training.stages.loop import run_stage
+from tests.training.small import image_stage
 
 MUCUS = {"mucus": Fact(1.0)}, {"mucus": Fact(0.0)}
-
-
-def test_mirrored_pictures_are_and_the_others_are_not():
-    images = np.zeros((8, 64, 64), np.uint8)
-    images[:, :, :16] = 255
-    mirrored = np.arange(8) % 2 == 0
-    seen = random_affine(images, 56, mirrored, torch.Generator().manual_seed(0))
-    right = seen[..., 28:].mean((1, 2, 3)) > seen[..., :28].mean((1, 2, 3))
-    assert right.tolist() == mirrored.tolist()
 
 
 def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt():
@@ -35,3 +31,32 @@ def test_of_a_picture_of_two_what_holds_of_one_holds_unless_its_side_is_in_doubt
         found, counts = targets_of_collages(batch, collages, sampler)
         np.testing.assert_equal(found.numpy(), [[1, doubtful], [0, 0]])
         assert counts.tolist() == [[1, 1], [1, 1]]
+
+
+def test_an_image_stage_from_table_to_calibration(tmp_path):
+    stage = image_stage(tmp_path)
+    frozen = stage.encoder.backbone.stem.state_dict()["0.weight"].clone()
+    assert 0 < sum(pair.in_calibration_split for pair in stage.pairs) < 30
+    assert not any(stage.sampler.chances[[pair.in_calibration_split for pair in stage.pairs]])
+    run_stage(stage, tmp_path / "run")
+    assert torch.equal(frozen, stage.encoder.backbone.stem.state_dict()["0.weight"])
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        assert {"report", "sentence", "word", "total"} <= set(next(csv.DictReader(file)))
+    inputs = stage.fit_inputs()
+    calibration = calibrate(inputs)
+    assert set(calibration.to_dict()) == {
+        "levels",
+        "map",
+        "smoothing",
+        "presence",
+        "known",
+        "sides",
+        "unplaced",
+        "words",
+        "local",
+    }
+    assert 0 < calibration.presence["other"].threshold < 1
+    assert not calibration.tells_laterality  # no row names a side
+    assert all(
+        features_fit(each, calibration.training_distribution) for each in unit_vectors(encode_split(inputs))
+    )
