@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-FORMATS = ("csv", "parquet", "coco", "imrmc")  # as in `export`, which is slow to import
+from afloc.feedback.export_formats import FORMATS
 
 
 def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,7 @@ def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("export", help="write rows, regions or ratings to a file")
     command.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
     command.add_argument(
-        "--format", choices=FORMATS, help="default: by the ending .csv .parquet .json .imrmc"
+        "--format", choices=FORMATS, help=f"default: by the ending {' '.join(FORMATS.values())}"
     )
     command.add_argument("--study", metavar="ID", help="this study only (default: everything)")
     _add_version(command, "for .imrmc: ")
@@ -168,10 +168,10 @@ def _store(arguments: argparse.Namespace, create: bool = False):
     from afloc.settings import read_settings
 
     settings = read_settings()
-    place = arguments.data or settings.data_url or settings.data_dir
-    if is_url(place):
-        return Store(place)
-    folder = Path(place)
+    location = arguments.data or settings.data_url or settings.data_dir
+    if is_url(location):
+        return Store(location)
+    folder = Path(location)
     if not create and not (folder / FILE_NAME).exists():
         raise StoreError(f"There is no feedback in {folder}: name the data folder with --data.")
     return Store(folder)

@@ -16,7 +16,7 @@ absent), with `confidence` (1 to 5) beside it; both go in `answers`. Give an `id
 
 A study, for the page:
 
-    studies = read_studies(folder)                       # study: {id: Study}; SettingsError names the key
+    studies = read_studies(folder)                       # study_file: {id: Study}; or SettingsError
     visitor = sign_in(code, studies.values(), settings.coordinator_code)   # access; AccessError
     require(may_read(visitor, study.id, reader))         # before anything a reader asks for
     require(may_see_results(visitor, study.id))          # before progress, results and export
@@ -34,14 +34,14 @@ A study, for the page:
 
 Results, pure functions of rows; a result is good for as long as `store.last_seq` stays:
 
-    overview(store)                                      # frames: the Probe tab's answers counted
+    overview(store)                                      # data_frames: the Probe tab's answers counted
     chosen = select_versions(store, study.id, version)   # versions: whose readings count; chosen.notes say it
     study = chosen.study
-    frame = study_frame(store, study, chosen.versions)   # frames: a DataFrame, one reading a row
+    frame = study_frame(store, study, chosen.versions)   # data_frames: a DataFrame, one reading a row
     found = analyse(study, frame, references(store, study))   # results: Results
     times_figure(found.times), roc_figure(found.curves, found.roc), …       # figures: plotly
     export(store, path, format, study.id); import_rows(store, path)         # export
-    import_reference(store, study, path)                 # reference
+    import_reference(store, study, path)                 # reference_standard
     Backup(store, settings.backup_dir, settings.backup_minutes)             # backup: there and back
 
 Nothing is imported here: `--help` should not wait for DuckDB.

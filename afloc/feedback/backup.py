@@ -1,4 +1,4 @@
-"""A Parquet copy of the store in another place, from time to time, and back from there at the start.
+"""A Parquet copy of the store somewhere else, from time to time, and back from there at the start.
 
 The database itself needs a local disk; where that does not outlive the machine (a container, a Space), this
 copy on a mounted bucket or in a dataset repository on the Hugging Face hub does.
@@ -29,19 +29,19 @@ _COMMITTED_SINCE = (409, 412)  # the hub's statuses where a commit came in betwe
 log = logging.getLogger(__name__)
 
 
-class Place(Protocol):
-    """Where the copy is kept. Each method raises where the place cannot be read or written."""
+class BackupTarget(Protocol):
+    """Where the copy is kept. Each method raises where it cannot be read or written."""
 
     def version(self) -> Hashable | None:
-        """Another one whenever the copy is another; None where the place is empty."""
+        """Another value whenever the copy is another; None where there is no copy yet."""
 
     def fetched(self, version: Hashable | None):
         """A context with the path of the copy of that version, None where there is no copy yet."""
 
     def put(self, store: Store, over: Hashable | None) -> Hashable | None:
-        """Write the copy and what explains it in place of version `over`; returns the new version.
+        """Write the copy and what explains it over version `over`; returns the new version.
 
-        None where the place no longer holds `over`; then nothing is written.
+        None where the version is no longer `over`; then nothing is written.
         """
 
 
@@ -133,15 +133,15 @@ class Repository:
         return commit.oid
 
 
-def place_of(text: str | Path) -> Place:
-    """ "hf:owner/name" or a folder."""
+def backup_target(text: str | Path) -> BackupTarget:
+    """The repository of "hf:owner/name", or a folder."""
     name = str(text)
     return Repository(name.removeprefix("hf:")) if name.startswith("hf:") else Folder(Path(name))
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a store up to a place: how many, and the last one's place and id."""
+    """The rows of a store up to a number: how many, and the last one's number and id."""
 
     count: int
     seq: int | None
@@ -149,19 +149,19 @@ class _Rows:
 
 
 class Backup:
-    """Copies `store` to a place every `minutes` while there is something new, and once more on closing.
+    """Copies `store` to a target every `minutes` while there is something new, and once more on closing.
 
     The copy never holds less than it held. Whenever the one that is there is not the one last read or written
-    here (at the start; where another page writes to the same place; where a mount came late), and when rows
+    here (at the start; where another page writes to the same target; where a mount came late), and when rows
     that had been copied are lost, the store first takes what it lacks from the copy. While that does not work
     nothing is copied. `problem`: why the last attempt failed, in one sentence, or None. Close it before the
     store.
     """
 
-    def __init__(self, store: Store, place: Path | str, minutes: float):
+    def __init__(self, store: Store, target: Path | str, minutes: float):
         self.problem: str | None = None
         self._store = store
-        self._place = place_of(place)
+        self._target = backup_target(target)
         self._version: Hashable | None = None  # of the copy that was last read or written here
         self._held: _Rows | None = None  # rows among which all of that copy are; None before there was one
         self._complete = False  # whether that copy has all of `_held`
@@ -180,7 +180,7 @@ class Backup:
             try:
                 rows = self._rows()
                 done = self._complete and rows == self._held
-                if not done and (version := self._place.put(self._store, self._version)) is not None:
+                if not done and (version := self._target.put(self._store, self._version)) is not None:
                     self._version, self._held, self._complete = version, rows, True
                     done = True
             except Exception as error:  # the hub fails in a dozen types; the page goes on
@@ -198,10 +198,10 @@ class Backup:
     def _take_over(self) -> bool:
         """Take from the copy what the store lacks, unless it holds all of it; whether it does now."""
         try:
-            version = self._place.version()
+            version = self._target.version()
             if self._held and version == self._version and self._rows(self._held.seq) == self._held:
                 return True
-            with self._place.fetched(version) as path:
+            with self._target.fetched(version) as path:
                 if path is not None:
                     count = _count_rows(path)
                     import_rows(self._store, path)
@@ -218,7 +218,7 @@ class Backup:
         return True
 
     def _rows(self, until: int | None = None) -> _Rows:
-        """The store's rows up to a place, or all."""
+        """The store's rows up to a number, or all."""
         query = "SELECT count(*) AS count, max(seq) AS seq, arg_max(id, seq) AS id FROM events"
         (found,) = self._store.rows(f"{query} WHERE seq <= coalesce(?, seq)", [until])
         return _Rows(**found)
@@ -235,7 +235,7 @@ class Backup:
 
 
 def _version_of(path: Path) -> tuple[int, int, int]:
-    """Another one once another file has been put in its place; moving a file does not change it."""
+    """Another value once another file has replaced it; moving a file does not change it."""
     found = path.stat()
     return found.st_ino, found.st_mtime_ns, found.st_size
 

@@ -13,6 +13,7 @@ import shapely
 
 from afloc.errors import DataError, StoreError
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, kept_study, study_frame
+from afloc.feedback.export_formats import FORMATS, format_of
 from afloc.feedback.store.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
 from afloc.feedback.store.regions import shape, sound_regions
 from afloc.feedback.store.store import Store
@@ -20,9 +21,6 @@ from afloc.feedback.studies.reference_standard import references
 from afloc.feedback.studies.study import study_from_definition, version_of
 from afloc.feedback.studies.versions import read_versions, select_versions
 from afloc.text import file_name, safe_cell, unsafe_cell
-
-FORMATS = ("csv", "parquet", "coco", "imrmc")
-_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".json": "coco", ".imrmc": "imrmc"}
 
 
 def export(
@@ -41,10 +39,10 @@ def export(
     hold all, each with its version. DataError for a format that is unknown or cannot be had.
     """
     path = Path(path)
-    format = format or _ENDINGS.get(path.suffix.lower())
+    format = format or format_of(path)
     if format not in FORMATS:
         raise DataError(f"The format must be one of {', '.join(FORMATS)}: name it, or end the file in "
-                        f"{', '.join(_ENDINGS)}.")  # fmt: skip
+                        f"{', '.join(FORMATS.values())}.")  # fmt: skip
     studies = {study: kept_study(store, study)} if study is not None else kept_studies(store)
     if version is not None and (format != "imrmc" or study is None):
         raise DataError("A version is chosen for iMRMC and one study; the other formats hold all versions.")
@@ -75,7 +73,7 @@ def import_rows(store: Store, path: Path) -> int:
     is.
 
     The rows keep their ids, times and order; in an empty store they are the same rows. A reading of a slot
-    that has one is taken in beside it (`frames.double_readings`). The definitions of studies that were
+    that has one is taken in beside it (`data_frames.double_readings`). The definitions of studies that were
     written beside the file come along, in all their versions. DataError for a file that is no such export;
     then nothing is saved.
     """

@@ -49,7 +49,7 @@ def url(postgres):
 
 
 @pytest.fixture(params=["tmp_path", "url"])
-def place(request):
+def location(request):
     """Where a `Store` can be: a folder, or a database."""
     return request.getfixturevalue(request.param)
 

@@ -1,4 +1,4 @@
-"""The copy never holds less than it held, whoever else writes to its place and whenever that comes."""
+"""The copy never holds less than it held, whoever else writes to its target and whenever that comes."""
 
 import shutil
 import subprocess
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def open_backup(tmp_path):
-    """Open a store of its own and its backup to a place; both are closed at the end."""
+    """Open a store of its own and its backup to a target; both are closed at the end."""
     opened = []
 
-    def open_backup(place):
+    def open_backup(target):
         store = Store(tmp_path / f"data-{len(opened)}")
-        opened.append((Backup(store, place, minutes=60), store))
+        opened.append((Backup(store, target, minutes=60), store))
         return opened[-1]
 
     yield open_backup

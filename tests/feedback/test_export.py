@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from afloc.errors import DataError
-from afloc.feedback.analysis import data_frames as frames
+from afloc.feedback.analysis import data_frames
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
@@ -36,7 +36,7 @@ def test_an_export_read_again_is_the_same_rows(filled, study, tmp_path, ending):
         assert import_rows(store, file) == len(before)
         assert store.rows(EVERYTHING) == before
         assert import_rows(store, file) == 0
-        assert frames.kept_study(store, study.id).definition() == study.definition()
+        assert data_frames.kept_study(store, study.id).definition() == study.definition()
     with open(dictionary, encoding="utf-8", newline="") as opened:
         assert [row["column"] for row in csv.DictReader(opened)] == list(NAMES)
     assert json.loads(definition.read_text())["version"] == study.version
@@ -135,7 +135,7 @@ def test_stored_regions_that_are_none_are_skipped(with_unsound_regions, filled, 
 
 def test_a_study_is_summarised_without_regions_that_are_none(with_unsound_regions, study):
     store = with_unsound_regions
-    frame, known = frames.study_frame(store, study), references(store, study)
+    frame, known = data_frames.study_frame(store, study), references(store, study)
     unsound = frame["regions"].isin([json.dumps(regions) for regions in UNSOUND])
     assert unsound.sum() == len(UNSOUND)
     expected = analyse(study, frame[~unsound], known).overlaps

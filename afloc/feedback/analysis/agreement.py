@@ -129,11 +129,11 @@ class Drawn:
     bounds: np.ndarray
     shapes: np.ndarray
 
-    def at(self, places: np.ndarray) -> np.ndarray:
-        """The shapes at some places, boxes made."""
-        shapes = self.shapes[places].copy()
+    def at(self, indices: np.ndarray) -> np.ndarray:
+        """The shapes of some cases, boxes made."""
+        shapes = self.shapes[indices].copy()
         boxes = shapes == None  # noqa: E711 (of each)
-        shapes[boxes] = shapely.box(*self.bounds[places][boxes].T)
+        shapes[boxes] = shapely.box(*self.bounds[indices][boxes].T)
         return shapes
 
 
@@ -146,14 +146,14 @@ def drawn(regions: Sequence[Sequence[Region] | None], boxes: np.ndarray | None =
     boxes = np.full((len(regions), 4), NAN) if boxes is None else boxes.copy()
     areas, bounds = np.full(len(regions), NAN), np.full((len(regions), 4), NAN)
     shapes = np.full(len(regions), None, object)
-    for place, each in enumerate(regions):
+    for index, each in enumerate(regions):
         if not each:
-            areas[place] = NAN if each is None else 0
+            areas[index] = NAN if each is None else 0
         elif len(each) == 1 and isinstance(each[0], Box):
-            boxes[place] = tuple(each[0])
+            boxes[index] = tuple(each[0])
         else:
-            shapes[place] = shape(each)
-            areas[place], bounds[place] = shapes[place].area, shapes[place].bounds
+            shapes[index] = shape(each)
+            areas[index], bounds[index] = shapes[index].area, shapes[index].bounds
     one = ~np.isnan(boxes[:, 0])
     corners, sides = boxes[one, :2], boxes[one, 2:]
     areas[one], bounds[one] = sides.prod(1), np.hstack([corners, corners + sides])

@@ -61,9 +61,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     same as in `study` as it is (`versions_like`).
 
     Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
-    `results.compare_times`), score, regions and
-    model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
-    of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
+    `results.compare_times`), score, regions and model_regions (JSON text), regions_x, _y, _width and _height
+    (of the box where they are one, and the same of model_regions), and `q_ID` for each question: the level of
+    a rating or choice from 1, or text.
     """
     columns, parameters = [], []
     for question in study.questions:
@@ -73,7 +73,7 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
         alone = f"json_array_length({name}) = 1 AND NOT json_exists({name}, '$[0].outline')"
         box = f"CASE WHEN {alone} THEN TRY_CAST({name} -> '$[0].box' AS DOUBLE[4]) END"
-        columns += (f"({box})[{place}] AS {name}_{side}" for place, side in enumerate(BOX, start=1))
+        columns += (f"({box})[{index}] AS {name}_{side}" for index, side in enumerate(BOX, start=1))
     extra = "".join(", " + column for column in columns)
     frame = store.frame(
         "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "

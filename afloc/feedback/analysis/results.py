@@ -1,7 +1,7 @@
 """The tables of a study: agreement, overlap, reading time, ROC.
 
-They are worked out from its readings as `frames.study_frame` gives them and from nothing else, so that every
-figure can be had again from an export.
+They are worked out from its readings alone, as `data_frames.study_frame` gives them, so that every figure can
+be had again from an export.
 """
 
 import itertools
@@ -53,8 +53,8 @@ class Sample:
     def matrix(self, frame: pd.DataFrame, column: str) -> np.ndarray:
         """(readers, cases) of a numeric column, NaN for missing."""
         values = np.full((len(self.readers), len(self.cases)), np.nan)
-        places = self.readers.get_indexer(frame["reader"]), self.cases.get_indexer(frame["case_id"])
-        values[places] = frame[column]
+        indices = self.readers.get_indexer(frame["reader"]), self.cases.get_indexer(frame["case_id"])
+        values[indices] = frame[column]
         return values
 
     def arms(self, frame: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
@@ -292,16 +292,16 @@ def _rated(
 
 def _shapes(frame: pd.DataFrame, column: str, cases: pd.Index) -> agreement.Drawn:
     """What was drawn on each of `cases`, unknown where there is no reading or a region in it is none."""
-    places, boxes = cases.get_indexer(frame["case_id"]), np.full((len(cases), len(BOX)), np.nan)
+    indices, boxes = cases.get_indexer(frame["case_id"]), np.full((len(cases), len(BOX)), np.nan)
     found = frame[[f"{column}_{side}" for side in BOX]].to_numpy(float)
     others = ~(np.abs(found) <= LARGEST_COORDINATE).all(1)  # no box alone, or none that is sound
-    boxes[places[~others]] = found[~others]
+    boxes[indices[~others]] = found[~others]
     regions: list[list[Region] | None] = [None] * len(cases)
     texts = frame[column].to_numpy(object, na_value="[]")
-    for place, text in zip(places[others], texts[others], strict=True):
+    for index, text in zip(indices[others], texts[others], strict=True):
         kept = json.loads(text) if text != "[]" else ()
         sound = sound_regions(kept)
-        regions[place] = sound if len(sound) == len(kept) else None
+        regions[index] = sound if len(sound) == len(kept) else None
     return agreement.drawn(regions, boxes)
 
 

@@ -92,13 +92,17 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (Rating(), Choice(), Te
 
 @dataclass(frozen=True)
 class Question:
-    """What a reader is asked on each case. `kind`: the name of its `type`, one of KINDS."""
+    """What a reader is asked on each case. `kind`: the name of its `type`, ValueError for none of KINDS."""
 
     id: str
     text: str
     kind: str
     labels: tuple[str, ...] = ()
     required: bool = True
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"a question is one of {', '.join(KINDS)}, not {self.kind!r}")
 
     @property
     def type(self) -> Kind:

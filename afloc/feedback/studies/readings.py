@@ -1,6 +1,6 @@
 """Taking part in a study: which case is next, saving its answers, and resuming anywhere.
 
-A reader's place is worked out from the rows of the store each time; nothing is kept in memory, so that a
+A reader's position is worked out from the rows of the store each time. Nothing is kept in memory, so that a
 reading begun on one machine goes on at another.
 """
 
@@ -51,7 +51,7 @@ def next_slot(store: Store, study: Study, reader: str, now: datetime | None = No
 
     `now`: UTC without time zone.
     """
-    return _place(store, study, reader, now).following
+    return _position(store, study, reader, now).following
 
 
 def resume(store: Store, study: Study, reader: str, index: int) -> dict[str, Any] | None:
@@ -59,10 +59,10 @@ def resume(store: Store, study: Study, reader: str, index: int) -> dict[str, Any
 
     That is the answer that stands, or a draft begun since, where the answer may be changed.
     """
-    place = _place(store, study, reader)
-    slot = place.slots[index]
-    if place.is_final(index):
-        return store.rows("SELECT * FROM events WHERE id = ?", [place.done[slot.key]["id"]])[0]
+    position = _position(store, study, reader)
+    slot = position.slots[index]
+    if position.is_final(index):
+        return store.rows("SELECT * FROM events WHERE id = ?", [position.done[slot.key]["id"]])[0]
     rows = store.rows(
         "SELECT * FROM events WHERE kind IN ('reading', 'draft') AND study = ? AND reader = ? AND period = ? "
         "AND case_id = ? AND arm = ? AND repeat = ? ORDER BY seq DESC LIMIT 1",
@@ -76,12 +76,12 @@ def may_open(store: Store, study: Study, reader: str, index: int) -> bool:
 
     That is the next one, or an earlier one of the same period if the study lets readers go back.
     """
-    return _place(store, study, reader).may_open(index)
+    return _position(store, study, reader).may_open(index)
 
 
 def require_open(store: Store, study: Study, reader: str, index: int) -> None:
     """AccessError, with the reason, unless `may_open`."""
-    _open_place(store, study, reader, index)
+    _require_turn(store, study, reader, index)
 
 
 def may_edit(store: Store, study: Study, reader: str, index: int) -> bool:
@@ -89,14 +89,14 @@ def may_edit(store: Store, study: Study, reader: str, index: int) -> bool:
 
     Never one of an earlier period, and never one given unaided on a case that was then shown aided.
     """
-    return _place(store, study, reader).may_edit(index)
+    return _position(store, study, reader).may_edit(index)
 
 
 def save_draft(store: Store, study: Study, reader: str, index: int, **fields: Any) -> Saved:
     """Keep an answer that is not finished; `fields` as in `save_reading`, none needed."""
 
     def save() -> Saved:
-        slot = _open_place(store, study, reader, index).slots[index]
+        slot = _require_turn(store, study, reader, index).slots[index]
         return store.record(_event("draft", study, reader, slot, fields))
 
     return save_once(store, study, reader, "draft", fields.get("id"), save)
@@ -146,20 +146,20 @@ def save_reading(
         try:
             return _save_in_turn(store, study, reader, index, given)
         except (AccessError, SlotTakenError) as error:
-            place = _place(store, study, reader)
-            if place.is_final(index):
-                store.record(_event("draft", study, reader, place.slots[index], given | {"id": None}))
+            position = _position(store, study, reader)
+            if position.is_final(index):
+                store.record(_event("draft", study, reader, position.slots[index], given | {"id": None}))
             raise AccessError(str(error)) from None
 
     return save_once(store, study, reader, "reading", fields.get("id"), save)
 
 
 def _save_in_turn(store: Store, study: Study, reader: str, index: int, fields: Mapping[str, Any]) -> Saved:
-    place = _open_place(store, study, reader, index)
-    if place.is_final(index):
+    position = _require_turn(store, study, reader, index)
+    if position.is_final(index):
         raise AccessError("This answer is final: the study does not let it be changed.")
-    slot = place.slots[index]
-    standing = place.done.get(slot.key)
+    slot = position.slots[index]
+    standing = position.done.get(slot.key)
     replaces = standing["id"] if standing else _last_withdrawal(store, study, reader, slot)
     store.keep_study(study.version, study.id, study.definition())
     return store.record(_event("reading", study, reader, slot, {**fields, "replaces": replaces}))
@@ -169,10 +169,10 @@ def progress(store: Store, study: Study) -> list[Progress]:
     """How far each reader is, in the order of the study."""
     found = []
     for reader in study.readers:
-        place = _place(store, study, reader)
-        last = max((row["time"] for row in place.done.values()), default=None)
-        count = sum(slot.key in place.done for slot in place.slots)
-        found.append(Progress(reader, has_consented(store, study, reader), count, len(place.slots), last))
+        position = _position(store, study, reader)
+        last = max((row["time"] for row in position.done.values()), default=None)
+        count = sum(slot.key in position.done for slot in position.slots)
+        found.append(Progress(reader, has_consented(store, study, reader), count, len(position.slots), last))
     return found
 
 
@@ -190,7 +190,7 @@ def check_answers(study: Study, answers: Mapping[str, Any], regions: Sequence[An
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """Where a reader stands: their sequence, the readings that stand by `Slot.key`, and what comes next."""
 
     study: Study
@@ -220,7 +220,7 @@ class _Place:
         return not isinstance(self.following, Waiting) and self.slots[index].period == period
 
 
-def _place(store: Store, study: Study, reader: str, now: datetime | None = None) -> _Place:
+def _position(store: Store, study: Study, reader: str, now: datetime | None = None) -> _Position:
     slots = schedule(study, reader)
     rows = store.rows(
         "SELECT id, time, period, case_id, arm, repeat FROM answers "
@@ -233,21 +233,21 @@ def _place(store: Store, study: Study, reader: str, now: datetime | None = None)
         ended = max(row["time"] for key, row in done.items() if key[0] == 1)
         until = ended + timedelta(days=study.washout_days)
         following = Waiting(until) if (now or _now()) < until else following
-    return _Place(study, slots, done, following)
+    return _Position(study, slots, done, following)
 
 
-def _open_place(store: Store, study: Study, reader: str, index: int) -> _Place:
+def _require_turn(store: Store, study: Study, reader: str, index: int) -> _Position:
     """Where the reader stands; AccessError unless case `index` is theirs to answer now."""
     if not has_consented(store, study, reader):
         raise AccessError("Please agree to the consent text first.")
-    place = _place(store, study, reader)
-    if not place.may_open(index):
-        if place.is_final(index):
+    position = _position(store, study, reader)
+    if not position.may_open(index):
+        if position.is_final(index):
             raise AccessError(
                 "It is not the turn of this case any more: another answer for it is saved; reload to go on."
             )
         raise AccessError("It is not the turn of this case.")
-    return place
+    return position
 
 
 def _last_withdrawal(store: Store, study: Study, reader: str, slot: Slot) -> str | None:

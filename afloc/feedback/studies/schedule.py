@@ -16,7 +16,7 @@ UNAIDED, AIDED = "unaided", "aided"
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in a reader's sequence: the case, how it is read, and whether for the second time.
+    """One step of a reader's sequence: the case, how it is read, and whether for the second time.
 
     `index` counts from 0 over the whole study, `period` is 1, or 2 after the wash-out.
     """

@@ -21,7 +21,7 @@ class Version:
     """A version of a study that the store knows.
 
     `definition`: as `Study.definition` gave it then, None where it is not kept. `readings`: how many stand.
-    `first`: the place (`seq`) of the first of them, 0 without any.
+    `first`: the number (`seq`) of the first of them, 0 without any.
     """
 
     name: str

@@ -23,7 +23,8 @@ from starlette.routing import Route
 from afloc.feedback.analysis import figures
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
 from afloc.feedback.analysis.results import analyse, explain_times
-from afloc.feedback.export import FORMATS, export
+from afloc.feedback.export import export
+from afloc.feedback.export_formats import FORMATS
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import Visitor, may_see_results, require
 from afloc.feedback.studies.questions import Question

@@ -7,8 +7,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from afloc.errors import DataError
-from afloc.feedback.analysis import data_frames as frames
-from afloc.feedback.analysis import figures, results
+from afloc.feedback.analysis import data_frames, figures, results
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import references
@@ -17,7 +16,7 @@ from afloc.feedback.studies.schedule import schedule
 
 @pytest.fixture
 def analysed(filled, study):
-    frame = frames.study_frame(filled, study)
+    frame = data_frames.study_frame(filled, study)
     return frame, results.analyse(study, frame, references(filled, study))
 
 
@@ -33,7 +32,7 @@ def test_the_frame_holds_each_reading_that_stands(filled, study, analysed):
 
 
 def test_overview_counts_the_feedback_that_stands(filled):
-    table = frames.overview(filled)
+    table = data_frames.overview(filled)
     assert table["count"].sum() == 11  # of 12, one was withdrawn
     assert set(table["answer"]) == {"yes", "partly", "elsewhere", "absent"}
 
@@ -84,7 +83,7 @@ def test_overlaps(study, analysed):
 def test_choices_and_a_study_without_ratings(filled, study):
     question = dataclasses.replace(study.questions[0], kind="choice", labels=("3", "4"))
     other = dataclasses.replace(study, questions=(question,), presence=None)
-    frame = frames.study_frame(filled, other, [study.version])
+    frame = data_frames.study_frame(filled, other, [study.version])
     assert set(frame["q_sure"].dropna()) == {1, 2} and frame["q_sure"].isna().any()
     found = results.analyse(other, frame, references(filled, study))
     assert found.roc.empty and found.curves.empty and found.agreement["icc"].isna().all()
@@ -100,7 +99,7 @@ def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
                 readings.save_reading(
                     store, twice, reader, slot.index, {"sure": 3}, visible_ms=round(1000 * spent)
                 )
-        frame = frames.study_frame(store, twice)
+        frame = data_frames.study_frame(store, twice)
         assert set(frame["seconds"]) == {20, 5, 40, 10}  # the rows stay as they are
         found = results.analyse(twice, frame, {})
     times = found.times.set_index("measure")
@@ -115,11 +114,11 @@ def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
 
 def test_nothing_yet(study, tmp_path):
     with Store(tmp_path) as store:
-        assert frames.overview(store).empty and frames.kept_studies(store) == {}
-        found = results.analyse(study, frames.study_frame(store, study), references(store, study))
+        assert data_frames.overview(store).empty and data_frames.kept_studies(store) == {}
+        found = results.analyse(study, data_frames.study_frame(store, study), references(store, study))
         assert all(table.empty for table in vars(found).values())
         with pytest.raises(DataError, match=r"no answer to a study 'simulated'\.$"):
-            frames.kept_study(store, study.id)
+            data_frames.kept_study(store, study.id)
     assert all(isinstance(figure, go.Figure) for figure in _figures(study, pd.DataFrame(), found))
 
 
@@ -140,7 +139,7 @@ def test_a_study_just_begun(filled, study, analysed, answered):
 
 def test_figures_show_the_tables(filled, study, analysed):
     _, found = analysed
-    for figure in _figures(study, frames.overview(filled), found):
+    for figure in _figures(study, data_frames.overview(filled), found):
         assert figure.data and len(figure.to_json()) < 100_000
     [unaided, aided] = figures.times_figure(found.times).data
     assert [unaided.y[0], aided.y[0]] == pytest.approx(found.times["value"][:2].tolist())

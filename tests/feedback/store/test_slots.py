@@ -39,8 +39,8 @@ def in_slot(**changes):
     return Event("reading", **slot | changes)
 
 
-def test_the_store_takes_one_first_reading_and_one_correction_of_it(place):
-    with Store(place) as store:
+def test_the_store_takes_one_first_reading_and_one_correction_of_it(location):
+    with Store(location) as store:
         first = store.record(in_slot())
         with pytest.raises(
             SlotTakenError, match=r"^Another window has saved an answer for this case[^.]*\.$"
@@ -56,15 +56,15 @@ def test_the_store_takes_one_first_reading_and_one_correction_of_it(place):
         for change in ({"repeat": 1}, {"arm": "unaided"}, {"reader": "R2"}, {"study": "t"}):
             store.record(in_slot(**change))
         assert store.problem is None and len(store.rows("SELECT * FROM events")) == 6
-    with Store(place) as store:
+    with Store(location) as store:
         assert store.rows(STANDING)[0]["id"] == corrected.id
         with pytest.raises(SlotTakenError):
             store.record(in_slot())
 
 
-def test_of_many_threads_one_saves_and_nothing_else_is_refused(place):
+def test_of_many_threads_one_saves_and_nothing_else_is_refused(location):
     taken, saved = [], []
-    with Store(place) as store:
+    with Store(location) as store:
         barrier = threading.Barrier(8)
 
         def save(number):
@@ -109,14 +109,14 @@ def test_two_windows_on_two_replicas_save_each_case_once(url):
 
 
 @pytest.mark.parametrize("way", ["import", "late restore"])
-def test_double_readings_are_taken_in_and_break_nothing(place, tmp_path, way, capsys):
+def test_double_readings_are_taken_in_and_break_nothing(location, tmp_path, way, capsys):
     for reader in ("R1", "R2"):
         with Store(tmp_path / "elsewhere") as store:
             read_all(store, reader, 2)
             rows = store.rows(READINGS)
             copy = tmp_path / "bucket" / ("feedback.csv" if way == "import" else "feedback.parquet")
             export(store, copy)
-    with Store(place) as store:
+    with Store(location) as store:
         read_all(store, "R1", 4)
         mine = store.rows(READINGS)
         if way == "import":
@@ -151,7 +151,7 @@ def test_double_readings_are_taken_in_and_break_nothing(place, tmp_path, way, ca
         with pytest.raises(SlotTakenError):
             store.record(Event("reading", **slot, replaces=again["id"]))
     arguments = type(
-        "Arguments", (), {"data": str(place), "study": "demo", "study_version": None, "json": False}
+        "Arguments", (), {"data": str(location), "study": "demo", "study_version": None, "json": False}
     )
     run_summary(arguments)
     assert notice in capsys.readouterr().out
@@ -169,8 +169,8 @@ def test_a_case_moved_to_the_other_period_is_no_second_reading_in_the_tables(tmp
         assert analyse(STUDY, study_frame(store, STUDY), {}).counts["count"].sum() == 16
 
 
-def test_a_reading_that_was_taken_back_can_be_given_again_once(place):
-    with Store(place) as store:
+def test_a_reading_that_was_taken_back_can_be_given_again_once(location):
+    with Store(location) as store:
         first = readings.save_reading(store, STUDY, "R1", 0, {"sure": 1})
         store.record(Event("withdrawal", replaces=first.id))
         assert readings.next_slot(store, STUDY, "R1").index == 0
@@ -179,9 +179,9 @@ def test_a_reading_that_was_taken_back_can_be_given_again_once(place):
         assert readings.next_slot(store, STUDY, "R1").index == 1 and not double_readings(store)
 
 
-def test_what_is_sent_again_is_answered_with_its_row_whatever_the_turn(place):
+def test_what_is_sent_again_is_answered_with_its_row_whatever_the_turn(location):
     """In a study without going back, where the questions have changed since, too."""
-    with Store(place) as store:
+    with Store(location) as store:
         name, draft = str(uuid.uuid4()), str(uuid.uuid4())
         kept = readings.save_draft(store, STUDY, "R1", 0, id=draft, answers={"sure": 2})
         saved = readings.save_reading(store, STUDY, "R1", 0, {"sure": 2}, id=name)

@@ -59,12 +59,12 @@ def full_event(**changes) -> Event:
     return replace(event, **changes)
 
 
-def test_what_is_recorded_is_read_back(place):
-    with Store(place) as store:
+def test_what_is_recorded_is_read_back(location):
+    with Store(location) as store:
         event = full_event()
         saved = store.record(event)
         [row] = store.rows("SELECT * FROM events")
-    with Store(place) as store:
+    with Store(location) as store:
         assert store.rows("SELECT * FROM events") == [row]
         assert store.notices == []
     assert list(row) == list(NAMES)
@@ -73,16 +73,16 @@ def test_what_is_recorded_is_read_back(place):
     assert row["comment"].startswith("Größer als gezeichnet; '); DROP TABLE events; --\n")
 
 
-def test_a_row_sent_twice_is_kept_once(place):
-    with Store(place) as store:
+def test_a_row_sent_twice_is_kept_once(location):
+    with Store(location) as store:
         event = full_event()
         assert store.record(event) == store.record(event)
         assert store.record_all([event, event])[1].seq == 1
         assert len(store.rows("SELECT * FROM events")) == 1
 
 
-def test_a_correction_and_a_withdrawal_are_rows_of_their_own(place):
-    with Store(place) as store:
+def test_a_correction_and_a_withdrawal_are_rows_of_their_own(location):
+    with Store(location) as store:
         first = store.record(full_event())
         corrected = store.record(full_event(id=_new_id(), answers={"agreement": "yes"}, replaces=first.id))
         assert [row["id"] for row in store.rows("SELECT * FROM answers")] == [corrected.id]
@@ -128,8 +128,8 @@ def test_of_a_region_the_box_or_the_outline_is_kept():
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_a_row_without_an_id_gets_one(place, nothing):
-    with Store(place) as store:
+def test_a_row_without_an_id_gets_one(location, nothing):
+    with Store(location) as store:
         saved = [store.record(Event("feedback", id=nothing)) for _ in range(2)]
         assert [row["id"] for row in store.rows("SELECT id FROM events ORDER BY seq")] == [
             each.id for each in saved
@@ -155,7 +155,7 @@ def test_every_column_has_a_meaning():
     assert {column.name for column in COLUMNS} == {"seq", *vars(full_event())}
 
 
-def test_many_threads_write_and_read_at_once(place):
+def test_many_threads_write_and_read_at_once(location):
     failures = []
 
     def use(store, reader):
@@ -167,7 +167,7 @@ def test_many_threads_write_and_read_at_once(place):
         except Exception as error:
             failures.append(error)
 
-    with Store(place) as store:
+    with Store(location) as store:
         threads = [threading.Thread(target=use, args=(store, f"R{number}")) for number in range(8)]
         for thread in threads:
             thread.start()
@@ -346,21 +346,21 @@ PASSING = [
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: str(error)[:20])
 def test_an_error_that_passes_sets_nothing_aside(tmp_path, monkeypatch, killed_folder, error, stage):
     folder, rows = killed_folder
-    place = tmp_path / "Corrupt file"  # the name of the folder stands in the error
-    shutil.copytree(folder, place)
-    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    location = tmp_path / "Corrupt file"  # the name of the folder stands in the error
+    shutil.copytree(folder, location)
+    before = {path.name: path.read_bytes() for path in location.iterdir()}
 
     def fail(*_):
-        raise type(error)(str(error).format(place / "feedback.duckdb"))
+        raise type(error)(str(error).format(location / "feedback.duckdb"))
 
     with monkeypatch.context() as patch:
         patch.setattr(*((recovery.duckdb, "connect") if stage == "opening" else (local_log, "prepare")), fail)
-        store = Store(place)
+        store = Store(location)
         with pytest.raises(StoreError, match=r"^Not saved: the data folder cannot be used[^.]*\.$"):
             store.record(full_event())
-        assert not list(place.glob("*.damaged-*"))
+        assert not list(location.glob("*.damaged-*"))
         if stage == "opening":
-            assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+            assert {path.name: path.read_bytes() for path in location.iterdir()} == before
     assert store.record(full_event()).seq == len(rows) + 1
     assert store.rows("SELECT * FROM events ORDER BY seq")[:-1] == rows
     assert store.problem is None and store.notices == []
@@ -449,10 +449,10 @@ def test_a_damaged_log_never_stops_the_start(tmp_path, killed_folder, long, dama
         else:
             for _ in range(chance.choice((1, 1, 3, 20))):
                 broken[chance.randrange(len(log))] ^= 1 << chance.randrange(8)
-        place = tmp_path / str(number)
-        shutil.copytree(folder, place)
-        (place / "feedback.duckdb.wal").write_bytes(broken)
-        with Store(place) as store:
+        location = tmp_path / str(number)
+        shutil.copytree(folder, location)
+        (location / "feedback.duckdb.wal").write_bytes(broken)
+        with Store(location) as store:
             found = store.rows("SELECT * FROM events ORDER BY seq")
             notices = store.notices
             saved = store.record(full_event(id=_new_id()))
@@ -461,11 +461,11 @@ def test_a_damaged_log_never_stops_the_start(tmp_path, killed_folder, long, dama
         recovered += len(found) - 10
         if len(found) < 70:
             assert f"{70 - len(found)} rows that had been saved could not be read." in notices[-1]
-            kept = [path for path in place.glob("feedback.duckdb.wal.damaged-*")]
+            kept = [path for path in location.glob("feedback.duckdb.wal.damaged-*")]
             assert [path.read_bytes() for path in kept] == [bytes(broken)] and kept[0].name in notices[0]
-        with Store(place) as store:
+        with Store(location) as store:
             assert store.notices == notices and len(store.rows("SELECT id FROM events")) == len(found) + 1
-        shutil.rmtree(place)
+        shutil.rmtree(location)
     print(f"{damage}: {recovered / (number + 1):.1f} of 60 rows of the log recovered on average")
     assert recovered > 0
 
@@ -486,22 +486,22 @@ def test_damage_anywhere_never_stops_the_saving(tmp_path, killed_folder, long, p
             end = len(broken) if part == "database" else 110
             for _ in range(chance.choice((1, 1, 3, 20))):
                 broken[chance.randrange(end)] ^= 1 << chance.randrange(8)
-        place = tmp_path / str(number)
-        shutil.copytree(folder, place)
-        (place / name).write_bytes(broken)
-        with Store(place) as store:
+        location = tmp_path / str(number)
+        shutil.copytree(folder, location)
+        (location / name).write_bytes(broken)
+        with Store(location) as store:
             assert store.problem is None
             found = store.rows("SELECT * FROM events ORDER BY seq")
             assert found == rows[: len(found)]
             if len(found) < 70:
-                kept = [path.read_bytes() for path in place.glob(f"{name}.damaged-*")]
+                kept = [path.read_bytes() for path in location.glob(f"{name}.damaged-*")]
                 assert store.notices and ("database" in part or kept == [bytes(broken)])
             assert store.record(full_event(id=_new_id())).seq == len(found) + 1
-        shutil.rmtree(place)
+        shutil.rmtree(location)
 
 
-def test_an_unexpected_error_reaches_the_caller_and_the_writer_lives(place, monkeypatch):
-    with Store(place) as store:
+def test_an_unexpected_error_reaches_the_caller_and_the_writer_lives(location, monkeypatch):
+    with Store(location) as store:
         with monkeypatch.context() as patch:
             patch.setattr(Event, "row", lambda self, seq: 1 / 0)
             with pytest.raises(ZeroDivisionError):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as Picture
 
 from afloc.errors import DataError, ImageError
-from afloc.feedback.analysis import data_frames as frames
+from afloc.feedback.analysis import data_frames
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
@@ -85,10 +85,10 @@ def without_digests(study):
 
 
 @pytest.fixture
-def turned(file, place):
+def turned(file, location):
     """A store with a study whose labels were turned round in the middle: (store, first, second)."""
     first = read_study(file)
-    with Store(place) as store:
+    with Store(location) as store:
         read_on(store, first, "R1", 4)
         second = change(file, LABELS, '["present", "unsure", "absent"]')
         read_on(store, second, "R2", 3, lambda case: 1 if case.truth else 3)
@@ -100,19 +100,19 @@ def test_versions_are_not_pooled_without_a_word(turned):
     assert first.version != second.version
     selected = select_versions(store, "trial")
     assert selected.name == second.version and selected.study.definition() == second.definition()
-    assert set(frames.study_frame(store, selected.study, selected.versions)["reader"]) == {"R2"}
-    assert set(frames.study_frame(store, first)["reader"]) == {"R1"}  # nor by default
+    assert set(data_frames.study_frame(store, selected.study, selected.versions)["reader"]) == {"R2"}
+    assert set(data_frames.study_frame(store, first)["reader"]) == {"R1"}  # nor by default
     assert selected.notes == (
         f"Counted: 3 readings of version {second.version}.",
         f"Left out: 4 readings of version {first.version}, which differs in questions.",
     )
     older = select_versions(store, "trial", first.version)
-    frame = frames.study_frame(store, older.study, older.versions)
+    frame = data_frames.study_frame(store, older.study, older.versions)
     assert older.study.questions == first.questions and set(frame["reader"]) == {"R1"}
     counts = analyse(older.study, frame, {}).counts
     assert counts.set_index("answer")["count"].to_dict() == {"present": 2, "absent": 2}
     pooled = select_versions(store, "trial", ALL)
-    assert len(frames.study_frame(store, pooled.study, pooled.versions)) == 7
+    assert len(data_frames.study_frame(store, pooled.study, pooled.versions)) == 7
     assert "Pooled: 4 readings" in pooled.notes[1] and "by the questions" in pooled.notes[1]
     with pytest.raises(DataError, match="has no version 'x'; it has"):
         select_versions(store, "trial", "x")
@@ -181,7 +181,7 @@ def test_a_study_under_way_outlives_the_update(file, tmp_path, kept):
             import_rows(store, tmp_path / "out.parquet")
     with Store(tmp_path / ("data" if kept else "again")) as store:
         read_on(store, study, "R2", 2)
-        assert len(frames.study_frame(store, study)) == 6
+        assert len(data_frames.study_frame(store, study)) == 6
         selected = select_versions(store, "trial")
         assert set(selected.versions) == {old.version, study.version}
         assert "Counted together: 4 readings" in selected.notes[1]
@@ -261,7 +261,7 @@ def test_a_version_whose_definition_is_lost_is_named(turned, tmp_path):
             select_versions(again, "trial", first.version)
 
 
-def test_the_summary_says_it_and_takes_another(turned, place, capsys, tmp_path):
+def test_the_summary_says_it_and_takes_another(turned, location, capsys, tmp_path):
     store, first, second = turned
     export(store, tmp_path / "out.csv")
     run("feedback", "import", tmp_path / "out.csv", "--data", tmp_path / "data")

@@ -1,0 +1,48 @@
+import dataclasses
+
+import pytest
+
+from afloc.errors import AccessError
+from afloc.feedback.studies.access import (
+    Visitor,
+    may_read,
+    may_see_model,
+    may_see_results,
+    require,
+    show_slot,
+    sign_in,
+)
+from afloc.feedback.studies.schedule import Slot
+
+
+def test_who_is_who(demo):
+    other = dataclasses.replace(demo, id="other", readers={"R1": "else"}, coordinator="")
+    studies = [demo, other]
+    assert sign_in("demo-2", studies) == Visitor("reader", "demo", "R2")
+    assert sign_in(" demo-coordinator ", studies) == Visitor("coordinator", "demo")
+    assert sign_in("all", studies, "all") == Visitor("coordinator")
+    for code in ("", "demo", "R1", "ü", None):
+        with pytest.raises(AccessError):
+            sign_in(code, studies)
+
+
+def test_who_sees_what(demo):
+    anonymous, reader = Visitor(), Visitor("reader", "demo", "R1")
+    coordinator, everything = Visitor("coordinator", "demo"), Visitor("coordinator")
+    reads = [(v.role, s, r) for v in (anonymous, reader, coordinator) for s in ("demo", "other")
+             for r in ("R1", "R2") if may_read(v, s, r)]  # fmt: skip
+    assert reads == [("reader", "demo", "R1")]
+    for study in ("demo", "other", None):
+        assert not may_see_results(anonymous, study) and not may_see_results(reader, study)
+        assert may_see_results(everything, study)
+        assert may_see_results(coordinator, study) == (study == "demo")
+    with pytest.raises(AccessError):
+        require(may_see_results(reader, "demo"))
+
+
+def test_a_reader_s_page_is_told_nothing_that_unblinds(demo):
+    slot = Slot(3, 1, demo.cases[0], "unaided", 1)
+    shown = show_slot(demo, slot, 20)
+    assert set(shown) == {"index", "total", "arm", "description", "questions", "back", "edit"}
+    assert "c01" not in str(shown) and "truth" not in str(shown) and "chest_film" not in str(shown)
+    assert not may_see_model(slot) and may_see_model(dataclasses.replace(slot, arm="aided"))

@@ -1,0 +1,83 @@
+import pytest
+
+from afloc.errors import SettingsError
+from afloc.feedback.studies.study import load_image
+from afloc.feedback.studies.study_file import FOLDER, read_studies, read_study
+
+DEMO = FOLDER / "demo.toml"
+
+
+def test_the_demo_works_as_it_comes(demo):
+    assert list(read_studies()) == ["demo"]
+    assert {question.kind for question in demo.questions} == {"rating", "regions", "text"}
+    assert demo.presence == "sure"
+    for case in demo.cases:
+        image = load_image(demo, case)
+        for x, y, width, height in case.boxes:
+            assert x >= 0 and y >= 0 and x + width <= image.width and y + height <= image.height
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ('id = "demo"', "", "id is missing"),
+        ('id = "demo"', 'id = "a b"', "id must be at most 60"),
+        ('title = "A reader study to try"', "title = 3", "title must be a text"),
+        ('design = "crossover"', 'design = "blind"', "design must be one of unaided, aided"),
+        ("washout_days = 0", "washout_days = -1", "washout_days must be a number from 0"),
+        ("washout_days = 0", "washout = 0", "washout is no key that is known here"),
+        (
+            'design = "crossover"\nwashout_days = 0 ',
+            'design = "aided"\nwashout_days = 5 ',
+            "washout_days is for",
+        ),
+        ("seed = 20261124", "seed = 1.5", "seed must be a whole number"),
+        ("repeats = 2", "repeats = 5", "repeats is 5; at most half of the 8 cases"),
+        ("back = true", "back = 1", "back must be true or false"),
+        ("back = true", "back = false", "edit needs back = true"),
+        ('presence = "sure"', 'presence = "place"', "presence names no question of kind rating"),
+        ('kind = "rating"', 'kind = "stars"', r"questions\[1\].kind must be one of"),
+        ('kind = "rating"', 'kind = "regions"', r"questions\[1\].labels is no key that is known"),
+        (
+            '["certainly not", "probably not"',
+            '["certainly", "probably not"',
+            r"questions\[1\].labels needs two",
+        ),
+        ('id = "place"', 'id = "sure"', "questions has 'sure' twice"),
+        ('id = "c02"', 'id = "c01"', "cases has 'c01' twice"),
+        ('"example:retina"', '"example:heart"', r"cases\[5\].image names no example"),
+        ('"example:retina"', '"films/Doe.png"', r"cases\[5\].image names a file that is not there"),
+        ('modality = "fundus"', 'modality = "mri"', r"cases\[5\].modality must be one of chest_xray"),
+        ("truth = false", 'truth = "no"', r"cases\[2\].truth must be true or false"),
+        ("[[733, 533, 187, 328]]", "[[733, 533, 187]]", r"cases\[1\].boxes must be a list of"),
+        ("[[733, 533, 187, 328]]", "[[733, 533, nan, 328]]", r"cases\[1\].boxes .* not a finite number"),
+        ("[[733, 533, 187, 328]]", "[[733, 533, 187, 0]]", r"cases\[1\].boxes .* wider and higher than 0"),
+        ("truth = true\nboxes", "truth = false\nboxes", r"cases\[1\].boxes needs truth = true"),
+        ('R3 = "demo-3"', 'R3 = "demo-1"', "readers has 'demo-1' twice"),
+        ('R3 = "demo-3"', "R3 = 3", "readers.R3 must be a text"),
+        ("[readers]", "[people]", "readers is missing"),
+        ("seed = 20261124", "seed = = 1", "is not TOML"),
+    ],
+)
+def test_a_fault_is_one_sentence_that_names_its_key(tmp_path, old, new, message):
+    text = DEMO.read_text()
+    assert old in text
+    path = tmp_path / "s.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(
+        SettingsError, match=rf"^s\.toml(:| is not) ?.*{message.removeprefix('is not ')}.*\.$"
+    ):
+        read_study(path)
+
+
+def test_a_study_that_is_not_there(tmp_path):
+    with pytest.raises(SettingsError, match="There is no study file"):
+        read_study(tmp_path / "none.toml")
+
+
+def test_two_studies_must_not_share_a_code(tmp_path):
+    text = DEMO.read_text()
+    (tmp_path / "a.toml").write_text(text)
+    (tmp_path / "b.toml").write_text(text.replace('id = "demo"', 'id = "other"'))
+    with pytest.raises(SettingsError, match="to two people"):
+        read_studies(tmp_path)
