@@ -21,7 +21,7 @@ from afloc.feedback.store.postgres import CLAIMS
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import references
-from tests.feedback.store.test_store import SCRIPT
+from tests.feedback.store.rows import SCRIPT
 from tests.feedback.windows import STUDY
 
 READINGS = "SELECT * FROM events WHERE kind = 'reading' ORDER BY seq"
