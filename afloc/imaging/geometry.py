@@ -4,7 +4,7 @@ Coordinates are continuous and count from the top left corner: pixel ``i`` spans
 centre is ``i + 0.5``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,14 +28,33 @@ def area_resize(
     """
     if pixels.shape[:2] == (height, width):
         return pixels.copy()
+    return area_resize_several(pixels, [(height, width)], enlarge)[0]
+
+
+def area_resize_several(
+    pixels: np.ndarray, sizes: Sequence[tuple[int, int]], enlarge: Literal["linear", "area"] = "linear"
+) -> list[np.ndarray]:
+    """What `area_resize` gives for each (height, width) of ``sizes``, in one pass over the ``pixels``."""
     planes = pixels.reshape(*pixels.shape[:2], -1)
-    down = _resize_axis(planes, _resize_weights(planes.shape[0], height, enlarge))
-    across = _resize_axis(down.swapaxes(0, 1), _resize_weights(planes.shape[1], width, enlarge))
-    resized = across.swapaxes(0, 1).reshape(height, width, *pixels.shape[2:])
+    weights = [_resize_weights(planes.shape[0], height, enlarge) for height, _ in sizes]
+    ends = np.cumsum([height for height, _ in sizes])
+    parts = np.split(_resize_axis(planes, sparse.vstack(weights, format="csr")), ends[:-1])
+    resized = []
+    for down, (height, width) in zip(parts, sizes, strict=True):
+        if (height, width) == pixels.shape[:2]:
+            resized.append(pixels.copy())
+            continue
+        across = _resize_axis(down.swapaxes(0, 1), _resize_weights(planes.shape[1], width, enlarge))
+        values = across.swapaxes(0, 1).reshape(height, width, *pixels.shape[2:])
+        resized.append(_as_dtype_of(pixels, values))
+    return resized
+
+
+def _as_dtype_of(pixels: np.ndarray, resized: np.ndarray) -> np.ndarray:
     if not np.issubdtype(pixels.dtype, np.integer):
         return resized.astype(pixels.dtype)
     # OpenCV halves integers with (a + b + c + d + 2) >> 2: its only case that rounds half up.
-    halved = pixels.shape[:2] == (2 * height, 2 * width)
+    halved = pixels.shape[:2] == (2 * resized.shape[0], 2 * resized.shape[1])
     return (np.floor(resized + 0.5) if halved else np.rint(resized)).astype(pixels.dtype)
 
 

@@ -106,6 +106,8 @@ class Image:
 
     def _shown(self) -> np.ndarray:
         low, high = self.window
+        if self.pixels.dtype == np.uint8 and (low, high) == (0, 255):
+            return self.pixels
         values = np.arange(np.iinfo(self.pixels.dtype).max + 1.0)
         shown = (values - low) / (high - low) if high > low else values > low
         return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)[self.pixels]

@@ -15,32 +15,30 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from afloc.imaging.geometry import area_resize
 from afloc.imaging.image import Image
+from afloc.inference.picture import COARSE_SIDE, SIDE, Picture
 from afloc.model.calibration import TrainingDistribution
 from afloc.resources import ASSETS
 
 FILE = ASSETS / "appearance.json"
 SHARE_BY_COLOURS, SHARE_BY_LAYOUT = 0.997, 0.995  # of the training images that raise no doubt
-_SIDE, _BLOCKS = 64, 4
-_SHRUNK, EIGEN_IMAGES = 16, 16
+_BLOCKS = 4
+EIGEN_IMAGES = 16
 MOST_IMAGES = 2500  # training images of a modality
 RIDGE = 0.05  # of each measure's variance, so that measures that hardly vary do not decide alone
 
 
-def measure(image: Image) -> np.ndarray:
+def measure(picture: Picture) -> np.ndarray:
     """27 numbers of a picture shrunk to 64 x 64, float64.
 
     Means of 4 x 4 blocks of the brightness; mean and spread of red, green and blue; likeness of the left and
     the mirrored right half; mean step between neighbours at two scales; share of black and of white.
     """
-    gray = image.pixels.ndim == 2  # then one channel is resized, not three alike
-    small = area_resize(image.gray() if gray else image.rgb(), _SIDE, _SIDE)
-    pixels = np.broadcast_to(small.reshape(_SIDE, _SIDE, -1), (_SIDE, _SIDE, 3)) / 255
+    pixels = np.broadcast_to(picture.thumbnails[0].reshape(SIDE, SIDE, -1), (SIDE, SIDE, 3)) / 255
     luma = pixels.mean(2)
-    step = _SIDE // _BLOCKS
+    step = SIDE // _BLOCKS
     blocks = luma.reshape(_BLOCKS, step, _BLOCKS, step).mean((1, 3))
-    half = luma.reshape(_SIDE // 2, 2, _SIDE // 2, 2).mean((1, 3))
+    half = luma.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
     centred = luma - luma.mean()
     symmetry = (centred * centred[:, ::-1]).mean() / (centred.var() + 1e-4)
     return np.array(
@@ -62,17 +60,23 @@ def _roughness(luma: np.ndarray) -> float:
     return float(np.log(steps + 1e-3))
 
 
-def shrink(image: Image) -> np.ndarray:
+def shrink(picture: Picture) -> np.ndarray:
     """The brightness of 16 x 16 cells, float64 (256,), mean 0 and spread next to 1."""
-    cells = area_resize(image.rgb(), _SHRUNK, _SHRUNK).astype(np.float64).mean(2).ravel() / 255
+    coarse = picture.thumbnails[1].reshape(COARSE_SIDE, COARSE_SIDE, -1)
+    cells = coarse.astype(np.float64).mean(2).ravel() / 255
     return (cells - cells.mean()) / (cells.std() + 0.02)
 
 
 def looks_like(image: Image, modality: str) -> bool:
-    """Whether the picture lies within the range of the training images of its modality; True where that range
+    """Whether an image lies within the range of the training images of its modality; True where that range
     was never measured."""
+    return picture_fits(Picture(image), modality)
+
+
+def picture_fits(picture: Picture, modality: str) -> bool:
+    """As `looks_like`."""
     known = _known().get(modality)
-    return known is None or fits(measure(image), shrink(image), known)
+    return known is None or fits(measure(picture), shrink(picture), known)
 
 
 def fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:

@@ -22,7 +22,8 @@ from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
 from afloc.inference.cache import ByteCache
 from afloc.inference.finding import NOT_FINITE
-from afloc.inference.modality import recognise_modality
+from afloc.inference.modality import modality_of
+from afloc.inference.picture import Picture
 from afloc.inference.view import View
 from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
 from afloc.language.modalities import MODALITIES
@@ -87,7 +88,8 @@ class Model:
             raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
         if modality is not None and modality not in MODALITIES:
             raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
-        modality = modality or recognise_modality(image)
+        picture = Picture(image)
+        modality = modality or modality_of(picture)
         gray = MODALITIES[modality].grayscale or (protocol == "paper" and self.config.released)
         encoder = self._encoder_for(modality)
         key = (image.digest, encoder, gray, protocol)
@@ -96,9 +98,9 @@ class Model:
             with self._image_turn:
                 features = self.images.get(key)
                 if features is None:
-                    features = self._encode_image(image, encoder, gray, protocol)
+                    features = self._encode_image(picture.shown, encoder, gray, protocol)
                     self.images.put(key, features)
-        return View(self, image, modality, protocol, features)
+        return View(self, image, modality, protocol, features, picture)
 
     def side(self, modality: str) -> int:
         """Pixels a side of the square in which an image of `modality` is seen."""

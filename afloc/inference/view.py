@@ -12,9 +12,10 @@ from torch.nn import functional
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
-from afloc.inference.appearance import features_fit, looks_like
+from afloc.inference.appearance import features_fit, picture_fits
 from afloc.inference.finding import Finding
 from afloc.inference.native_protocol import judge_presence, native_map, operating_point, score_logits
+from afloc.inference.picture import Picture
 from afloc.inference.word_maps import Word, weigh_words
 from afloc.language.descriptions import affirmed_part, affirms
 from afloc.language.findings import find_subject, load_findings, sentence_for_label
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
 class View:
     """An image as the model sees it, ready for questions. Made by `Model.encode`."""
 
-    def __init__(self, model: "Model", image: Image, modality: str, protocol: str, features: ImageFeatures):
+    def __init__(
+        self,
+        model: "Model",
+        image: Image,
+        modality: str,
+        protocol: str,
+        features: ImageFeatures,
+        picture: Picture,
+    ):
         self.image = image
         self.modality = modality
         self.protocol = protocol
         self._model = model
         self._features = features
+        self._picture = picture  # kept for `doubt`
 
     def locate(self, description: str) -> Finding:
         """Score and map of one description; DescriptionError where it holds no word."""
@@ -61,7 +71,9 @@ class View:
         """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
         known = self._model.calibration(self.modality).training_distribution
         vector = self._features.global_[0].cpu().numpy()
-        if looks_like(self.image, self.modality) and features_fit(vector, known):
+        fits = picture_fits(self._picture, self.modality)
+        self._picture.forget_shown()
+        if fits and features_fit(vector, known):
             return None
         kind = self.modality.replace("_", " ")
         return f"This does not look like the {kind} images the model knows, so its answers may mean nothing."

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from afloc.imaging.geometry import Letterbox, area_resize
+from afloc.imaging.geometry import Letterbox, area_resize, area_resize_several
 
 SHAPES = [(300, 400), (1024, 833), (512, 512), (50, 1000), (1000, 50), (90, 121), (17, 16)]
 FITS = [Letterbox.fit, Letterbox.paper]
@@ -50,6 +50,14 @@ def test_area_resize_keeps_dtype_channels_and_range(random):
 def test_integers_round_half_to_even_but_half_up_when_halved():
     assert area_resize(np.array([[0, 1], [2, 1], [2, 3]], np.uint8), 3, 1).ravel().tolist() == [0, 2, 2]
     assert area_resize(np.array([[0, 1], [1, 0]], np.uint8), 1, 1).item() == 1
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (64, 64), (32, 128, 3), (20, 300), (333, 411, 3)])
+def test_several_sizes_in_one_pass_are_what_each_is_alone(random, shape):
+    pixels = random.integers(0, 256, shape).astype(np.uint8)
+    sizes = [(64, 64), (16, 16), (45, 35)]
+    for (height, width), resized in zip(sizes, area_resize_several(pixels, sizes), strict=True):
+        assert np.array_equal(resized, area_resize(pixels, height, width))
 
 
 def test_enlarging_is_linear_between_pixel_centres():

@@ -27,6 +27,7 @@ from afloc.inference.appearance import (
     share_limit,
     shrink,
 )
+from afloc.inference.picture import Picture
 from afloc.language.modalities import MODALITIES
 
 
@@ -57,8 +58,8 @@ def _read_part(data: Path, modality: str, part: str, most: int | None = None) ->
         names = [row["image"] for row in csv.DictReader(file)]
     if most and len(names) > most:
         names = [names[i] for i in np.random.default_rng(0).permutation(len(names))[:most]]
-    images = (read_image(data / modality / name) for name in names)
-    pairs = ((measure(image), shrink(image)) for image in images)
+    pictures = (Picture(read_image(data / modality / name)) for name in names)
+    pairs = ((measure(picture), shrink(picture)) for picture in pictures)
     return [np.array(column) for column in zip(*pairs, strict=True)]
 
 
