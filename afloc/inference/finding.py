@@ -11,11 +11,24 @@ from afloc.imaging.geometry import Letterbox
 from afloc.imaging.heatmap import enlarge, find_regions
 from afloc.imaging.regions import Box
 from afloc.inference import paper_protocol as paper
+from afloc.language.descriptions import ReadText
+from afloc.model.tokenizer import Tokens
 
 NOT_FINITE = (
     "The model computed something that is not a number, so there is no answer: "
     "its files may be damaged, so fetch them or make them anew."
 )
+
+
+@dataclass(frozen=True)
+class Query:
+    """A description, read and tokenized once. `affirmed`: the tokens of what it affirms, which has a place on
+    the map. `warning`: a sentence on what the tokens leave out."""
+
+    read: ReadText
+    tokens: Tokens
+    affirmed: Tokens
+    warning: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +39,7 @@ class Finding:
     `operating_point`, the probability from which on it is, come from the model's calibration and are None
     without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed scale, covers exactly the image; it is
     never gated by `present`. `height`, `width`: of `heatmap`, those of the image. `warning`: a sentence on
-    what the answer leaves out.
+    what the answer leaves out. `query`: the description as it was read.
 
     Under protocol `paper`, `score` is the raw cosine, and `grid` and `heatmap` are the published map: (224,
     224) over the letterboxed square, -1 … 1, NaN in the margin; `letterbox` leads back to the image.
@@ -44,6 +57,7 @@ class Finding:
     operating_point: float | None = None
     warning: str | None = None
     letterbox: Letterbox | None = field(default=None, repr=False)
+    query: Query | None = field(default=None, repr=False)
 
     def __post_init__(self):
         inside = self.grid if self.letterbox is None else paper.inside(self.grid)

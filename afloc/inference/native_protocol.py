@@ -8,29 +8,41 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from afloc.language.findings import find_in_text, find_structure
+from afloc.language.descriptions import ReadText
 from afloc.model.calibration import OTHER, Calibration, LevelScale, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
 
 
-def native_map(image: ImageFeatures, text: TextVectors, calibration: Calibration) -> np.ndarray:
+def sentence_logits(images: ImageFeatures, texts: TextVectors, calibration: Calibration) -> Tensor:
+    """The deep maps of B images with the sentences of T texts, as logits (B, T, h, w)."""
+    return _logit(sentence_cosines(images, texts), calibration.levels.sentence)
+
+
+def native_map(
+    image: ImageFeatures, text: TextVectors, calibration: Calibration, sentences: Tensor | None = None
+) -> np.ndarray:
     """Where one text's finding is seen in the square the image encoder saw: float32 (h, w) of the shallow
     map, 0 … 1.
 
     The logits of the shallow map with the words and of the deep map with the sentences, mixed, through a
     sigmoid, and smoothed, as widely as the published maps are unless the model says otherwise; then from the
-    model's own range to 0 … 1.
+    model's own range to 0 … 1. `sentences`: the text's `sentence_logits`, if they are there already.
     """
     scale = calibration.map_range
-    return np.clip((raw_map(image, text, calibration) - scale.floor) / (scale.top - scale.floor), 0, 1)
+    return np.clip(
+        (raw_map(image, text, calibration, sentences) - scale.floor) / (scale.top - scale.floor), 0, 1
+    )
 
 
-def raw_map(image: ImageFeatures, text: TextVectors, calibration: Calibration) -> np.ndarray:
+def raw_map(
+    image: ImageFeatures, text: TextVectors, calibration: Calibration, sentences: Tensor | None = None
+) -> np.ndarray:
     """The same before it is stretched to 0 … 1."""
     word = _logit(word_cosines(image, text), calibration.levels.word)
-    sentence = _logit(sentence_cosines(image, text), calibration.levels.sentence)
-    sentence = functional.interpolate(sentence, word.shape[-2:], mode="bilinear", align_corners=False)
+    if sentences is None:
+        sentences = sentence_logits(image, text, calibration)
+    sentence = functional.interpolate(sentences, word.shape[-2:], mode="bilinear", align_corners=False)
     weight = calibration.word_weight
     logits = (weight * word + (1 - weight) * sentence)[0, 0].cpu().numpy()
     sigma = calibration.smoothing * logits.shape[-1]
@@ -38,26 +50,25 @@ def raw_map(image: ImageFeatures, text: TextVectors, calibration: Calibration) -
 
 
 def score_logits(
-    images: ImageFeatures, texts: TextVectors, placed: TextVectors | None, calibration: Calibration
+    images: ImageFeatures, texts: TextVectors, sentences: Tensor | None, calibration: Calibration
 ) -> Tensor:
     """How well each of T descriptions fits each of B images, as logits (B, T): the report level's of the
-    whole text, mixed with what attention finds in the sentence map of what it affirms, `placed` (None: they
-    affirm nothing)."""
+    whole text, mixed with what attention finds in `sentences`, the `sentence_logits` of what it affirms
+    (None: it affirms nothing)."""
     whole = _logit(report_cosines(images, texts), calibration.levels.report)
     weight = calibration.sentence_weight
-    if placed is None or not weight:
+    if sentences is None or not weight:
         return whole
-    found = attend(_logit(sentence_cosines(images, placed), calibration.levels.sentence))
-    return (1 - weight) * whole + weight * found
+    return (1 - weight) * whole + weight * attend(sentences)
 
 
-def operating_point(description: str, modality: str, calibration: Calibration) -> OperatingPoint | None:
+def operating_point(description: ReadText, calibration: Calibration) -> OperatingPoint | None:
     """The operating point for a description: that of the family of the finding it names. None for a
     structure, which is in every image: there is nothing to judge."""
     presence = calibration.presence
-    if presence is None or find_structure(description, modality):
+    if presence is None or description.structure:
         return None
-    entry = find_in_text(description, modality)
+    entry = description.pathology
     return presence.get(entry.family if entry else OTHER, presence[OTHER])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,19 +13,37 @@ from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
 from afloc.inference.appearance import features_fit, picture_fits
-from afloc.inference.finding import Finding
-from afloc.inference.native_protocol import judge_presence, native_map, operating_point, score_logits
+from afloc.inference.finding import Finding, Query
+from afloc.inference.native_protocol import (
+    judge_presence,
+    native_map,
+    operating_point,
+    score_logits,
+    sentence_logits,
+)
 from afloc.inference.picture import Picture
 from afloc.inference.word_maps import Word, weigh_words
-from afloc.language.descriptions import affirmed_part, affirms
-from afloc.language.findings import find_subject, load_findings, sentence_for_label
+from afloc.language.descriptions import ReadText, read_description, remarks
+from afloc.language.findings import load_findings, sentence_for_label
+from afloc.model.calibration import Calibration
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
 from afloc.model.text_encoder import TextFeatures
-from afloc.text import clean_text, normalise_text
+from afloc.model.tokenizer import Tokens
+from afloc.text import clean_text
 
-if TYPE_CHECKING:
-    from afloc.inference.model import Model
+
+class TextReader(Protocol):
+    """What a view asks its model while it answers; `afloc.inference.model.Model` says what each does."""
+
+    modalities: tuple[str, ...]
+    notice: str | None
+
+    def calibration(self, modality: str) -> Calibration: ...
+    def side(self, modality: str) -> int: ...
+    def read_text(self, description: str) -> tuple[Tokens, str | None]: ...
+    def read_paper_text(self, description: str) -> tuple[Tokens, str | None]: ...
+    def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]: ...
 
 
 class View:
@@ -33,7 +51,7 @@ class View:
 
     def __init__(
         self,
-        model: "Model",
+        model: TextReader,
         image: Image,
         modality: str,
         protocol: str,
@@ -53,12 +71,11 @@ class View:
 
     def locate_all(self, descriptions: Iterable[str]) -> list[Finding]:
         """Score and map of each description, in their order; their texts are encoded together."""
-        descriptions = list(descriptions)
         answer = self._answer_paper if self.protocol == "paper" else self._answer_native
         findings = []
-        for text, (finding, warning) in zip(descriptions, answer(descriptions), strict=True):
-            warning = " ".join(filter(None, (warning, self._place_warning(text), self._model.notice))) or None
-            findings.append(replace(finding, warning=warning))
+        for finding in answer([self._read(text) for text in descriptions]):
+            warnings = finding.query.warning, self._place_warning(finding.query.read), self._model.notice
+            findings.append(replace(finding, warning=" ".join(filter(None, warnings)) or None))
         return findings
 
     @property
@@ -83,13 +100,16 @@ class View:
         """What each word of a finding's description has for a map of its own; none under protocol `paper`."""
         if self.protocol == "paper":
             return []
-        model = self._model
-        tokens, _ = model.read_text(finding.text)
-        (features,) = model.encode_texts([tokens])
-        letterbox = self._letterbox()
-        pieces = model.tokenizer.split(normalise_text(finding.text))
-        level = model.calibration(self.modality).levels.word
-        return weigh_words(pieces, self._features, features, level, letterbox, finding.grid)
+        tokens = finding.query.tokens
+        (features,) = self._model.encode_texts([tokens])
+        level = self._model.calibration(self.modality).levels.word
+        return weigh_words(tokens.spelling, self._features, features, level, self._letterbox(), finding.grid)
+
+    def remarks(self, finding: Finding, words: Iterable[Word]) -> list[str]:
+        """Sentences on what the model makes of a finding's description; `words`: those of `self.words`."""
+        unknown = (word.text for word in words if not word.known)
+        tells_laterality = self._model.calibration(self.modality).tells_laterality
+        return remarks(finding.query.read, unknown, tells_laterality)
 
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
         """Ask for each of `findings` (names or labels of the findings list, or descriptions).
@@ -101,60 +121,65 @@ class View:
             return self.locate_all(e.simple for e in load_findings(self.modality).values() if not e.normal)
         return self.locate_all(sentence_for_label(name, self.modality) for name in findings)
 
-    @torch.inference_mode()
-    def _answer_native(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
-        """A finding for each description, and what its text leaves unread."""
-        descriptions = [clean_text(text) for text in descriptions]
-        parts = [affirmed_part(text, self.modality) for text in descriptions]  # what has a place on the map
-        read = [self._model.read_text(text) for text in descriptions]
-        placed = [
-            tokens if part == text else self._model.read_text(part)[0]
-            for text, part, (tokens, _) in zip(descriptions, parts, read, strict=True)
-        ]
-        texts = list(dict.fromkeys([*(tokens for tokens, _ in read), *placed]))
-        vectors = dict(zip(texts, map(text_vectors, self._model.encode_texts(texts)), strict=True))
-        return [
-            (self._native_finding(text, vectors[tokens], vectors[place], affirms(part)), warning)
-            for text, part, (tokens, warning), place in zip(descriptions, parts, read, placed, strict=True)
-        ]
+    def _read(self, description: str) -> Query:
+        read = read_description(clean_text(description), self.modality)
+        if self.protocol == "paper":
+            tokens, warning = self._model.read_paper_text(description)
+            return Query(read, tokens, tokens, warning)
+        tokens, warning = self._model.read_text(read.text)
+        affirmed = tokens if read.affirmed == read.text else self._model.read_text(read.affirmed)[0]
+        return Query(read, tokens, affirmed, warning)
 
-    def _native_finding(self, text: str, whole: TextVectors, place: TextVectors, affirmed: bool) -> Finding:
+    @torch.inference_mode()
+    def _answer_native(self, queries: list[Query]) -> list[Finding]:
+        texts = list(
+            dict.fromkeys([*(each.tokens for each in queries), *(each.affirmed for each in queries)])
+        )
+        vectors = dict(zip(texts, map(text_vectors, self._model.encode_texts(texts)), strict=True))
+        return [self._native_finding(each, vectors[each.tokens], vectors[each.affirmed]) for each in queries]
+
+    def _native_finding(self, query: Query, whole: TextVectors, affirmed: TextVectors) -> Finding:
         calibration = self._model.calibration(self.modality)
-        height, width = self.image.height, self.image.width
-        letterbox = self._letterbox()
-        square = native_map(self._features, place, calibration)
-        logit = score_logits(self._features, whole, place if affirmed else None, calibration)
-        score = float(logit.sigmoid())
-        point = operating_point(text, self.modality, calibration)
+        sentences = sentence_logits(self._features, affirmed, calibration)
+        square = native_map(self._features, affirmed, calibration, sentences)
+        found = sentences if query.read.affirms else None
+        score = float(score_logits(self._features, whole, found, calibration).sigmoid())
+        point = operating_point(query.read, calibration)
         probability, present = judge_presence(score, point)
-        threshold = point and point.threshold
-        return Finding(text, score, probability, present, letterbox.crop(square), height, width, threshold)
+        return Finding(
+            query.read.text,
+            score,
+            probability,
+            present,
+            self._letterbox().crop(square),
+            self.image.height,
+            self.image.width,
+            point and point.threshold,
+            query=query,
+        )
 
     def _letterbox(self) -> Letterbox:
         image = self.image
         return Letterbox.fit(image.height, image.width, self._model.side(self.modality), image.aspect)
 
     @torch.inference_mode()
-    def _answer_paper(self, descriptions: list[str]) -> list[tuple[Finding, str | None]]:
+    def _answer_paper(self, queries: list[Query]) -> list[Finding]:
         """The same, by the rules of the released code."""
-        read = [self._model.read_paper_text(text) for text in descriptions]
-        features = self._model.encode_texts([tokens for tokens, _ in read])
-        return [
-            (self._paper_finding(clean_text(text), each), warning)
-            for text, each, (_, warning) in zip(descriptions, features, read, strict=True)
-        ]
+        features = self._model.encode_texts([each.tokens for each in queries])
+        return [self._paper_finding(query, each) for query, each in zip(queries, features, strict=True)]
 
-    def _paper_finding(self, text: str, features: TextFeatures) -> Finding:
+    def _paper_finding(self, query: Query, features: TextFeatures) -> Finding:
         letterbox = Letterbox.paper(self.image.height, self.image.width, paper.SIZE)
         report = features.report[0]
         heatmap = paper.similarity_map(self._features.deep[0], report)
         score = paper.cosine(self._features.global_[0], report)
-        return Finding(text, score, None, None, heatmap, paper.SIZE, paper.SIZE, letterbox=letterbox)
+        size, text = paper.SIZE, query.read.text
+        return Finding(text, score, None, None, heatmap, size, size, letterbox=letterbox, query=query)
 
-    def _place_warning(self, text: str) -> str | None:
+    def _place_warning(self, read: ReadText) -> str | None:
         if self.modality not in self._model.modalities:
             return f"This model was not trained on {self.modality.replace('_', ' ')} images."
-        entry = find_subject(text, self.modality)
+        entry = read.subject
         if entry and entry.id in self._model.calibration(self.modality).unreliable_maps:
             left = "" if entry.family == "structure" else ": read the verdict only"
             return f"This model's maps of {entry.name} do not find the place{left}."

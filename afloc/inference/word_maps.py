@@ -38,7 +38,7 @@ def weigh_words(
 ) -> list[Word]:
     """The words of one text against one image.
 
-    `pieces`: as `WordPieceTokenizer.split` gives them. `level`: the scale of the word level. `whole`: the map
+    `pieces`: `Tokens.spelling` of the text. `level`: the scale of the word level. `whole`: the map
     of the whole description over the image. A word's map is its cosine with the shallow map, as a logit,
     through a sigmoid.
     """

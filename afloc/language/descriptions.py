@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
-from afloc.language.findings import find_in_text, load_findings
+from afloc.language.findings import (
+    FindingEntry,
+    find_in_text,
+    find_normal_in_text,
+    find_structure,
+    load_findings,
+)
 from afloc.language.modalities import MODALITIES
 
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
@@ -13,6 +20,43 @@ _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
 _MOST_NAMED = 3  # strange words in one remark
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
+
+
+@dataclass(frozen=True)
+class ReadText:
+    """What was found in a description, read once for all who ask.
+
+    `affirmed`: the part that says that something is there, which alone has a place on the map; the whole text
+    where nothing does. `affirms`: whether no word of that part denies or calls normal. `pathology`: the one
+    it names first. `structure`: the one whose name alone it is. `subject`: what it is about, the pathology or
+    else a structure or tissue. `negation`, `side`: the first word that negates or names a side.
+    """
+
+    text: str
+    affirmed: str
+    affirms: bool
+    pathology: FindingEntry | None
+    structure: FindingEntry | None
+    subject: FindingEntry | None
+    negation: str | None
+    side: str | None
+
+
+def read_description(text: str, modality: str) -> ReadText:
+    """Read what someone typed on an image of `modality`."""
+    affirmed = affirmed_part(text, modality)
+    pathology = find_in_text(text, modality)
+    negation, side = _NEGATION.search(text), _SIDE.search(text)
+    return ReadText(
+        text,
+        affirmed,
+        affirms(affirmed),
+        pathology,
+        find_structure(text, modality),
+        pathology or find_normal_in_text(text, modality),
+        negation and negation[0],
+        side and side[0],
+    )
 
 
 def is_known(word: str, pieces: int) -> bool:
@@ -26,9 +70,7 @@ def is_known(word: str, pieces: int) -> bool:
     return pieces == 1 or plain in _words_of_findings() or len(plain) / pieces > _READABLE
 
 
-def remarks(
-    description: str, modality: str, unknown: Iterable[str], tells_laterality: bool = False
-) -> list[str]:
+def remarks(read: ReadText, unknown: Iterable[str], tells_laterality: bool = False) -> list[str]:
     """Sentences on what the model makes of a description: words it does not know, a negation, a side, and
     which part has no place on the map.
 
@@ -38,14 +80,15 @@ def remarks(
     if strange := list(dict.fromkeys(unknown)):
         named = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
         said.append(f"The model does not know {named}: check the spelling or use another word.")
-    if found := _NEGATION.search(description):
+    if read.negation:
         said.append(
-            f"“{found[0]}” negates: the number is for the whole sentence, high where the finding is missing."
+            f"“{read.negation}” negates: the number is for the whole sentence, "
+            "high where the finding is missing."
         )
-    if (part := affirmed_part(description, modality)) != description:
-        said.append(f"The map is of what is there: “{part}”")
-    if (found := _SIDE.search(description)) and not tells_laterality:
-        said.append(f"This model does not reliably tell left from right; “{found[0]}” may change nothing.")
+    if read.affirmed != read.text:
+        said.append(f"The map is of what is there: “{read.affirmed}”")
+    if read.side and not tells_laterality:
+        said.append(f"This model does not reliably tell left from right; “{read.side}” may change nothing.")
     return said
 
 

@@ -94,8 +94,13 @@ def find_in_text(text: str, modality: str) -> FindingEntry | None:
 def find_subject(text: str, modality: str) -> FindingEntry | None:
     """What a free text is about: the pathology it names first; where it names none, the structure or tissue,
     unless it stands for a place alone ("spots around the macula"). None where it names neither."""
-    plain = _plain(text)
-    return _first_named(plain, modality) or _first_named(_PLACE.sub("", plain), modality, normal=True)
+    return find_in_text(text, modality) or find_normal_in_text(text, modality)
+
+
+def find_normal_in_text(text: str, modality: str) -> FindingEntry | None:
+    """The structure or tissue a free text names first, unless it stands for a place alone; None where it
+    names none."""
+    return _first_named(_PLACE.sub("", _plain(text)), modality, normal=True)
 
 
 def _first_named(plain: str, modality: str, normal: bool = False) -> FindingEntry | None:

@@ -1,7 +1,8 @@
 """From a text to word pieces, and which of them make up which word and sentence."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tokenizers
@@ -17,7 +18,8 @@ class Tokens:
     `ids`: word pieces, [CLS] first and [SEP] last. `words`: for each piece the word it belongs to, counted
     from 0; [CLS] and [SEP] are words of their own. `sentences`: (first word, one past the last) of each
     sentence; a full stop that ends one belongs to none. `cut`: the text was longer than the model reads.
-    `unknown`: how many words the vocabulary does not know.
+    `unknown`: how many words the vocabulary does not know. `spelling`: the words without [CLS] and [SEP],
+    each as written, and into how many pieces it falls; 0 is a word the vocabulary cannot spell.
     """
 
     ids: tuple[int, ...]
@@ -25,6 +27,7 @@ class Tokens:
     sentences: tuple[tuple[int, int], ...]
     cut: bool
     unknown: int
+    spelling: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def word_count(self) -> int:
@@ -79,25 +82,24 @@ class WordPieceTokenizer:
         edges = [0, *stops, word]
         sentences = tuple((a + 1, b) for a, b in zip(edges, edges[1:], strict=False) if b > a + 1)
         unknown = encoding.tokens.count("[UNK]")
-        return Tokens(tuple(encoding.ids), tuple(words), sentences, bool(encoding.overflowing), unknown)
-
-    def split(self, text: str) -> list[tuple[str, int]]:
-        """The words of a text without [CLS] and [SEP]: each as written, and into how many pieces it falls.
-
-        0 pieces is a word the vocabulary cannot spell.
-        """
-        encoding = self._tokenizer.encode(text)
-        words: list[list[int]] = []
-        for piece, (start, end) in list(zip(encoding.tokens, encoding.offsets, strict=True))[1:-1]:
-            if piece.startswith("##") and words:
-                words[-1][1:] = end, words[-1][2] + 1
-            else:
-                words.append([start, end, int(piece != "[UNK]")])
-        return [(text[start:end], pieces) for start, end, pieces in words]
+        spelling = tuple(_spell(text, encoding))
+        cut = bool(encoding.overflowing)
+        return Tokens(tuple(encoding.ids), tuple(words), sentences, cut, unknown, spelling)
 
     def to_json(self) -> str:
         """The text of tokenizer.json."""
         return self._json
+
+
+def _spell(text: str, encoding: tokenizers.Encoding) -> Iterator[tuple[str, int]]:
+    """The words of an encoded text and their numbers of pieces, as `Tokens.spelling`."""
+    words: list[list[int]] = []
+    for piece, (start, end) in list(zip(encoding.tokens, encoding.offsets, strict=True))[1:-1]:
+        if piece.startswith("##") and words:
+            words[-1][1:] = end, words[-1][2] + 1
+        else:
+            words.append([start, end, int(piece != "[UNK]")])
+    return ((text[start:end], pieces) for start, end, pieces in words)
 
 
 def _from_vocabulary(folder: Path) -> Tokenizer:

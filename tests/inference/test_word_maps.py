@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afloc.imaging.image import image_from_array
-from afloc.language.descriptions import affirmed_part, affirms, is_known, remarks
+from afloc.language.descriptions import affirmed_part, affirms, is_known, read_description, remarks
 
 CHEST = "chest_xray"
 IMAGE = image_from_array(np.random.default_rng(0).integers(0, 256, (90, 60), np.uint8))
@@ -50,11 +50,14 @@ def test_a_word_is_known_by_its_pieces_or_from_the_lists(text, pieces, known):
 
 
 def test_remarks_name_what_is_strange_negated_or_sided():
-    assert remarks("small effusion", CHEST, []) == []
-    strange, negated, sided = remarks("no left effuson", CHEST, ["effuson", "effuson"])
+    def said(text, unknown=(), **told):
+        return remarks(read_description(text, CHEST), unknown, **told)
+
+    assert said("small effusion") == []
+    strange, negated, sided = said("no left effuson", ["effuson", "effuson"])
     assert "“effuson”" in strange and "“no” negates" in negated and "“left”" in sided
-    assert len(remarks("no left effusion", CHEST, [], tells_laterality=True)) == 1
-    assert remarks("normal nodule, notable leftovers", CHEST, []) == []
+    assert len(said("no left effusion", tells_laterality=True)) == 1
+    assert said("normal nodule, notable leftovers") == []
 
 
 @pytest.mark.parametrize(

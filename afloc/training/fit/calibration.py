@@ -12,7 +12,7 @@ from scipy.special import expit
 from torch.nn import functional
 
 from afloc.inference.appearance import feature_distance, share_limit
-from afloc.inference.native_protocol import raw_map, score_logits
+from afloc.inference.native_protocol import raw_map, score_logits, sentence_logits
 from afloc.language.findings import load_findings
 from afloc.language.statements import AFFIRMED, Statement
 from afloc.model.calibration import (
@@ -111,7 +111,12 @@ def score_split(
     split, and the targets (0, 1, NaN): both (rows, descriptions). `so_far`: the calibration that the logits
     need."""
     vectors = inputs.texts([description.text for description in descriptions])
-    chunks = [score_logits(each, vectors, vectors, so_far) for each in images]
+
+    def score(seen: ImageFeatures) -> torch.Tensor:
+        sentences = sentence_logits(seen, vectors, so_far) if so_far.sentence_weight else None
+        return score_logits(seen, vectors, sentences, so_far)
+
+    chunks = [score(each) for each in images]
     facts = [inputs.pairs[row].facts for row in inputs.calibration_rows]
     targets = [[entails(each, description) for description in descriptions] for each in facts]
     return torch.cat(chunks).double().numpy(), np.array(targets)

@@ -9,7 +9,6 @@ import numpy as np
 from afloc.feedback.store.store import Store
 from afloc.inference.model import Model
 from afloc.inference.word_maps import Word
-from afloc.language.descriptions import remarks
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
 from afloc.web.routes.feedback import feedback_functions
@@ -55,12 +54,7 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
         return answer | {
             "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
-            "remarks": remarks(
-                description,
-                view.modality,
-                (word.text for word in words if not word.known),
-                model.calibration(view.modality).tells_laterality,
-            ),
+            "remarks": view.remarks(finding, words),
         }
 
     @answering
