@@ -1,4 +1,4 @@
-"""The page: the top bar and its tabs, and the ASGI app that serves them behind the door."""
+"""The page: the top bar and its tabs, and the ASGI app that serves them behind the gate."""
 
 import asyncio
 import os
@@ -18,22 +18,21 @@ from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study_file import read_studies
 from afloc.inference.model import Model, load_model
 from afloc.settings import Settings
+from afloc.web.metrics import METRICS
 from afloc.web.page_files import head, page_routes, read_asset
-from afloc.web.paths import FIGURES, HEALTH
 from afloc.web.routes.client_endpoints import Page, add_endpoints
-from afloc.web.routes.health import operations_routes
+from afloc.web.routes.health import health_routes
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.sets import run_routes, set_routes
-from afloc.web.security.gate import Door
+from afloc.web.security.gate import Gate
 from afloc.web.security.headers import DressPage
-from afloc.web.security.oauth import SignedIn, check_place
-from afloc.web.security.password_sign_in import SignIn
+from afloc.web.security.oauth import check_place
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.state.dataset_runs import Sets
-from afloc.web.state.desk import Desk
-from afloc.web.state.locked_folders import HeldFolder, hold, private_folder, remove_left
-from afloc.web.state.open_images import ImageStore
+from afloc.web.state.locked_folders import LockedFolder, lock_folder, private_folder, remove_abandoned
+from afloc.web.state.open_images import OpenImages
 from afloc.web.state.set_uploads import SetUploads
+from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.ground_truth import ground_truth_tab
 from afloc.web.tabs.html import show_html
 from afloc.web.tabs.probe import probe_tab
@@ -47,9 +46,9 @@ LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the m
 
 @dataclass(frozen=True)
 class Site:
-    """`app`: the ASGI app, door included. `page`: the gradio page inside it."""
+    """`app`: the ASGI app, gate included. `page`: the gradio page inside it."""
 
-    app: Door
+    app: Gate
     page: Page
 
     def end_streams(self) -> None:
@@ -57,21 +56,24 @@ class Site:
         self.page.app.stop_event.set()
 
 
-def build_page(model: Model, store: ImageStore, sets: Sets, desk: Desk, uploads: Path) -> Page:
+def build_page(
+    model: Model, open_images: OpenImages, sets: Sets, sessions: StudySessions, uploads: Path
+) -> Page:
+    queue, store = sessions.queue, sessions.store
     with Page(
         title="AFLoc", analytics_enabled=False, fill_width=True, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS)
     ) as page:
         show_html("bar", folder="shell")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Probe"):
-                probe_tab(model, store, desk.store)
+                probe_tab(model, open_images, queue, store)
             with gr.Tab("Ground truth"):
-                ground_truth_tab(model, store, sets)
+                ground_truth_tab(model, open_images, queue, sets)
             with gr.Tab("Reader study"):
-                study_tab(desk)
+                study_tab(sessions)
             with gr.Tab("Results"):
-                results_tab(desk)
-        add_endpoints(model, desk.store, uploads, sets)
+                results_tab(sessions)
+        add_endpoints(model, queue, store, uploads, sets)
     return page
 
 
@@ -81,36 +83,36 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     if by_hub:
         check_place(settings.password)
     model = load_model(settings.model, settings.device)
-    store = ImageStore(settings.image_memory_mb << 20)
+    open_images = OpenImages(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
     data = Path(settings.data_dir)
     set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
     sets = Sets(model, folder, data / "evaluations", set_uploads)
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
-    feedback = Store(settings.data_url or settings.data_dir)
-    desk = Desk(model, studies, feedback, settings.coordinator_code)
+    store = Store(settings.data_url or settings.data_dir)
+    sessions = StudySessions(model, studies, store, settings.coordinator_code)
     upload_folders = private_folder(UPLOADS)
-    remove_left(upload_folders, SENT)
-    uploads = hold(upload_folders, SENT)
-    page = build_page(model, store, sets, desk, uploads.path)
+    remove_abandoned(upload_folders, SENT)
+    uploads = lock_folder(upload_folders, SENT)
+    page = build_page(model, open_images, sets, sessions, uploads.path)
 
     def forget_unused() -> None:
         sweep(uploads.path, time.time() - LEFTOVER_SECONDS)
-        store.sweep()
+        open_images.sweep()
         sets.sweep()
 
     app = Starlette(
         routes=[
-            *image_routes(store, settings.max_upload_mb, sets),
+            *image_routes(open_images, settings.max_upload_mb, sets),
             *run_routes(sets),
             *set_routes(set_uploads, settings.max_upload_mb),
-            *study_routes(desk),
-            *results_routes(desk),
-            *operations_routes(model, feedback, page.calls, settings.metrics_token),
+            *study_routes(sessions),
+            *results_routes(sessions),
+            *health_routes(model, store, page.calls, METRICS, settings.metrics_token),
             *page_routes(),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
-        lifespan=_keep_until_the_end(feedback, settings, uploads, forget_unused),
+        lifespan=_keep_until_the_end(store, settings, uploads, forget_unused),
     )
     gr.mount_gradio_app(
         app,
@@ -137,27 +139,25 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     page.app = app.routes[-1].app
     page.app.state_holder = SharedState(page)
     page.app.uploaded_file_dir = str(uploads.path)
-    sign_in = SignIn(settings.password, framed) if settings.password else None
-    inside = SignedIn(app, (HEALTH, FIGURES), framed) if by_hub else app
     rates = settings.rate, settings.rate_all
-    return Site(Door(inside, settings.max_upload_mb, rates, sign_in, framed, by_hub), page)
+    return Site(Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS), page)
 
 
 def _keep_until_the_end(
-    feedback: Store, settings: Settings, uploads: HeldFolder, forget_unused: Callable[[], None]
+    store: Store, settings: Settings, uploads: LockedFolder, forget_unused: Callable[[], None]
 ):
     """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
     @asynccontextmanager
     async def lifespan(_) -> AsyncIterator[None]:
         folder, minutes = settings.backup_dir, settings.backup_minutes
-        backup = Backup(feedback, folder, minutes) if folder else None
+        backup = Backup(store, folder, minutes) if folder else None
         sweeping = asyncio.create_task(_call_on_time(forget_unused))
         yield
         sweeping.cancel()
         if backup:
             backup.close()
-        feedback.close()
+        store.close()
         uploads.remove()
 
     return lifespan

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from afloc.resources import ASSETS
+from afloc.web.paths import PAGE
 
 FOLDER = ASSETS / "page"
-PATH = "/afloc/page"
 STYLES = "styles.css"
 SHEETS = (  # joined in this order: where two rules are alike, the later one counts
     *("shell/panel.css", "shell/sheet.css", "viewer/viewer.css", "probe/feedback.css", "shell/card.css"),
@@ -68,7 +68,7 @@ def version() -> str:
 
 def address(name: str) -> str:
     """Where a file is, seen from the page: right below a path, too."""
-    return f"{PATH[1:]}/{version()}/{name}"
+    return f"{PAGE[1:]}/{version()}/{name}"
 
 
 def head() -> str:
@@ -91,4 +91,4 @@ def page_routes() -> list[Route]:
             return JSONResponse({"error": "There is no such page."}, 404)
         return file.response("gzip" in request.headers.get("accept-encoding", ""))
 
-    return [Route(f"{PATH}/{{version}}/{{name:path}}", send)]
+    return [Route(f"{PAGE}/{{version}}/{{name:path}}", send)]

@@ -1,3 +1,18 @@
-"""Every route of ours, named once."""
+"""Every route of ours, named once, and those of gradio that our code speaks of."""
 
-HEALTH, FIGURES, LOGOUT = "/health", "/metrics", "/logout"
+HEALTH, FIGURES = "/health", "/metrics"
+LOGIN, LOGOUT = "/login", "/logout"
+HUB_LOGIN, HUB_CALLBACK = "/login/huggingface", "/login/callback"  # gradio's sign-in with Hugging Face
+
+IMAGES = "/afloc/images"
+SETS, RUNS = "/afloc/sets", "/afloc/runs"
+STUDY = "/afloc/study"
+EXPORT = "/afloc/export"
+PLOTLY = "/afloc/plotly.js"
+PAGE = "/afloc/page"  # scripts and style sheets
+OWN = (IMAGES, SETS, RUNS, STUDY, EXPORT, PLOTLY)
+
+UPLOAD = "/gradio_api/upload"  # files for the named endpoints
+CALL = "/gradio_api/call/"  # the named endpoints
+JOIN = "/gradio_api/queue/join"  # the same, as gradio_client asks them
+SERVER_FUNCTIONS = "/gradio_api/component_server"  # what the page's scripts call

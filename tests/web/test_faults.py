@@ -161,22 +161,23 @@ def test_no_memory_for_an_image():
         import resource, numpy as np
         from starlette.applications import Starlette
         from starlette.testclient import TestClient
-        from afloc.web.routes.responses import NO_MEMORY
-        from afloc.web.state.open_images import ImageStore
-        from afloc.web.routes.images import PATH, image_routes
+        from afloc.web.errors import NO_MEMORY
+        from afloc.web.state.open_images import OpenImages
+        from afloc.web.paths import IMAGES
+        from afloc.web.routes.images import image_routes
         from tests.web.tabs.test_probe import a_film, to_png
 
-        with TestClient(Starlette(routes=image_routes(ImageStore(1 << 30), 64))) as client:
-            assert client.post(PATH, content=to_png(a_film())).status_code == 200
+        with TestClient(Starlette(routes=image_routes(OpenImages(1 << 30), 64))) as client:
+            assert client.post(IMAGES, content=to_png(a_film())).status_code == 200
             film = to_png(np.zeros((8900, 8900), np.uint8))
             size = next(line for line in open("/proc/self/status") if line.startswith("VmSize"))
             limits = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, ((int(size.split()[1]) << 10) + (60 << 20), limits[1]))
-            refused = client.post(PATH, content=film)
+            refused = client.post(IMAGES, content=film)
             resource.setrlimit(resource.RLIMIT_AS, limits)
             print(refused.status_code, refused.json()["error"])
-            assert client.post(PATH, content=to_png(a_film())).status_code == 200
-            assert client.post(PATH, content=film).status_code == 200
+            assert client.post(IMAGES, content=to_png(a_film())).status_code == 200
+            assert client.post(IMAGES, content=film).status_code == 200
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)

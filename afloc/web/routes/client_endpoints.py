@@ -1,6 +1,9 @@
 """Named endpoints for `gradio_client`: the same answers as the command line's."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.utils import is_in_or_equal
@@ -10,10 +13,14 @@ from afloc.feedback.store.store import Store
 from afloc.imaging.image import Image, read_image
 from afloc.inference.model import PROTOCOLS, Model
 from afloc.web.errors import explain
+from afloc.web.messages import Judgement, parse, read_description
 from afloc.web.routes.feedback import save_feedback, show_saved
-from afloc.web.routes.responses import describe, read_description
+from afloc.web.routes.responses import describe
 from afloc.web.state.call_queue import CallQueue
 from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.fair_queue import FairQueue
+
+CLIENTS = "clients of the named endpoints"  # their session in the queue before the model
 
 
 class Page(gr.Blocks):
@@ -51,27 +58,41 @@ def read_bytes(file: dict, folder: Path) -> bytes:
     return Path(path).read_bytes()
 
 
-def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None:
-    """Add /locate, /classify, /feedback and /evaluate to the current `gr.Blocks`; `uploads`: where files
-    arrive."""
+def refusing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint with every error turned into gradio's, which brings one sentence to the client."""
 
+    @functools.wraps(endpoint)
+    def answer(*arguments: Any) -> Any:
+        try:
+            return endpoint(*arguments)
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+
+    return answer
+
+
+def add_endpoints(model: Model, queue: FairQueue, store: Store, uploads: Path, sets: Sets) -> None:
+    """Add /locate, /classify, /feedback and /evaluate to the current `gr.Blocks`; `uploads`: where files
+    arrive. Before the model, all clients together have the turns of one page."""
+
+    @refusing
     def locate(image: gr.FileData, description: str) -> dict:
         """Where the model sees the described finding: its score, its regions and the map as `grid`."""
-        try:
-            finding = model.encode(read_upload(image, uploads)).locate(read_description(description))
-            return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
-        except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
+        opened = read_upload(image, uploads)
+        with queue.turn(CLIENTS):
+            finding = model.encode(opened).locate(read_description(description))
+        return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
 
+    @refusing
     def classify(image: gr.FileData) -> list:
         """Every finding of the image's modality, with score, probability and verdict."""
-        try:
-            found = model.encode(read_upload(image, uploads)).classify()
-        except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
+        opened = read_upload(image, uploads)
+        with queue.turn(CLIENTS):
+            found = model.encode(opened).classify()
         verdict = ("text", "score", "probability", "present")
         return [{key: getattr(each, key) for key in verdict} for each in found]
 
+    @refusing
     def feedback(
         image: gr.FileData,
         description: str,
@@ -89,31 +110,28 @@ def add_endpoints(model: Model, store: Store, uploads: Path, sets: Sets) -> None
         UUID) of your own, what is sent again after a failure is kept once.
         Nothing of the image is kept but a hash of its pixels.
         """
-        said = {"description": description, "agreement": agreement, "confidence": confidence}
-        said |= {"comment": comment, "regions": regions, "id": id}
-        try:
-            view = model.encode(read_upload(image, uploads))
-            return show_saved(save_feedback(store, model, view, said, profile and profile.username))
-        except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
+        opened = read_upload(image, uploads)
+        sent = {"description": description, "agreement": agreement, "confidence": confidence}
+        judgement = parse(Judgement, sent | {"comment": comment, "regions": regions, "id": id})
+        with queue.turn(CLIENTS):
+            view = model.encode(opened)
+            finding = view.locate(judgement.description)
+        return show_saved(save_feedback(store, model, view, finding, judgement, profile and profile.username))
 
+    @refusing
     def evaluate(set: gr.FileData, descriptions: str = "simple", protocol: str = "native") -> dict:
         """The summary of a small set, as `python -m afloc evaluate` writes it.
 
         `set`: a ZIP file of a table (CSV or COCO JSON) and its images, or of a folder of images and masks;
         it is dropped when the answer is sent. `descriptions`: simple or precise. `protocol`: native or paper.
         """
-        name = None
+        if protocol not in PROTOCOLS:
+            raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+        name = sets.uploads.add(read_bytes(set, uploads), "set.zip")
         try:
-            if protocol not in PROTOCOLS:
-                raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
-            name = sets.uploads.add(read_bytes(set, uploads), "set.zip")
             return sets.summarise(name, descriptions, protocol)
-        except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
         finally:
-            if name:
-                sets.uploads.drop(name)
+            sets.uploads.drop(name)
 
     gr.api(locate, api_name="locate", concurrency_id="model")
     gr.api(classify, api_name="classify", concurrency_id="model")

@@ -1,10 +1,11 @@
 """Feedback in the Probe tab: what a reader says of an answer, kept with all that the answer was.
 
-The page sends what was said; what the model answered is worked out here again, not taken from the page.
+The page sends what the reader says; the model answers here again, so that nothing of its answer is taken from
+the page.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from afloc.errors import AccessError, StoreError
@@ -13,39 +14,39 @@ from afloc.feedback.store.store import Saved, Store
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.inference.view import View
-from afloc.web.routes.responses import GONE, answering, read_description
+from afloc.web.messages import FeedbackRequest, Judgement, WithdrawRequest
+from afloc.web.routes.responses import GONE, answering
 from afloc.web.security.oauth import user
-from afloc.web.state.open_images import ImageStore
-
-AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
-MOST_CONFIDENT = 5
+from afloc.web.state.fair_queue import FairQueue
+from afloc.web.state.open_images import OpenImages
 
 
-def feedback_functions(model: Model, images: ImageStore, store: Store) -> list[Callable[[dict], dict]]:
+def feedback_functions(
+    model: Model, open_images: OpenImages, queue: FairQueue, store: Store
+) -> list[Callable[[object], dict]]:
     """The server functions `feedback` and `withdraw`, which the Probe tab's script calls."""
 
-    @answering
-    def feedback(said: dict) -> dict:
-        """{"token", "modality" or null, "description", …} as `save_feedback` takes it, to {"id", "time"}.
-
-        {"gone": true}: send the image again.
-        """
-        if saved := _find_saved(store, said, "feedback"):
+    @answering(FeedbackRequest)
+    def feedback(request: FeedbackRequest) -> dict:
+        """{"id", "time"}. {"gone": true}: send the image again."""
+        if saved := _find_saved(store, request, "feedback"):
             return show_saved(saved)
-        opened = images.get(str(said.get("token")))
+        opened = open_images.get(request.token)
         if opened is None:
             return GONE
-        view = opened.view(model, said.get("modality"))
-        return show_saved(save_feedback(store, model, view, said, user.get()))
+        with queue.turn(request.token):
+            view = opened.view(model, request.modality)
+            finding = view.locate(request.description)
+        return show_saved(save_feedback(store, model, view, finding, request, user.get()))
 
-    @answering
-    def withdraw(said: dict) -> dict:
-        """{"id", "session", "replaces"} to {"id", "time"}: takes back the row `replaces` of the session."""
-        if saved := _find_saved(store, said, "withdrawal"):
+    @answering(WithdrawRequest)
+    def withdraw(request: WithdrawRequest) -> dict:
+        """{"id", "time"}."""
+        if saved := _find_saved(store, request, "withdrawal"):
             return show_saved(saved)
-        replaced = own_row(store, said)
+        replaced = own_row(store, request)
         event = Event(
-            "withdrawal", session=said["session"], reader=user.get(), replaces=replaced, id=said.get("id")
+            "withdrawal", session=request.session, reader=user.get(), replaces=replaced, id=request.id
         )
         return show_saved(store.record(event))
 
@@ -53,31 +54,23 @@ def feedback_functions(model: Model, images: ImageStore, store: Store) -> list[C
 
 
 def save_feedback(
-    store: Store, model: Model, view: View, said: Mapping[str, Any], reader: str | None = None
+    store: Store, model: Model, view: View, finding: Finding, judgement: Judgement, reader: str | None = None
 ) -> Saved:
-    """Save feedback on the model's answer to `said["description"]`; returns after the commit.
-
-    `said`: description, agreement (one of `AGREEMENTS`), confidence (1 to 5), comment, regions, threshold,
-    display, visible_ms, session, id, and in `replaces` the row of the same session that this one corrects.
-    """
-    agreement, confidence = said.get("agreement"), said.get("confidence")
-    if agreement not in AGREEMENTS:
-        raise StoreError(f"Not saved: please answer with one of {', '.join(AGREEMENTS)}.")
-    if confidence is not None and confidence not in range(1, MOST_CONFIDENT + 1):
-        raise StoreError(f"Not saved: how sure you are goes from 1 to {MOST_CONFIDENT}.")
-    finding = view.locate(read_description(said.get("description", "")))
-    answers = {"agreement": agreement} | ({} if confidence is None else {"confidence": int(confidence)})
-    kept = ("session", "comment", "regions", "display", "visible_ms")
-    named = {"id": said["id"]} if said.get("id") else {}
+    """Save what a reader says of `finding`, the model's answer; returns after the commit."""
+    sure = {} if judgement.confidence is None else {"confidence": judgement.confidence}
     event = Event(
         "feedback",
+        session=judgement.session,
         reader=reader,
         description=finding.text,
-        answers=answers,
-        replaces=own_row(store, said) if said.get("replaces") else None,
-        **named,
-        **{name: said.get(name) for name in kept},
-        **answer_columns(model, view, finding, said.get("threshold", 0.5)),
+        answers={"agreement": judgement.agreement} | sure,
+        comment=judgement.comment,
+        regions=judgement.regions,
+        display=judgement.display,
+        visible_ms=judgement.visible_ms,
+        replaces=own_row(store, judgement) if judgement.replaces else None,
+        id=judgement.id,
+        **answer_columns(model, view, finding, judgement.threshold),
     )
     return store.record(event)
 
@@ -107,18 +100,18 @@ def show_saved(saved: Saved) -> dict[str, str]:
     return {"id": saved.id, "time": f"{saved.time.isoformat(timespec='milliseconds')}Z"}
 
 
-def _find_saved(store: Store, said: Mapping[str, Any], kind: str) -> Saved | None:
+def _find_saved(store: Store, request: FeedbackRequest | WithdrawRequest, kind: str) -> Saved | None:
     """The row of this session that was sent before, under the same id."""
-    return store.find(said.get("id"), kind=kind, session=str(said.get("session")))
+    return store.find(request.id, kind=kind, session=str(request.session))
 
 
-def own_row(store: Store, said: Mapping[str, Any]) -> str:
+def own_row(store: Store, request: Judgement | WithdrawRequest) -> str:
     """The id in `replaces`; AccessError unless feedback of the same session has it."""
     try:
-        name = str(uuid.UUID(str(said.get("replaces"))))
+        name = str(uuid.UUID(request.replaces))
     except ValueError:
         raise AccessError("There is no such feedback to change.") from None
     query = "SELECT 1 FROM events WHERE kind = 'feedback' AND id = ? AND session = ?"
-    if not said.get("session") or not store.rows(query, [name, str(said["session"])]):
+    if not request.session or not store.rows(query, [name, request.session]):
         raise AccessError("There is no such feedback to change.")
     return name

@@ -2,7 +2,7 @@
 
 A truth is {"label", "boxes", "polygons", "runs"}: boxes [x, y, width, height] and polygons [x, y, x, y, …] in
 pixels of the image, `runs` the lengths of a mask's runs down its columns, the first outside. What lies in any
-of them is ground truth. The page keeps it and sends it with each question; the server keeps nothing.
+of them is ground truth. The page keeps it and sends it with each request; the server keeps nothing.
 """
 
 import base64
@@ -19,6 +19,7 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, dra
 from afloc.evaluation.datasets.masks import Shapes, encode_runs, read_coco_runs
 from afloc.evaluation.datasets.rows import check_label
 from afloc.evaluation.datasets.single_image import read_annotation_file
+from afloc.web.messages import GroundTruthEntry
 
 LONGEST_LABEL = 200  # characters
 MOST_SHAPES = 2000  # boxes and polygons of a truth
@@ -73,28 +74,24 @@ def outline(mask: np.ndarray) -> list[list[list[float]]]:
     return [ring[:, ::-1].round(2).tolist() for ring in sorted(rings, key=len, reverse=True)]
 
 
-def draw(entry: object, height: int, width: int) -> tuple[str, np.ndarray]:
+def draw(entry: GroundTruthEntry, height: int, width: int) -> tuple[str, np.ndarray]:
     """The label of a truth from the page and its mask, bool (height, width); DataError where it is none."""
 
     def where(_: str) -> str:
         return "The ground truth"
 
-    entry = entry if isinstance(entry, dict) else {}
-    label = entry.get("label")
-    check_label(label, "The ground truth")
-    boxes, polygons, runs = (entry.get(key) or [] for key in ("boxes", "polygons", "runs"))
-    if not all(isinstance(each, list) for each in (boxes, polygons, runs, *boxes, *polygons)):
-        raise DataError("The ground truth should be lists of boxes, polygons and runs.")
-    if len(boxes) + len(polygons) > MOST_SHAPES or len(label) > LONGEST_LABEL:
+    check_label(entry.label, "The ground truth")
+    shapes = len(entry.boxes) + len(entry.polygons)
+    if shapes > MOST_SHAPES or len(entry.label) > LONGEST_LABEL:
         raise DataError("The ground truth has too many shapes; please give it as a mask.")
-    boxes = tuple(read_box(box, label, where) for box in boxes)
-    check_truth(GroundTruth(label, boxes), height, width, where)
-    for points in polygons:
-        if len(points) < 6 or len(points) % 2 or not np.isfinite(np.asarray(points, float)).all():
+    boxes = tuple(read_box(box, entry.label, where) for box in entry.boxes)
+    check_truth(GroundTruth(entry.label, boxes), height, width, where)
+    for points in entry.polygons:
+        if len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
             raise DataError("The ground truth holds an outline that is no polygon.")
     try:
-        runs = read_coco_runs(runs, height, width)
+        runs = read_coco_runs(entry.runs, height, width)
     except DataError as error:
         raise DataError(f"The ground truth does not fit the image: {error}.") from None
-    mask = Shapes(tuple(map(tuple, polygons)), (runs,) if runs else ()).draw(height, width)
-    return label, mask | draw_boxes(boxes, height, width)
+    mask = Shapes(tuple(map(tuple, entry.polygons)), (runs,) if runs else ()).draw(height, width)
+    return entry.label, mask | draw_boxes(boxes, height, width)

@@ -8,21 +8,24 @@ from starlette.routing import Route
 
 from afloc.feedback.store.store import Store
 from afloc.inference.model import Model
-from afloc.web.metrics import METRICS
+from afloc.web.errors import NotFoundError, answering_errors
+from afloc.web.metrics import Metrics
 from afloc.web.paths import FIGURES, HEALTH
 from afloc.web.state.call_queue import CallQueue
 
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-def operations_routes(model: Model, store: Store, calls: CallQueue, token: str | None) -> list[Route]:
+def health_routes(
+    model: Model, store: Store, calls: CallQueue, metrics: Metrics, token: str | None
+) -> list[Route]:
     """GET /health, for anybody: 200, or 503 where nothing can be saved or no call is answered.
     GET /metrics: with the token."""
 
     def health(_: Request) -> Response:
         problem = store.check()
         failing = problem is not None or not calls.working
-        said = {
+        report = {
             "status": "failing" if failing else "ok",
             "model": f"{model.name} {model.config.version}",
             "fingerprint": model.fingerprint,
@@ -30,13 +33,14 @@ def operations_routes(model: Model, store: Store, calls: CallQueue, token: str |
             "store": problem or "writable",
             "calls": "answered" if calls.working else "not answered",
         }
-        return JSONResponse(said, 503 if failing else 200, {"Cache-Control": "no-store"})
+        return JSONResponse(report, 503 if failing else 200, {"Cache-Control": "no-store"})
 
-    def metrics(request: Request) -> Response:
+    @answering_errors
+    def figures(request: Request) -> Response:
         if not _may_see(request, token):
-            return JSONResponse({"error": "There is no such page."}, 404)
+            raise NotFoundError("There is no such page.")
         failing = store.problem is not None
-        figures = [
+        others = [
             ("image_cache_hits_total", "counter", "Images already encoded.", model.images.hits),
             ("image_cache_misses_total", "counter", "Images encoded.", model.images.misses),
             ("text_cache_hits_total", "counter", "Descriptions already encoded.", model.texts.hits),
@@ -50,9 +54,9 @@ def operations_routes(model: Model, store: Store, calls: CallQueue, token: str |
             ),
             ("store_failing", "gauge", "1 where the last attempt to save failed.", int(failing)),
         ]
-        return PlainTextResponse(METRICS.text(figures), headers={"Cache-Control": "no-store"})
+        return PlainTextResponse(metrics.text(others), headers={"Cache-Control": "no-store"})
 
-    return [Route(HEALTH, health), Route(FIGURES, metrics)]
+    return [Route(HEALTH, health), Route(FIGURES, figures)]
 
 
 def _may_see(request: Request, token: str | None) -> bool:

@@ -1,22 +1,21 @@
 """What the server says: a finding as JSON, an error as one sentence."""
 
-import functools
 import io
 import json
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from afloc.errors import AFLocError, DescriptionError, ImageError
+from afloc.errors import ImageError
 from afloc.inference.finding import Finding
-from afloc.web.errors import explain
+from afloc.web.errors import MessageError, answering_errors, explain
+from afloc.web.messages import M, parse
 from afloc.web.metrics import METRICS
 
 GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
-LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 
 
 def describe(finding: Finding) -> dict:
@@ -33,26 +32,21 @@ def describe(finding: Finding) -> dict:
     return entry | {"warning": finding.warning} if finding.warning else entry
 
 
-def read_description(value: object) -> str:
-    """A description that came from outside; DescriptionError where it is no text, or too long."""
-    if not isinstance(value, str):
-        raise DescriptionError("The description should be a text.")
-    if len(value) > LONGEST_DESCRIPTION:
-        raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
-    return value
+def answering(message: type[M]) -> Callable[[Callable[[M], dict]], Callable[[object], dict]]:
+    """Makes a server function of a function: it takes what a script sends, as a `message`, and every error
+    is turned into {"error": sentence}."""
 
+    def decorate(function: Callable[[M], dict]) -> Callable[[object], dict]:
+        def answer(sent: object = None) -> dict:
+            try:
+                return function(parse(message, sent))
+            except Exception as error:
+                return {"error": explain(error)}
 
-def answering(function: Callable[..., dict]) -> Callable[..., dict]:
-    """The function with every error turned into {"error": sentence}."""
+        answer.__name__ = function.__name__  # the scripts call it so
+        return answer
 
-    @functools.wraps(function)
-    def answer(*arguments):
-        try:
-            return function(*arguments)
-        except Exception as error:
-            return {"error": explain(error)}
-
-    return answer
+    return decorate
 
 
 async def read_body(request: Request, limit_mb: int) -> bytes:
@@ -65,14 +59,15 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
     return body.getvalue()  # its own memory, not a copy
 
 
-def post_route(path: str, function: Callable[[dict], Response]) -> Route:
-    """A route that answers the JSON object of a POST; an error comes as {"error": sentence}."""
+def post_route(path: str, message: type[M], function: Callable[[M], Response]) -> Route:
+    """A route that answers the JSON object of a POST, read as a `message`."""
 
+    @answering_errors
     async def answer(request: Request) -> Response:
         try:
-            said = json.loads(await request.body())
-            return await run_in_threadpool(function, said if isinstance(said, dict) else {})
-        except Exception as error:
-            return JSONResponse({"error": explain(error)}, 403 if isinstance(error, AFLocError) else 500)
+            sent = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            raise MessageError("This should be sent as JSON.") from None
+        return await run_in_threadpool(function, parse(message, sent))
 
     return Route(path, answer, methods=["POST"])

@@ -5,47 +5,46 @@ answers with its key; DELETE /afloc/sets/SET drops it; GET /afloc/runs/FILE is a
 """
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from afloc.errors import AFLocError
-from afloc.web.errors import explain
+from afloc.errors import DataError
+from afloc.web.errors import NotFoundError, answering_errors
+from afloc.web.paths import RUNS, SETS
 from afloc.web.routes.responses import read_body
-from afloc.web.state.dataset_runs import RUNS_PATH, Sets
-from afloc.web.state.set_uploads import SETS_PATH, SetUploads
+from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.set_uploads import SetUploads
 
 
 def set_routes(uploads: SetUploads, limit_mb: int) -> list[Route]:
+    @answering_errors
     async def add(request: Request) -> Response:
-        asked = request.query_params
-        try:
-            content = await read_body(request, limit_mb)
-            key = await run_in_threadpool(uploads.add, content, asked.get("name", ""), asked.get("set"))
-            return JSONResponse({"set": key})
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Exception as error:
-            return JSONResponse({"error": explain(error)}, 422 if isinstance(error, AFLocError) else 500)
+        query = request.query_params
+        content = await read_body(request, limit_mb)
+        key = await run_in_threadpool(uploads.add, content, query.get("name", ""), query.get("set"))
+        return JSONResponse({"set": key})
 
-    async def drop(request: Request) -> Response:
-        await run_in_threadpool(uploads.drop, request.path_params["set"])
+    @answering_errors
+    def drop(request: Request) -> Response:
+        uploads.drop(request.path_params["set"])
         return Response(status_code=204)
 
-    return [Route(SETS_PATH, add, methods=["POST"]), Route(SETS_PATH + "/{set}", drop, methods=["DELETE"])]
+    return [Route(SETS, add, methods=["POST"]), Route(SETS + "/{set}", drop, methods=["DELETE"])]
 
 
 def run_routes(sets: Sets) -> list[Route]:
     """GET /afloc/runs/FILE?set=NAME&style=STYLE: a file of a finished run."""
 
+    @answering_errors
     def download(request: Request) -> Response:
-        asked = request.query_params
+        query = request.query_params
         try:
-            path = sets.file(asked.get("set", ""), asked.get("style", ""), request.path_params["file"])
-        except Exception as error:
-            return JSONResponse({"error": explain(error)}, 404)
+            path = sets.file(query.get("set", ""), query.get("style", ""), request.path_params["file"])
+        except DataError as error:
+            raise NotFoundError(str(error)) from None
         if path is None:
-            return JSONResponse({"error": "There is no such file."}, 404)
+            raise NotFoundError("There is no such file.")
         return FileResponse(path, filename=path.name)
 
-    return [Route(RUNS_PATH + "/{file}", download)]
+    return [Route(RUNS + "/{file}", download)]

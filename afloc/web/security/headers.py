@@ -51,6 +51,23 @@ def fixed_headers(framed: bool) -> dict[str, str]:
     return headers if framed else headers | {"X-Frame-Options": "SAMEORIGIN"}
 
 
+class FixedHeaders:
+    """ASGI: gives every answer the headers of the page, where it has none of that name."""
+
+    def __init__(self, app: ASGIApp, framed: bool):
+        self._app, self._headers = app, fixed_headers(framed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
 class DressPage:
     """ASGI: adds `head` to the head of an HTML page, and gives it a policy that names the scripts in it."""
 

@@ -17,10 +17,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from afloc.errors import SettingsError
+from afloc.web.paths import HUB_LOGIN
 from afloc.web.security.password_sign_in import PLEASE, refuse
 
-START = "/login/huggingface"
-PATHS = (START, "/login/callback", "/logout")
 _LINK = """<a href="{}" target="{}">Sign in with Hugging Face</a>
 <p class="note">Your user name is kept with your feedback.</p>"""
 
@@ -37,7 +36,7 @@ def check_place(password: str | None) -> None:
         raise SettingsError("Give AFLOC_PASSWORD or AFLOC_SIGN_IN, not both.")
 
 
-class SignedIn:
+class HubSignIn:
     """ASGI: `app` for those who signed in; `public` paths for everybody. SettingsError where nobody could.
 
     `framed`: the sign-in opens a window of its own, since Hugging Face shows it in no frame.
@@ -45,7 +44,7 @@ class SignedIn:
 
     def __init__(self, app: ASGIApp, public: tuple[str, ...], framed: bool):
         self._app, self._public = app, public
-        self._link = _LINK.format(START, "_blank" if framed else "_self")
+        self._link = _LINK.format(HUB_LOGIN, "_blank" if framed else "_self")
         try:
             from authlib.common.errors import AuthlibBaseError
 
@@ -59,7 +58,7 @@ class SignedIn:
         self._exchange.mount("/", self._answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._app if scope["type"] == "lifespan" else self._exchange)(scope, receive, send)
+        await self._exchange(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         user.set(name := user_name(scope["session"]))

@@ -13,43 +13,67 @@ from collections.abc import Callable
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from afloc.errors import AccessError
 from afloc.passwords import matches
+from afloc.web.errors import TooManyError, sentence_response
 from afloc.web.page_files import read_asset
-from afloc.web.security.rate_limits import TooManyError, wrong_tries
+from afloc.web.paths import LOGIN, LOGOUT
+from afloc.web.security.open_routes import find_route
+from afloc.web.security.rate_limits import wrong_tries
 
-PATH = "/login"
 COOKIE = "afloc-session"
 HOURS = 12
 MOST_SESSIONS = 10_000
 PLEASE = "Please sign in."
-_FORM = f"""<form method="post" action="{PATH}">
+_FORM = f"""<form method="post" action="{LOGIN}">
 <label>Password
 <input type="password" name="password" autocomplete="current-password" required autofocus></label>
 <button>Sign in</button>
 </form>"""
 
 
-class SignIn:
-    """Who is signed in. `framed`: the page stands in another site's frame, as on Hugging Face Spaces."""
+class PasswordSignIn:
+    """ASGI: `app` for those who signed in; `public` paths for everybody.
 
-    def __init__(self, hashed: str, framed: bool = False, clock: Callable[[], float] = time.monotonic):
+    `hashed`: the password, as `hash_password` makes it. `framed`: the page stands in another site's frame, as
+    on Hugging Face Spaces.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        public: tuple[str, ...],
+        hashed: str,
+        framed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._app, self._public = app, public
         self._hashed, self._framed, self._clock = hashed, framed, clock
-        self._ends: OrderedDict[str, float] = OrderedDict()
+        self._ends: OrderedDict[str, float] = OrderedDict()  # by session
         self._lock = threading.Lock()
         self._tries = wrong_tries()
 
-    def knows(self, request: Request) -> bool:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route, request = find_route(scope["path"]), Request(scope, receive)
+        app = self._app
+        if route in self._public:
+            pass
+        elif route == LOGIN and request.method == "POST":
+            app = await self._enter(request)
+        elif not self._knows(request):
+            app = refuse(request, PLEASE, 401, _FORM)
+        elif route == LOGOUT:
+            app = self._leave(request)
+        await app(scope, receive, send)
+
+    def _knows(self, request: Request) -> bool:
         token = request.cookies.get(COOKIE)
         with self._lock:
             return token is not None and self._ends.get(token, 0.0) > self._clock()
 
-    def ask(self, request: Request) -> Response:
-        """What somebody who is not signed in gets, whatever they asked for."""
-        return refuse(request, PLEASE, 401, _FORM)
-
-    async def enter(self, request: Request) -> Response:
+    async def _enter(self, request: Request) -> Response:
         """The answer to a password."""
         async with request.form(max_files=0, max_fields=4) as form:
             password = str(form.get("password", ""))
@@ -64,7 +88,7 @@ class SignIn:
         answer.headers["Set-Cookie"] = self._cookie(request, self._begin(), HOURS * 3600)
         return answer
 
-    def leave(self, request: Request) -> Response:
+    def _leave(self, request: Request) -> Response:
         with self._lock:
             self._ends.pop(request.cookies.get(COOKIE, ""), None)
         answer = RedirectResponse(_root(request), 303)
@@ -91,7 +115,7 @@ class SignIn:
 def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
     """What somebody who is not signed in is told; `way`: the markup of the page that lets them in."""
     if not wants_page(request):
-        return JSONResponse({"error": sentence}, status)
+        return sentence_response(sentence, status)
     page = read_asset("shell/signin.html").replace("{{sentence}}", sentence).replace("{{way}}", way)
     return HTMLResponse(page, status)
 

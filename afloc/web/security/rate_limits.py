@@ -1,7 +1,4 @@
-"""How often somebody may ask, and how much all may send at once.
-
-Token buckets, one for each client and one for all of them together; a budget of bytes.
-"""
+"""How often somebody may ask: token buckets, one for each client and one for all of them together."""
 
 import hashlib
 import ipaddress
@@ -13,17 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from afloc.errors import AccessError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from afloc.web.errors import TooManyError, error_response
+from afloc.web.paths import HEALTH
+from afloc.web.security.open_routes import STATIC, find_route
 
 MOST_CLIENTS = 10_000
+BURST = 10  # seconds' worth of requests that may come at once
+UNLIMITED = (HEALTH, *STATIC)
 
 
 client: ContextVar[str] = ContextVar("client", default="")
-"""Who asks, where a request is being answered; the door sets it (`name_client`)."""
-
-
-class TooManyError(AccessError):
-    """Somebody asks more often than is allowed."""
+"""Who asks, where a request is being answered; `RateLimits` sets it."""
 
 
 class Bucket:
@@ -81,8 +80,8 @@ class Limit:
         """A try by the current client that costs a token only where it fails.
 
         The token is taken first, so that many tries at once are not checked before the first is counted.
-        `tried`: the code that is tried, if it may be remembered (hashed). Where it was right for this client
-        before, it needs no token, so that others at the same address do not lock out who is in.
+        `tried`: the code that is tried, if it may be remembered (hashed). A code that was right for this
+        client before costs no token: so wrong tries of others at the same address lock out nobody who is in.
         """
         name = client.get()
         pair = hashlib.sha256(repr((name, tried)).encode()).digest() if isinstance(tried, str) else None
@@ -110,21 +109,22 @@ class Limit:
                 self._right.popitem(last=False)
 
 
-class Budget:
-    """Bytes that may be held at once; for one event loop."""
+class RateLimits:
+    """ASGI: refuses a client that asks too often. `rates`: requests a second of one client and of all."""
 
-    def __init__(self, size: int):
-        self._left = size
+    def __init__(self, app: ASGIApp, rates: tuple[float, float]):
+        self._app = app
+        self._limit = Limit(*((rate, BURST * rate) for rate in rates))
 
-    def take(self, size: int) -> bool:
-        """Whether there are so many left; then they are taken."""
-        enough = size <= self._left
-        if enough:
-            self._left -= size
-        return enough
-
-    def give_back(self, size: int) -> None:
-        self._left += size
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client.set(name_client(scope["client"][0] if scope.get("client") else ""))
+        app = self._app
+        try:
+            if find_route(scope["path"]) not in UNLIMITED:
+                self._limit.take(client.get())
+        except TooManyError as error:
+            app = error_response(error, {"Retry-After": "1"})
+        await app(scope, receive, send)
 
 
 def wrong_tries() -> Limit:

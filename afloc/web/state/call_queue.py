@@ -17,11 +17,11 @@ from gradio import Blocks
 from gradio.queueing import Event, Queue
 from gradio.state_holder import SessionState, StateHolder
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from afloc.errors import AFLocError
-from afloc.web.errors import explain
+from afloc.web.errors import RefusedError, error_response, explain, sentence_response
+from afloc.web.paths import CALL
 from afloc.web.security.rate_limits import client
 
 ANSWER_SECONDS = 60.0  # that an answer waits to be fetched
@@ -30,7 +30,7 @@ SWEEP_SECONDS = 5.0
 RESTART_SECONDS = 1.0  # before the loop begins again, so that an error that stays does not take the processor
 LONGEST_SESSION = 100  # characters of its name; those of gradio's clients have 36 at most
 NO_ANSWER = f"There is no such answer; each is kept for {ANSWER_SECONDS:.0f} seconds and can be fetched once."
-FETCH = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)/?")
+FETCH = re.compile(CALL + r"(?:v2/)?[^/]+/([^/]+)/?")
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,18 @@ CLIENT = Bound(100, 2 << 20)  # the last of them is answered within seconds
 EVERYBODY = Bound(1000, 16 << 20)  # read, JSON takes up to 25 times its size in memory
 
 
-class CallRefusedError(AFLocError):
-    """A call that may not join the queue. `status`: of the answer."""
-
-    def __init__(self, sentence: str, status: int):
-        super().__init__(sentence)
-        self.status = status
+class CallRefusedError(RefusedError):
+    """A call that may not join the queue."""
 
 
 async def say_refused(_: Request, refused: CallRefusedError) -> Response:
     """The answer to a refused call."""
-    return JSONResponse({"error": str(refused)}, refused.status, {"Retry-After": "1"})
+    return error_response(refused, {"Retry-After": "1"})
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call under way. `client`: who asks, as the door names it. `size`: of its body, in bytes."""
+    """A call under way. `client`: who asks, as `name_client` names it. `size`: of its body, in bytes."""
 
     client: str
     session: str
@@ -69,7 +65,7 @@ class Call:
 
 
 class Mailbox(asyncio.Queue):
-    """The messages of one session. Of each call only the newest waits: it replaces what was said before."""
+    """The messages of one session. Of each call only the newest waits: it replaces the one before."""
 
     def __init__(self, client: str):
         super().__init__()
@@ -90,7 +86,7 @@ class Mailbox(asyncio.Queue):
     def __bool__(self) -> bool:
         return True
 
-    # What asyncio leaves to be said by its subclasses:
+    # What asyncio leaves to its subclasses:
 
     def _init(self, maxsize: int) -> None:
         self._queue = {}
@@ -136,13 +132,13 @@ class CallQueue(Queue):
         session = body.session_hash or uuid.uuid4().hex
         call = Call(client.get(), session, len(await request.body()))
         self._check(call)
-        joined, said, state = await super().push(body, request, username)
+        joined, event_id, state = await super().push(body, request, username)
         if state == "queue_full":  # of a size that gradio itself set, for a lent GPU
             raise CallRefusedError("The server is busy; please try again in a minute.", 503)
         if joined:
-            self._calls[said] = call
-            self._take_turns(said)
-        return joined, said, state
+            self._calls[event_id] = call
+            self._take_turns(event_id)
+        return joined, event_id, state
 
     def knows(self, event_id: str) -> bool:
         """Whether a call is under way, or its answer waits to be fetched."""
@@ -171,9 +167,9 @@ class CallQueue(Queue):
         clients = [self._calls[each._id].client for each in waiting]
         own = clients.count(clients[-1]) - 1
         seen = Counter()
-        for place, name in enumerate(clients):
+        for at, name in enumerate(clients):
             if name != clients[-1] and seen[name] > own:
-                waiting.insert(place, waiting.pop())
+                waiting.insert(at, waiting.pop())
                 return
             seen[name] += 1
 
@@ -259,7 +255,7 @@ class KnownCalls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fetched = scope["type"] == "http" and scope["method"] == "GET" and FETCH.fullmatch(scope["path"])
         if fetched and not self._calls.knows(fetched[1]):
-            await JSONResponse({"error": NO_ANSWER}, 404)(scope, receive, send)
+            await sentence_response(NO_ANSWER, 404)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -19,7 +19,6 @@ from afloc.inference.model import Model
 from afloc.web.errors import explain
 from afloc.web.state.set_uploads import SetUploads
 
-RUNS_PATH = "/afloc/runs"
 FILES = ("cases.parquet", "summary.json")
 BUSY = "Another set is being evaluated; please wait until it is done."
 MOST_CASES = 500  # listed, the worst first

@@ -1,4 +1,4 @@
-"""Whose turn it is: one question at a time is put to the model, and the sessions take turns."""
+"""The queue before the model: one request at a time, and the sessions take turns."""
 
 import threading
 from collections import OrderedDict
@@ -6,22 +6,22 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 
-class Overtaken(Exception):
-    """A newer question of the same session took this one's place before its turn came."""
+class Superseded(Exception):
+    """A newer request of the same session took the place of this one before its turn came."""
 
 
 class _Call:
     def __init__(self, live: bool):
         self.live = live
         self.called = threading.Event()
-        self.overtaken = False
+        self.superseded = False
 
 
-class Turns:
-    """A queue that is fair between sessions, however many questions one of them asks; safe between threads.
+class FairQueue:
+    """A queue that is fair between sessions, however many requests one of them has; safe between threads.
 
-    Of a session's live questions (those that follow its typing) only the newest waits, in the place of the
-    one it overtakes, so that who types without a pause is answered too.
+    Of a session's live requests (those that follow its typing) only the newest waits. It takes the place of
+    the older one, so that a reader who types without a pause is answered, too.
     """
 
     def __init__(self):
@@ -31,11 +31,11 @@ class Turns:
 
     @contextmanager
     def turn(self, session: Hashable, live: bool = False) -> Iterator[None]:
-        """Wait for the session's turn and hold it for the `with` block; Overtaken where it will not come."""
+        """Wait for the session's turn and hold it for the `with` block; Superseded where a newer one came."""
         call = self._join(session, live)
         call.called.wait()
-        if call.overtaken:
-            raise Overtaken
+        if call.superseded:
+            raise Superseded
         try:
             yield
         finally:
@@ -44,7 +44,7 @@ class Turns:
 
     @property
     def waiting(self) -> int:
-        """How many questions wait for their turn."""
+        """How many requests wait for their turn."""
         with self._lock:
             return sum(map(len, self._waiting.values()))
 
@@ -52,11 +52,11 @@ class Turns:
         call = _Call(live)
         with self._lock:
             calls = self._waiting.setdefault(session, [])
-            place = next((place for place, other in enumerate(calls) if live and other.live), len(calls))
-            for other in calls[place : place + 1]:
-                other.overtaken = True
+            at = next((n for n, other in enumerate(calls) if live and other.live), len(calls))
+            for other in calls[at : at + 1]:
+                other.superseded = True
                 other.called.set()
-            calls[place : place + 1] = [call]
+            calls[at : at + 1] = [call]
             if not self._busy:
                 self._call_next()
         return call

@@ -1,6 +1,6 @@
-"""Folders that a process holds as long as it lives, so that what a killed one left is known and removed.
+"""Folders that a process locks as long as it lives, so that what a killed one left is known and removed.
 
-Beside each folder lies a file NAME.lock, locked by the process that holds the folder. The system ends a lock
+Beside each folder lies a file NAME.lock, locked by the process that made the folder. The system ends a lock
 with its process, however that ends.
 """
 
@@ -23,7 +23,7 @@ except ImportError:  # Windows, where nobody can remove a file that a process ha
 
 
 @dataclass(frozen=True)
-class HeldFolder:
+class LockedFolder:
     """`path`: a folder that only its owner may enter."""
 
     path: Path
@@ -36,26 +36,26 @@ class HeldFolder:
             _lock_of(self.path).unlink()
 
 
-def hold(parent: Path, prefix: str) -> HeldFolder:
+def lock_folder(parent: Path, prefix: str) -> LockedFolder:
     """A new folder below `parent`, named `prefix` and 128 random bits. OSError where it cannot be made."""
     parent.mkdir(parents=True, exist_ok=True)
     path = parent / (prefix + secrets.token_urlsafe(16))
-    held = HeldFolder(path, FileIO(_lock_of(path), "w"))
+    locked = LockedFolder(path, FileIO(_lock_of(path), "w"))
     try:
         if fcntl:
-            fcntl.flock(held.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(locked.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.mkdir(mode=0o700)  # after its lock: a folder without one is left over
     except OSError:
-        held.remove()
+        locked.remove()
         raise
-    return held
+    return locked
 
 
-def remove_left(parent: Path, prefix: str) -> None:
-    """Remove the folders below `parent` that `hold` made with this prefix and that no process holds."""
+def remove_abandoned(parent: Path, prefix: str) -> None:
+    """Remove the folders below `parent` that `lock_folder` named with `prefix` and that no process locks."""
     for path in parent.glob(f"{prefix}*"):
         if path.is_dir():
-            with suppress(OSError):  # held, or another process removes it just now
+            with suppress(OSError):  # locked, or another process removes it just now
                 _remove_free(path)
 
 

@@ -34,7 +34,7 @@ class OpenImage:
         return self.views[modality]
 
 
-class ImageStore:
+class OpenImages:
     """Open images by token. The longest unused go first when memory or time runs out.
 
     A token is 128 random bits and the only way to an image: who was not given it cannot address it.

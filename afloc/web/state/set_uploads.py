@@ -1,9 +1,5 @@
 """Sets that are uploaded: a table and its images, or a ZIP file of them, kept only while their page is open.
 
-POST /afloc/sets?name=NAME[&set=SET]  takes one file as the body, for a new set or one begun before, and
-                                      answers {"set": SET}
-DELETE /afloc/sets/SET                drops it
-
 The readers of sets need files, so these lie in a folder of their own until the set is dropped, unused for
 half an hour, or its server was killed and one starts or goes on in the same data folder.
 """
@@ -22,10 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from afloc.errors import DataError
-from afloc.web.state.locked_folders import HeldFolder, hold, remove_left
+from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
 from afloc.web.state.open_images import IDLE_SECONDS
 
-SETS_PATH = "/afloc/sets"
 PREFIX = "upload-"  # of the names of uploaded sets
 MOST_FILES = 4000
 MOST_ENTRIES = 4 * MOST_FILES  # of a ZIP file: folders and what desktops leave in it, too
@@ -47,7 +42,7 @@ _NAME_TROUBLE = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, 
 class Uploaded:
     """A set's folder, what it weighs, and when it was last asked for. `turn`: one file at a time goes in."""
 
-    held: HeldFolder
+    locked: LockedFolder
     size: int = 0
     files: int = 0
     last_used: float = 0.0
@@ -66,7 +61,7 @@ class SetUploads:
         self._clock = clock
         self._lock = threading.Lock()
         self._sets: dict[str, Uploaded] = {}
-        remove_left(folder, PREFIX)
+        remove_abandoned(folder, PREFIX)
 
     def add(self, content: bytes, name: str, key: str | None = None) -> str:
         """Put a file, or what a ZIP file holds, into a set (without `key`: a new one); the set's name.
@@ -94,7 +89,7 @@ class SetUploads:
     def folder(self, key: str) -> Path | None:
         """The folder of a set, or None where there is none (any more)."""
         found = self._find(key)
-        return None if found is None else found.held.path
+        return None if found is None else found.locked.path
 
     def table(self, key: str) -> Path | None:
         """What `read_dataset` reads of a set: its one table, or the folder where it has none."""
@@ -118,15 +113,15 @@ class SetUploads:
         """Drop the sets unused for IDLE_SECONDS, and what a run still wrote of one that was dropped."""
         with self._lock:
             self._drop_stale()
-        remove_left(self._folder, PREFIX)
+        remove_abandoned(self._folder, PREFIX)
 
     def _begin(self) -> tuple[str, Uploaded]:
         with self._lock:
             self._drop_stale()
             if len(self._sets) >= MOST_SETS:
                 raise DataError("Too many sets are open on this server; please try again later.")
-            begun = Uploaded(hold(self._folder, PREFIX), last_used=self._clock())
-            key = begun.held.path.name
+            begun = Uploaded(lock_folder(self._folder, PREFIX), last_used=self._clock())
+            key = begun.locked.path.name
             self._sets[key] = begun
             return key, begun
 
@@ -161,7 +156,7 @@ class SetUploads:
         into.files += 1
         if into.files > MOST_FILES:
             raise self._too_large()
-        path = into.held.path.joinpath("set", *(_file_name(part) for part in parts))
+        path = into.locked.path.joinpath("set", *(_file_name(part) for part in parts))
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as file:
             while chunk := source.read(CHUNK):
@@ -177,7 +172,7 @@ class SetUploads:
     def _drop(self, key: str | None) -> None:
         found = self._sets.pop(key, None)
         if found:
-            found.held.remove()
+            found.locked.remove()
 
     def _drop_stale(self) -> None:
         oldest = self._clock() - IDLE_SECONDS

@@ -4,7 +4,7 @@ The page asks for the whole curve once (`measure`) and looks its slider's step u
 with the slider and are those of `python -m afloc evaluate`, to the last digit that is shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import numpy as np
@@ -24,10 +24,19 @@ from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.inference.view import View
 from afloc.language.modalities import MODALITIES
+from afloc.web.messages import (
+    LONGEST_DESCRIPTION,
+    GroundTruthEntry,
+    MeasureRequest,
+    ReadCaseRequest,
+    ReadTruthRequest,
+    SetStateRequest,
+)
 from afloc.web.routes.ground_truth_json import draw, read_file, to_json
-from afloc.web.routes.responses import GONE, LONGEST_DESCRIPTION, answering, describe
+from afloc.web.routes.responses import GONE, answering, describe
 from afloc.web.state.dataset_runs import Sets
-from afloc.web.state.open_images import ImageStore
+from afloc.web.state.fair_queue import FairQueue
+from afloc.web.state.open_images import OpenImages
 from afloc.web.tabs.html import show_viewer
 from afloc.web.tabs.suggestions import offer_examples
 
@@ -40,52 +49,55 @@ FIXED = tuple(round(0.01 * step, 2) for step in range(101))
 MOST_TRUTHS = 40  # findings of an image
 
 
-def ground_truth_tab(model: Model, store: ImageStore, sets: Sets) -> None:
+def ground_truth_tab(model: Model, open_images: OpenImages, queue: FairQueue, sets: Sets) -> None:
     """Build the tab inside the current `gr.Blocks`."""
 
-    @answering
-    def read_truth(question: dict) -> dict:
-        """{"image": token, "content": base64, "name", "image_name" or null} to {"truths": [truth, …]}."""
-        opened = store.get(str(question.get("image")))
+    @answering(ReadTruthRequest)
+    def read_truth(request: ReadTruthRequest) -> dict:
+        """{"truths": [truth, …]}."""
+        opened = open_images.get(request.image)
         if opened is None:
             return GONE
         size = opened.image.height, opened.image.width
-        name, image_name = (str(question.get(key) or "") for key in ("name", "image_name"))
-        truths = read_file(question.get("content"), name, *size, image_name or None)
+        truths = read_file(request.content, request.name or "", *size, request.image_name or None)
         if len(truths) > MOST_TRUTHS:
             raise DataError(f"The file marks {len(truths)} findings; please give at most {MOST_TRUTHS}.")
         return {"truths": _describe_truths(truths, *size)}
 
-    @answering
-    def measure(question: dict) -> dict:
-        """{"image", "modality" or null, "truths": [truth, …], "compare"} to {"modality", "doubt", "cases"}.
+    @answering(MeasureRequest)
+    def measure(request: MeasureRequest) -> dict:
+        """{"modality", "doubt", "cases"}.
 
-        A truth may bring `descriptions`, the simple and the precise one, null for what the findings list
-        says. A case has both of them and `answers`: to the first, or with `compare` to each.
+        A case has both `descriptions` of a finding and `answers`: to the first, or with `compare` to each.
         """
-        opened = store.get(str(question.get("image")))
+        opened = open_images.get(request.image)
         if opened is None:
             return GONE
-        entries = question.get("truths") or []
-        if not isinstance(entries, list) or len(entries) > MOST_TRUTHS:
+        if len(request.truths) > MOST_TRUTHS:
             raise DataError(f"Please give at most {MOST_TRUTHS} findings of an image.")
-        view = opened.view(model, question.get("modality"))
-        cases = [_measure_truth(view, entry, bool(question.get("compare"))) for entry in entries]
-        return {"modality": view.modality, "doubt": view.doubt, "cases": cases}
+        with queue.turn(request.image):
+            view = opened.view(model, request.modality)
+            doubt = view.doubt
 
-    @answering
-    def read_case(question: dict) -> dict:
-        """{"set", "row"} to {"modality" or null, "truths": [truth, …]}, those of an image of a set."""
-        row = sets.row(str(question.get("set")), int(question.get("row")))
+        def locate(description: str) -> Finding:
+            with queue.turn(request.image):
+                return view.locate(description)
+
+        cases = [_measure_truth(view, locate, entry, request.compare) for entry in request.truths]
+        return {"modality": view.modality, "doubt": doubt, "cases": cases}
+
+    @answering(ReadCaseRequest)
+    def read_case(request: ReadCaseRequest) -> dict:
+        """{"modality" or null, "truths": [truth, …]}, those of an image of a set."""
+        row = sets.row(request.set, request.row)
         return {"modality": row.modality, "truths": _describe_truths(row.truths, *picture_size(row.path))}
 
-    @answering
-    def set_state(question: dict) -> dict:
-        """{"set", "style"} to what `Sets.state` says; with `run` it is started first."""
-        asked = str(question.get("set")), str(question.get("style"))
-        if question.get("run"):
-            sets.start(*asked)
-        return sets.state(*asked)
+    @answering(SetStateRequest)
+    def set_state(request: SetStateRequest) -> dict:
+        """What `Sets.state` says."""
+        if request.run:
+            sets.start(request.set, request.style)
+        return sets.state(request.set, request.style)
 
     show_viewer(
         "ground_truth",
@@ -117,16 +129,18 @@ def _truths_of(example: Example) -> list[dict]:
     )
 
 
-def _measure_truth(view: View, entry: dict, compare: bool) -> dict:
+def _measure_truth(
+    view: View, locate: Callable[[str], Finding], entry: GroundTruthEntry, compare: bool
+) -> dict:
     label, mask = draw(entry, view.image.height, view.image.width)
-    truth = GroundTruth(label, description=entry.get("phrase"))
-    given = entry.get("descriptions") or [None] * len(STYLES)
+    truth = GroundTruth(label, description=entry.phrase)
+    given = entry.descriptions or [None] * len(STYLES)
     descriptions = [
-        describe_truth(truth, view.modality, style) if text is None else str(text)[:LONGEST_DESCRIPTION]
+        describe_truth(truth, view.modality, style) if text is None else text[:LONGEST_DESCRIPTION]
         for style, text in zip(STYLES, given, strict=True)
     ]
-    asked = descriptions if compare else descriptions[:1]
-    answers = [_hold_against(view.locate(text), mask) if text.strip() else None for text in asked]
+    measured = descriptions if compare else descriptions[:1]
+    answers = [_hold_against(locate(text), mask) if text.strip() else None for text in measured]
     return {"descriptions": descriptions, "answers": answers}
 
 

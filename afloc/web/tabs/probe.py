@@ -1,7 +1,7 @@
 """The Probe tab: one image, any description, where the model sees it and how sure it is.
 
-The page's script sends an image once (`uploads`), then one small call per description (`locate`), outside
-gradio's queue. It has one call under way at a time, and before the model the pages take turns (`turns`).
+The page's script sends an image once (`routes/images`), then one small request per description (`locate`),
+outside gradio's queue. It has one request under way at a time, and the pages take turns before the model.
 """
 
 import numpy as np
@@ -11,10 +11,11 @@ from afloc.inference.model import Model
 from afloc.inference.word_maps import Word
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
+from afloc.web.messages import LocateRequest, ScanRequest
 from afloc.web.routes.feedback import feedback_functions
-from afloc.web.routes.responses import GONE, answering, describe, read_description
-from afloc.web.state.fair_queue import Overtaken, Turns
-from afloc.web.state.open_images import ImageStore, OpenImage
+from afloc.web.routes.responses import GONE, answering, describe
+from afloc.web.state.fair_queue import FairQueue, Superseded
+from afloc.web.state.open_images import OpenImages
 from afloc.web.tabs.html import show_viewer
 from afloc.web.tabs.suggestions import offer_descriptions, offer_examples
 
@@ -22,34 +23,29 @@ MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
 
 
-def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
+def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: Store) -> None:
     """Build the tab inside the current `gr.Blocks`."""
-    turns = Turns()
 
-    def find_image(question: dict) -> OpenImage | None:
-        return store.get(str(question.get("image")))
-
-    @answering
-    def locate(question: dict) -> dict:
-        """{"image": token, "description", "modality" or null, "live"} to {"modality", "doubt", "finding", …}.
+    @answering(LocateRequest)
+    def locate(request: LocateRequest) -> dict:
+        """{"modality", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
         them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
-        {"overtaken": true}: a newer live question of the same image came before this one's turn.
+        {"overtaken": true}: a newer live request of the same image came before this one's turn.
         """
-        description = read_description(question.get("description", ""))
-        opened = find_image(question)
+        opened = open_images.get(request.image)
         if opened is None:
             return GONE
         try:
-            with turns.turn(question["image"], live=bool(question.get("live"))):
-                view = opened.view(model, question.get("modality"))
+            with queue.turn(request.image, live=request.live):
+                view = opened.view(model, request.modality)
                 answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
-                if not description.strip():
+                if not request.description.strip():
                     return answer
-                finding = view.locate(description)
+                finding = view.locate(request.description)
                 words = view.words(finding)
-        except Overtaken:
+        except Superseded:
             return {"overtaken": True}
         return answer | {
             "finding": describe(finding),
@@ -57,31 +53,32 @@ def probe_tab(model: Model, store: ImageStore, feedback: Store) -> None:
             "remarks": view.remarks(finding, words),
         }
 
-    @answering
-    def scan(question: dict) -> dict:
-        """{"image": token, "modality" or null} to {"modality", "doubt", "findings"}, `doubt` as in `locate`.
+    @answering(ScanRequest)
+    def scan(request: ScanRequest) -> dict:
+        """{"modality", "doubt", "findings"}, `doubt` as in `locate`.
 
         Every pathology of the modality with its name, and with a map only where it is judged present.
         """
-        opened = find_image(question)
+        opened = open_images.get(request.image)
         if opened is None:
             return GONE
-        with turns.turn(question["image"]):
-            view = opened.view(model, question.get("modality"))
+        with queue.turn(request.image):
+            view = opened.view(model, request.modality)
+            doubt = view.doubt
         entries = [entry for entry in load_findings(view.modality).values() if not entry.normal]
         findings = []
         for start in range(0, len(entries), SCANNED_AT_ONCE):
-            asked = entries[start : start + SCANNED_AT_ONCE]
-            with turns.turn(question["image"]):
-                found = view.locate_all(entry.simple for entry in asked)
-            for entry, finding in zip(asked, found, strict=True):
-                said = describe(finding) | {"name": entry.name}
-                findings.append(said if finding.present else said | {"grid": None})
-        return {"modality": view.modality, "doubt": view.doubt, "findings": findings}
+            scanned = entries[start : start + SCANNED_AT_ONCE]
+            with queue.turn(request.image):
+                found = view.locate_all(entry.simple for entry in scanned)
+            for entry, finding in zip(scanned, found, strict=True):
+                described = describe(finding) | {"name": entry.name}
+                findings.append(described if finding.present else described | {"grid": None})
+        return {"modality": view.modality, "doubt": doubt, "findings": findings}
 
     show_viewer(
         "probe",
-        [locate, scan, *feedback_functions(model, store, feedback)],
+        [locate, scan, *feedback_functions(model, open_images, queue, store)],
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,

@@ -8,7 +8,6 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,58 +31,60 @@ from afloc.feedback.studies.readings import progress
 from afloc.feedback.studies.reference_standard import references
 from afloc.feedback.studies.study import Study
 from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
+from afloc.web.messages import ExportRequest, ResultsRequest
+from afloc.web.paths import EXPORT, PLOTLY
 from afloc.web.routes.responses import answering, post_route
-from afloc.web.state.desk import Desk
+from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_html
 
-EXPORT_PATH, PLOTLY_PATH = "/afloc/export", "/afloc/plotly.js"
 PROBE = "Feedback in the Probe tab"
 MOST_ROWS = 200  # of a table on the page; the export has all
 
 
-def results_tab(desk: Desk) -> None:
+def results_tab(sessions: StudySessions) -> None:
     """Build the tab inside the current `gr.Blocks`."""
-    analysed = _remember(desk.store)
+    analysed = _remember(sessions.store)
 
-    @answering
-    def results(said: dict) -> dict:
-        """{"code", "study": id, "" for the Probe tab or null, "version": one of `versions` or null} to
-        {"choices", "study", "versions", "version", "notes", "parts"}.
+    @answering(ResultsRequest)
+    def results(request: ResultsRequest) -> dict:
+        """{"choices", "study", "versions", "version", "notes", "parts"}.
 
         `choices` are [id, title] of what may be seen, `versions` [name, title] of the study where it was read
         in several; a part is what `_part` makes.
         """
-        visitor, known = _enter(desk, said)
+        visitor, known = _enter(sessions, request.code)
         choices = [[name, study.title] for name, study in known.items() if may_see_results(visitor, name)]
         if may_see_results(visitor, None):
             choices.append(["", PROBE])
-        chosen = said.get("study") if said.get("study") is not None else choices[0][0]
+        chosen = choices[0][0] if request.study is None else request.study
         require(may_see_results(visitor, chosen or None) and chosen in dict(choices))
         study = known.get(chosen)
         shown = {"choices": choices, "study": chosen, "versions": [], "version": "", "notes": []}
         if may_see_results(visitor, None):
-            shown["notes"] = desk.store.notices + ([desk.store.problem] if desk.store.problem else [])
+            shown["notes"] = sessions.store.notices + (
+                [sessions.store.problem] if sessions.store.problem else []
+            )
         if study is None:
-            return shown | {"parts": analysed(None, "", desk.store.last_seq)["parts"]}
-        found = analysed(study.id, _version_of(said) or "", desk.store.last_seq)
-        notes = shown["notes"] + double_readings(desk.store, study.id) + found["notes"]
-        return shown | found | {"notes": notes, "parts": _show_progress(desk, study) + found["parts"]}
+            return shown | {"parts": analysed(None, "", sessions.store.last_seq)["parts"]}
+        found = analysed(study.id, request.version or "", sessions.store.last_seq)
+        notes = shown["notes"] + double_readings(sessions.store, study.id) + found["notes"]
+        return shown | found | {"notes": notes, "parts": _show_progress(sessions, study) + found["parts"]}
 
     show_html("results", [results], formats=list(FORMATS))
 
 
-def results_routes(desk: Desk) -> list[Route]:
+def results_routes(sessions: StudySessions) -> list[Route]:
     """POST /afloc/export {"code", "study" or "", "format", "version" (of iMRMC) or null}: a ZIP file of the
     export and what explains it."""
 
-    def pack(said: Mapping[str, Any]) -> Response:
-        visitor, known = _enter(desk, said)
-        study, format = said.get("study") or None, said.get("format")
+    def pack(request: ExportRequest) -> Response:
+        visitor, known = _enter(sessions, request.code)
+        study, format = request.study or None, request.format
         require(may_see_results(visitor, study) and (study is None or study in known) and format in FORMATS)
         name = f"{study or 'afloc'}.{'json' if format == 'coco' else format}"
         out = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w") as archive:
-            for path in export(desk.store, Path(folder) / name, format, study, _version_of(said)):
+            for path in export(sessions.store, Path(folder) / name, format, study, request.version or None):
                 archive.write(path, path.name, zipfile.ZIP_DEFLATED)
         return Response(out.getvalue(), media_type="application/zip", headers={"Cache-Control": "no-store"})
 
@@ -91,14 +92,14 @@ def results_routes(desk: Desk) -> list[Route]:
         cached = {"Cache-Control": "public, max-age=86400"}
         return Response(get_plotlyjs(), media_type="text/javascript", headers=cached)
 
-    return [post_route(EXPORT_PATH, pack), Route(PLOTLY_PATH, send_plotly)]
+    return [post_route(EXPORT, ExportRequest, pack), Route(PLOTLY, send_plotly)]
 
 
-def _enter(desk: Desk, said: Mapping[str, Any]) -> tuple[Visitor, dict[str, Study]]:
+def _enter(sessions: StudySessions, code: str) -> tuple[Visitor, dict[str, Study]]:
     """Who asks, and every study that has a file or answers; AccessError for anyone but a coordinator."""
-    visitor = desk.visitor(said)
+    visitor = sessions.visitor(code)
     require(visitor.role == "coordinator")
-    return visitor, {**kept_studies(desk.store), **desk.studies}
+    return visitor, {**kept_studies(sessions.store), **sessions.studies}
 
 
 def _remember(store: Store):
@@ -122,13 +123,6 @@ def _remember(store: Store):
     return analysed
 
 
-def _version_of(said: Mapping[str, Any]) -> str | None:
-    """Whose readings are asked for, as `select_versions` takes it."""
-    version = said.get("version") or None
-    require(version is None or isinstance(version, str))
-    return version
-
-
 def _name_versions(store: Store, study_id: str) -> list[list[str]]:
     """[name, title] of what can be chosen, the newest version first; nothing where there is one alone."""
     read = [each for each in read_versions(store, study_id) if each.readings]
@@ -142,8 +136,8 @@ def _name_versions(store: Store, study_id: str) -> list[list[str]]:
     return [*titles, [ALL, "all, pooled"]]
 
 
-def _show_progress(desk: Desk, study: Study) -> list[dict[str, Any]]:
-    if study.id not in desk.studies:
+def _show_progress(sessions: StudySessions, study: Study) -> list[dict[str, Any]]:
+    if study.id not in sessions.studies:
         return []
     rows = [
         {
@@ -153,7 +147,7 @@ def _show_progress(desk: Desk, study: Study) -> list[dict[str, Any]]:
             "of": each.total,
             "last answer (UTC)": f"{each.last:%Y-%m-%d %H:%M}" if each.last else "",
         }
-        for each in progress(desk.store, study)
+        for each in progress(sessions.store, study)
     ]
     return [_part("Progress", pd.DataFrame(rows))]
 

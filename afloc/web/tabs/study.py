@@ -3,8 +3,8 @@
 Nobody is signed in on the server: every call brings the reader's code, and what it may see is worked out
 from the study and the store each time. In the unaided arm nothing the model says leaves the server.
 
-POST /afloc/study {"code", "index"} answers with the pixels of a case, as `uploads` does, but under no token
-that another tab could ask about.
+POST /afloc/study {"code", "index"} answers with the pixels of a case, as `routes/images` does, but under no
+token that another tab could ask about.
 """
 
 from collections.abc import Mapping
@@ -30,80 +30,85 @@ from afloc.feedback.studies.readings import (
 from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study import Study
 from afloc.feedback.studies.study_file import FOLDER
+from afloc.web.messages import AgreeRequest, AnswerRequest, CaseRequest, DraftRequest, PlaceRequest
+from afloc.web.paths import STUDY
 from afloc.web.routes.feedback import answer_columns, show_saved
 from afloc.web.routes.images import pixels_response
 from afloc.web.routes.responses import answering, describe, post_route
-from afloc.web.state.desk import Desk
+from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_viewer
 
-PATH = "/afloc/study"
 DEMO = "demo"  # the study that comes with AFLoc; its codes are no secret
 
 
-def study_tab(desk: Desk) -> None:
+def study_tab(sessions: StudySessions) -> None:
     """Build the tab inside the current `gr.Blocks`."""
-    store = desk.store
-    trial = desk.studies.get(DEMO)
+    store = sessions.store
+    trial = sessions.studies.get(DEMO)
     hint = f"To try it: {', '.join(trial.readers.values())}." if trial and trial.folder == FOLDER else ""
 
-    @answering
-    def place(said: dict) -> dict:
-        """{"code", "index" or null} to {"title", "reader"} and what `show_place` says."""
-        study, reader = desk.reader(said)
-        return {"title": study.title, "reader": reader} | show_place(desk, study, reader, said.get("index"))
+    @answering(PlaceRequest)
+    def place(request: PlaceRequest) -> dict:
+        """{"title", "reader"} and what `show_place` says."""
+        study, reader = sessions.reader(request.code)
+        shown = show_place(sessions, study, reader, request.index)
+        return {"title": study.title, "reader": reader} | shown
 
-    @answering
-    def agree(said: dict) -> dict:
-        study, reader = desk.reader(said)
+    @answering(AgreeRequest)
+    def agree(request: AgreeRequest) -> dict:
+        study, reader = sessions.reader(request.code)
         if not has_consented(store, study, reader):
-            give_consent(store, study, reader, said.get("session"))
+            give_consent(store, study, reader, request.session)
         return {}
 
-    @answering
-    def draft(said: dict) -> dict:
-        """{"code", "id", "session", "index", "answers", "regions", "visible_ms"} to {"id", "time"}."""
-        study, reader = desk.reader(said)
+    @answering(DraftRequest)
+    def draft(request: DraftRequest) -> dict:
+        """{"id", "time"}."""
+        study, reader = sessions.reader(request.code)
 
         def save() -> Saved:
-            _, _, slot = desk.open_slot(said)
-            fields = {name: said.get(name) for name in ("id", "session", "answers", "regions", "visible_ms")}
+            _, _, slot = sessions.open_slot(request.code, request.index)
+            fields = request.model_dump(exclude={"code", "index"})
             return save_draft(store, study, reader, slot.index, **fields)
 
-        return show_saved(save_once(store, study, reader, "draft", said.get("id"), save))
+        return show_saved(save_once(store, study, reader, "draft", request.id, save))
 
-    @answering
-    def answer(said: dict) -> dict:
-        """The same with `display`: the reader's answer, kept with what the model said."""
-        study, reader = desk.reader(said)
+    @answering(AnswerRequest)
+    def answer(request: AnswerRequest) -> dict:
+        """{"id", "time"}; the reader's answer is kept with the model's."""
+        study, reader = sessions.reader(request.code)
 
         def save() -> Saved:
-            slot = desk.slot(study, reader, said.get("index"))
-            fields = {name: said.get(name) for name in ("id", "session", "visible_ms", "display")}
-            model = answer_columns(desk.model, *desk.look(study, slot.case), study.threshold)
-            given = said.get("answers") or {}, said.get("regions") or ()
+            slot = sessions.slot(study, reader, request.index)
+            fields = request.model_dump(include={"id", "session", "visible_ms", "display"})
+            found = sessions.model_answer(study, reader, slot.case)
+            model = answer_columns(sessions.model, *found, study.threshold)
+            given = request.answers or {}, request.regions or ()
             return save_reading(store, study, reader, slot.index, *given, **fields, **model)
 
-        return show_saved(save_once(store, study, reader, "reading", said.get("id"), save))
+        return show_saved(save_once(store, study, reader, "reading", request.id, save))
 
     show_viewer("study", [place, agree, draft, answer], hint=hint)
 
 
-def study_routes(desk: Desk) -> list[Route]:
+def study_routes(sessions: StudySessions) -> list[Route]:
     """The route that the pixels of a case come by."""
 
-    def pixels(said: Mapping[str, Any]) -> Response:
-        study, _, slot = desk.open_slot(said)
-        return pixels_response(desk.image(study, slot.case))
+    def pixels(request: CaseRequest) -> Response:
+        study, _, slot = sessions.open_slot(request.code, request.index)
+        return pixels_response(sessions.image(study, slot.case))
 
-    return [post_route(PATH, pixels)]
+    return [post_route(STUDY, CaseRequest, pixels)]
 
 
-def show_place(desk: Desk, study: Study, reader: str, index: int | None = None) -> dict[str, Any]:
+def show_place(
+    sessions: StudySessions, study: Study, reader: str, index: int | None = None
+) -> dict[str, Any]:
     """What a reader who is signed in sees: {"stage": "consent" | "waiting" | "end" | "case", …}.
 
     `index`: a case they were at before; None for the one that comes next. AccessError where it is not theirs.
     """
-    store = desk.store
+    store = sessions.store
     if not has_consented(store, study, reader):
         return {"stage": "consent", "text": study.consent}
     slots = schedule(study, reader)
@@ -117,7 +122,7 @@ def show_place(desk: Desk, study: Study, reader: str, index: int | None = None) 
             return {"stage": "end", "text": study.end, "back": back}
         slot = following
     else:
-        _, _, slot = desk.open_slot({"code": study.readers[reader], "index": index})
+        _, _, slot = sessions.open_slot(study.readers[reader], index)
     before = slot.index - 1
     saved = resume(store, study, reader, slot.index)
     answered = index is not None and slot != next_slot(store, study, reader)
@@ -133,7 +138,7 @@ def show_place(desk: Desk, study: Study, reader: str, index: int | None = None) 
         return shown
     if saved is None and study.design == "unaided_then_aided":  # the same case, now with the model
         shown["saved"] = _show_reading(resume(store, study, reader, before)) | {"visible_ms": 0}
-    _, finding = desk.look(study, slot.case)
+    _, finding = sessions.model_answer(study, reader, slot.case)
     return shown | {"finding": describe(finding)}
 
 

@@ -28,9 +28,10 @@ export async function post(address, body, otherwise, headers = {}) {
 export const aboutOf = (response) => JSON.parse(response.headers.get("X-AFLoc-Image"));
 
 // `source` is { file }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
-/** @param {Source} source @returns {Promise<[AboutImage, Response]>} */
-export async function send(source) {
-  const { file, ...named } = source, query = file ? "" : `?${new URLSearchParams(/** @type {any} */ (named))}`;
+// `again`: the answer is its new token alone, without the pixels.
+/** @param {Source} source @param {boolean} again @returns {Promise<[AboutImage, Response]>} */
+export async function send(source, again = false) {
+  const { file, ...named } = source, query = `?${new URLSearchParams(/** @type {any} */ (again ? { ...named, again } : named))}`;
   await file?.slice(0, 1).arrayBuffer().catch(() => { throw new Refusal("The file was moved or changed: please open it again."); });
   const response = await post(addressOf("images") + query, file ?? "", "The server could not take this image.", { "Content-Type": "application/octet-stream" });
   return [aboutOf(response), response];
@@ -39,7 +40,7 @@ export async function send(source) {
 // Gives `image`, { token, source, … }, a new token where the server had dropped it; once for all who ask for that meanwhile.
 /** @param {OpenImage} image */
 export async function sendAgain(image) {
-  image.sending ??= send(image.source).then(([{ token }]) => { image.token = token; }).finally(() => { image.sending = null; });
+  image.sending ??= send(image.source, true).then(([{ token }]) => { image.token = token; }).finally(() => { image.sending = null; });
   await image.sending;
 }
 

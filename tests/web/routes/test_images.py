@@ -13,23 +13,25 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from afloc.imaging.image import image_from_array
-from afloc.web.routes.images import PATH, image_routes
+from afloc.imaging.examples import EXAMPLES
+from afloc.imaging.image import Image, image_from_array
+from afloc.web.paths import IMAGES
+from afloc.web.routes.images import image_routes
 from afloc.web.routes.responses import read_body
-from afloc.web.state.open_images import FEATURE_BYTES, IDLE_SECONDS, ImageStore
+from afloc.web.state.open_images import FEATURE_BYTES, IDLE_SECONDS, OpenImages
 from tests.web.tabs.test_probe import a_film, to_png
 
 IMAGE = image_from_array(np.zeros((16, 16), np.uint8))
 
 
 @pytest.fixture
-def store():
-    return ImageStore(64 << 20)
+def open_images():
+    return OpenImages(64 << 20)
 
 
 @pytest.fixture
-def client(store):
-    return TestClient(Starlette(routes=image_routes(store, limit_mb=1)))
+def client(open_images):
+    return TestClient(Starlette(routes=image_routes(open_images, limit_mb=1)))
 
 
 def sent_pixels(answer):
@@ -45,34 +47,56 @@ COLOUR = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
 
 
 @pytest.mark.parametrize("pixels", [a_film(), DEEP, COLOUR], ids=["gray", "16 bit", "colour"])
-def test_an_image_comes_back_without_loss_under_a_token(client, store, pixels):
-    answer = client.post(PATH, content=to_png(pixels))
+def test_an_image_comes_back_without_loss_under_a_token(client, open_images, pixels):
+    answer = client.post(IMAGES, content=to_png(pixels))
     sent, about = sent_pixels(answer)
     np.testing.assert_array_equal(sent, pixels)
     assert answer.headers["Cache-Control"] == "no-store"
-    opened = store.get(about["token"]).image
+    opened = open_images.get(about["token"]).image
     np.testing.assert_array_equal(opened.pixels, pixels)
     assert about["window"] == list(opened.window)
-    assert client.delete(f"{PATH}/{about['token']}").status_code == 204
-    assert store.get(about["token"]) is None
+    assert client.delete(f"{IMAGES}/{about['token']}").status_code == 204
+    assert open_images.get(about["token"]) is None
 
 
-def test_deep_colour_is_shown_with_8_bits_and_the_page_is_told(client, store):
+def test_deep_colour_is_shown_with_8_bits_and_the_page_is_told(client, open_images):
     deep = np.random.default_rng(2).integers(0, 1 << 16, (20, 24, 3), np.uint16)
     out = io.BytesIO()
     tifffile.imwrite(out, deep, photometric="rgb")
-    sent, about = sent_pixels(client.post(PATH, content=out.getvalue()))
-    image = store.get(about["token"]).image
+    sent, about = sent_pixels(client.post(IMAGES, content=out.getvalue()))
+    image = open_images.get(about["token"]).image
     assert image.pixels.dtype == np.uint16 and sent.dtype == np.uint8
     np.testing.assert_array_equal(sent, image.rgb())
     assert about["notes"][-1] == "Colour of 16 bits a channel is shown with 8."
+
+
+def test_deep_colour_is_windowed_once_an_opening(client, monkeypatch):
+    windowed, rgb = [], Image.rgb
+    monkeypatch.setattr(Image, "rgb", lambda image: windowed.append(image) or rgb(image))
+    out = io.BytesIO()
+    tifffile.imwrite(out, np.zeros((20, 24, 3), np.uint16), photometric="rgb")
+    assert client.post(IMAGES, content=out.getvalue()).status_code == 200
+    assert len(windowed) == 1
+
+
+@pytest.mark.parametrize("query", [{}, {"example": EXAMPLES[0].name}])
+def test_an_image_sent_again_gets_a_token_without_its_pixels(client, open_images, query):
+    content = b"" if query else to_png(DEEP)
+    whole = client.post(IMAGES, params=query, content=content)
+    again = client.post(IMAGES, params=query | {"again": "true"}, content=content)
+    about, renewed = (json.loads(answer.headers["X-AFLoc-Image"]) for answer in (whole, again))
+    assert (again.status_code, again.content, set(renewed)) == (200, b"", {"token"}) and whole.content
+    first, second = open_images.get(about["token"]).image, open_images.get(renewed["token"]).image
+    assert about["token"] != renewed["token"] and first.digest == second.digest
+    refused = client.post(IMAGES, params={"again": "true"}, content=b"no image at all")
+    assert refused.status_code == 422
 
 
 @pytest.mark.parametrize(
     "content, words", [(b"", "empty"), (b"text" * 50, "not an image"), (bytes(2 << 20), "larger than 1 MB")]
 )
 def test_what_is_no_image_is_refused_with_a_sentence(client, content, words):
-    answer = client.post(PATH, content=content)
+    answer = client.post(IMAGES, content=content)
     assert answer.status_code == 422
     assert words in answer.json()["error"]
 
@@ -97,27 +121,27 @@ def test_a_body_is_in_memory_once():
 
 
 def test_unknown_example_names_those_there_are(client):
-    answer = client.post(PATH, params={"example": "x"})
+    answer = client.post(IMAGES, params={"example": "x"})
     assert answer.status_code == 422 and "retina" in answer.json()["error"]
 
 
-def test_store_drops_the_longest_unused():
-    store = ImageStore(3 * FEATURE_BYTES)
-    first, second = store.add(IMAGE), store.add(IMAGE)
-    store.get(first)
-    third = store.add(IMAGE)
-    assert store.get(second) is None
-    assert store.get(first) and store.get(third)
+def test_the_longest_unused_image_is_dropped():
+    open_images = OpenImages(3 * FEATURE_BYTES)
+    first, second = open_images.add(IMAGE), open_images.add(IMAGE)
+    open_images.get(first)
+    third = open_images.add(IMAGE)
+    assert open_images.get(second) is None
+    assert open_images.get(first) and open_images.get(third)
 
 
-def test_store_forgets_what_nobody_uses():
+def test_an_image_that_nobody_uses_is_forgotten():
     now = [0.0]
-    store = ImageStore(64 << 20, clock=lambda: now[0])
-    token = store.add(IMAGE)
+    open_images = OpenImages(64 << 20, clock=lambda: now[0])
+    token = open_images.add(IMAGE)
     now[0] += IDLE_SECONDS - 1
-    store.sweep()
-    opened = weakref.ref(store.get(token))
+    open_images.sweep()
+    opened = weakref.ref(open_images.get(token))
     now[0] += IDLE_SECONDS + 1
-    store.sweep()
+    open_images.sweep()
     assert opened() is None  # not only out of reach: out of memory, also where the server stands idle
-    assert store.get(token) is None
+    assert open_images.get(token) is None

@@ -1,4 +1,4 @@
-"""What gets through the door, over real connections."""
+"""What gets through the gate, over real connections."""
 
 import asyncio
 import json
@@ -20,10 +20,20 @@ from starlette.testclient import TestClient
 from afloc.errors import AccessError, SettingsError
 from afloc.passwords import check_hash, hash_password, matches
 from afloc.settings import read_settings
+from afloc.web.errors import TooManyError
 from afloc.web.page import SENT, UPLOADS, sweep
-from afloc.web.security.gate import BODIES_AT_ONCE, BURST, Door, find_route
-from afloc.web.security.rate_limits import MOST_CLIENTS, Bucket, Limit, TooManyError, client, name_client
-from afloc.web.state.locked_folders import hold, private_folder
+from afloc.web.security.body_limits import BODIES_AT_ONCE
+from afloc.web.security.gate import Gate
+from afloc.web.security.open_routes import find_route
+from afloc.web.security.rate_limits import (
+    BURST,
+    MOST_CLIENTS,
+    Bucket,
+    Limit,
+    client,
+    name_client,
+)
+from afloc.web.state.locked_folders import lock_folder, private_folder
 from tests.web.conftest import serve
 from tests.web.tabs.test_probe import a_film, to_png
 
@@ -104,7 +114,7 @@ def test_only_hugging_face_may_frame_a_space():
         raise RuntimeError("never seen")
 
     for framed in (False, True):
-        headers = TestClient(Door(app, 1, (9, 9), framed=framed)).get("/").headers
+        headers = TestClient(Gate(app, 1, (9, 9), framed=framed)).get("/").headers
         assert ("https://huggingface.co https://*.hf.space" in headers["content-security-policy"]) is framed
         assert ("x-frame-options" in headers) is not framed
 
@@ -113,10 +123,10 @@ def test_an_error_nobody_expected_is_one_sentence_and_its_message_stays_out_of_t
     async def app(scope, receive, send):
         raise RuntimeError("Doe^Jane in /srv/films")
 
-    answer = TestClient(Door(app, 1, (9, 9))).get("/")
+    answer = TestClient(Gate(app, 1, (9, 9))).get("/")
     assert answer.status_code == 500 and answer.json()["error"].endswith(".")
     assert is_clean(answer) and "Doe" not in answer.text + caplog.text
-    assert "RuntimeError in test_door.py" in caplog.text
+    assert "RuntimeError in test_gate.py" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -267,15 +277,15 @@ async def reading_app(scope, receive, send):
     await PlainTextResponse(said)(scope, receive, send)
 
 
-async def post(door, receive):
-    """The status, the text and the headers of what the door answers to a body."""
+async def post(gate, receive):
+    """The status, the text and the headers of what the gate answers to a body."""
     sent = []
 
     async def send(message):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/afloc/images", "query_string": b"", "headers": []}
-    await door(scope, receive, send)
+    await gate(scope, receive, send)
     return sent[0]["status"], sent[1]["body"].decode(), dict(sent[0]["headers"])
 
 
@@ -292,22 +302,22 @@ def half_sent(more):
 
 
 def test_bodies_on_their_way_in_are_bounded_together(monkeypatch):
-    monkeypatch.setattr("afloc.web.security.gate.LEAST_IN_FLIGHT_MB", 0)
+    monkeypatch.setattr("afloc.web.security.body_limits.LEAST_IN_FLIGHT_MB", 0)
 
     async def check():
-        door, arrived, end = Door(reading_app, 1, (99, 99)), asyncio.Queue(), asyncio.Event()
+        gate, arrived, end = Gate(reading_app, 1, (99, 99)), asyncio.Queue(), asyncio.Event()
 
         async def wait():
             arrived.put_nowait(True)
             await end.wait()
 
-        waiting = [asyncio.create_task(post(door, half_sent(wait))) for _ in range(BODIES_AT_ONCE)]
+        waiting = [asyncio.create_task(post(gate, half_sent(wait))) for _ in range(BODIES_AT_ONCE)]
         for _ in waiting:
             await arrived.get()
-        status, text, _ = await post(door, half_sent(wait))
+        status, text, _ = await post(gate, half_sent(wait))
         assert status == 503 and json.loads(text)["error"].endswith("please try again in a minute.")
         end.set()
-        for status, text, _ in [*await asyncio.gather(*waiting), await post(door, half_sent(wait))]:
+        for status, text, _ in [*await asyncio.gather(*waiting), await post(gate, half_sent(wait))]:
             assert (status, text) == (200, f"{1 << 20}")
 
     with start_blocking_portal() as portal:
@@ -315,13 +325,13 @@ def test_bodies_on_their_way_in_are_bounded_together(monkeypatch):
 
 
 def test_a_body_that_stalls_is_given_up_and_its_room_is_free_again(monkeypatch):
-    monkeypatch.setattr("afloc.web.security.gate.LEAST_IN_FLIGHT_MB", 0)
-    monkeypatch.setattr("afloc.web.security.gate.STALL_SECONDS", 0)
+    monkeypatch.setattr("afloc.web.security.body_limits.LEAST_IN_FLIGHT_MB", 0)
+    monkeypatch.setattr("afloc.web.security.body_limits.STALL_SECONDS", 0)
 
     async def check():
-        door = Door(reading_app, 1, (99, 99))
+        gate = Gate(reading_app, 1, (99, 99))
         for _ in range(2 * BODIES_AT_ONCE):
-            status, text, headers = await post(door, half_sent(asyncio.Event().wait))
+            status, text, headers = await post(gate, half_sent(asyncio.Event().wait))
             assert status == 408 and "did not arrive" in json.loads(text)["error"]
             assert headers[b"connection"] == b"close"
 
@@ -531,7 +541,7 @@ def test_the_upload_folder_goes_with_the_server(tiny_folder, tmp_path, film):
 def test_the_uploads_of_a_killed_server_go_at_the_next_start(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     parent = private_folder(UPLOADS)
-    left, another = hold(parent, SENT), hold(parent, SENT)
+    left, another = lock_folder(parent, SENT), lock_folder(parent, SENT)
     for held in (left, another):
         (held.path / "Doe_Jane.png").write_bytes(b"x")
     left.lock.close()  # as the end of its process does

@@ -6,21 +6,21 @@ from itertools import count
 
 import pytest
 
-from afloc.web.state.fair_queue import Overtaken, Turns
+from afloc.web.state.fair_queue import FairQueue, Superseded
 
 
 class Line:
     """Questions that arrive one by one while the model is busy, and the order they are answered in."""
 
     def __init__(self):
-        self.turns, self.answered, self.overtaken, self._threads = Turns(), [], [], []
+        self.queue, self.answered, self.superseded, self._threads = FairQueue(), [], [], []
         self._free = threading.Event()
-        self._ask(lambda: self.turns.turn("busy"), lambda: self._free.wait())
+        self._ask(lambda: self.queue.turn("busy"), lambda: self._free.wait())
 
     def ask(self, session, live=False):
-        name, before = (session, len(self._threads)), self.turns.waiting + len(self.overtaken)
-        self._ask(lambda: self.turns.turn(session, live), lambda: self.answered.append(name), name)
-        while self.turns.waiting + len(self.overtaken) == before:
+        name, before = (session, len(self._threads)), self.queue.waiting + len(self.superseded)
+        self._ask(lambda: self.queue.turn(session, live), lambda: self.answered.append(name), name)
+        while self.queue.waiting + len(self.superseded) == before:
             pass
         return name
 
@@ -32,8 +32,8 @@ class Line:
                 with turn():
                     started.set()
                     answer()
-            except Overtaken:
-                self.overtaken.append(name)
+            except Superseded:
+                self.superseded.append(name)
 
         self._threads.append(threading.Thread(target=run))
         self._threads[-1].start()
@@ -76,24 +76,24 @@ def test_of_what_a_session_types_the_newest_waits_in_the_place_of_the_older():
     scan = line.ask("a")
     newest = line.ask("a", live=True)
     assert line.finish() == ["a", "b", "a"]
-    assert line.overtaken == [first] and [each for each in line.answered if each[0] == "a"] == [newest, scan]
+    assert line.superseded == [first] and [each for each in line.answered if each[0] == "a"] == [newest, scan]
 
 
 def test_who_fails_gives_the_turn_away():
-    turns = Turns()
-    with pytest.raises(ZeroDivisionError), turns.turn("a"):
+    queue = FairQueue()
+    with pytest.raises(ZeroDivisionError), queue.turn("a"):
         _ = 1 / 0
-    with turns.turn("b"):
-        assert turns.waiting == 0
+    with queue.turn("b"):
+        assert queue.waiting == 0
 
 
 def test_only_one_question_is_with_the_model():
-    turns, inside, most = Turns(), [], []
+    queue, inside, most = FairQueue(), [], []
     numbers = count()
 
     def ask():
         for _ in range(50):
-            with turns.turn(next(numbers) % 3):
+            with queue.turn(next(numbers) % 3):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()

@@ -22,12 +22,13 @@ from afloc.evaluation.datasets.masks import encode_runs
 from afloc.evaluation.metrics import curve, dice, iou
 from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.heatmap import min_max
+from afloc.web.messages import GroundTruthEntry
+from afloc.web.paths import IMAGES, RUNS
 from afloc.web.routes.ground_truth_json import draw, outline
-from afloc.web.routes.images import PATH as IMAGES
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.sets import run_routes
-from afloc.web.state.dataset_runs import RUNS_PATH, Sets
-from afloc.web.state.open_images import IDLE_SECONDS, ImageStore
+from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.open_images import IDLE_SECONDS, OpenImages
 from afloc.web.state.set_uploads import LONGEST_NAME, MOST_ENTRIES, MOST_SETS, SetUploads
 from tests.evaluation.sets import box, write_set, write_table
 from tests.web.conftest import call_of, held
@@ -154,7 +155,7 @@ def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
     expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Drawn by hand")
     drawn = tab.evaluate(f"document.querySelector('{VIEWER}').viewer.shapes[0]")
     entry = {"label": "drawn", "boxes": [[drawn[key] for key in ("x", "y", "width", "height")]]}
-    _, mask = draw(entry, *heatmap.shape)
+    _, mask = draw(GroundTruthEntry(**entry), *heatmap.shape)
     move_slider(tab, 0.2)
     assert shown(tab, "iou") == pytest.approx(iou(min_max(heatmap), mask, 0.2), abs=5.1e-4)
     tab.click("#ground_truth [data-compare='']")
@@ -164,7 +165,7 @@ def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
 
 def test_masks_survive_the_way_to_the_page_and_back():
     mask = np.random.default_rng(0).random((17, 23)) > 0.6
-    label, again = draw({"label": "noise", "runs": list(encode_runs(mask))}, 17, 23)
+    label, again = draw(GroundTruthEntry(label="noise", runs=list(encode_runs(mask))), 17, 23)
     assert label == "noise" and np.array_equal(mask, again)
     square = np.zeros((10, 12), bool)
     square[2:5, 3:9] = True
@@ -178,17 +179,17 @@ def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
     sets = Sets(model, tmp_path / "sets", tmp_path / "runs", SetUploads(tmp_path / "uploads", 1 << 20))
     assert sets.names() == ["small/set"]
     assert sets.state("small/set", "simple") == {"state": "new", "done": 0, "of": 4}
-    client = TestClient(Starlette(routes=run_routes(sets) + image_routes(ImageStore(1 << 20), 1, sets)))
+    client = TestClient(Starlette(routes=run_routes(sets) + image_routes(OpenImages(1 << 20), 1, sets)))
     asked = {"set": "small/set", "style": "simple"}
-    assert client.get(f"{RUNS_PATH}/summary.json", params=asked).status_code == 404
+    assert client.get(f"{RUNS}/summary.json", params=asked).status_code == 404
     sets.start("small/set", "simple").join()
     state = sets.state("small/set", "simple")
     assert state["state"] == "done" and state["done"] == 4
     assert [each["iou"] for each in state["cases"]] == sorted(each["iou"] for each in state["cases"])
-    summary = client.get(f"{RUNS_PATH}/summary.json", params=asked).json()
+    summary = client.get(f"{RUNS}/summary.json", params=asked).json()
     assert summary["n_cases"] == state["summary"]["n_cases"] == len(state["cases"])
-    assert client.get(f"{RUNS_PATH}/cases.parquet", params=asked).content[:4] == b"PAR1"
-    assert client.get(f"{RUNS_PATH}/run.json", params=asked).status_code == 404
+    assert client.get(f"{RUNS}/cases.parquet", params=asked).content[:4] == b"PAR1"
+    assert client.get(f"{RUNS}/run.json", params=asked).status_code == 404
     about = json.loads(client.post(f"{IMAGES}?set=small/set&row=1").headers["X-AFLoc-Image"])
     assert (about["width"], about["height"]) == (64, 64)
     for place in ("set=../small/set&row=1", "set=small/set&row=99"):
@@ -332,7 +333,7 @@ def test_only_a_full_disk_is_called_one(tmp_path, monkeypatch, number, said):
     def refuse(*_):
         raise OSError(number, "")
 
-    monkeypatch.setattr("afloc.web.state.set_uploads.hold", refuse)
+    monkeypatch.setattr("afloc.web.state.set_uploads.lock_folder", refuse)
     with pytest.raises(DataError, match=said):
         SetUploads(tmp_path, 1000).add(b"", "set.csv")
 
@@ -356,7 +357,7 @@ def test_only_what_a_killed_server_left_is_removed(tmp_path):
     mine = running.folder(running.add(b"image,labels\n", "set.csv"))
     hold = (
         "import sys, pathlib, afloc.web.state.locked_folders as h; "
-        "held = h.hold(pathlib.Path(sys.argv[1]), 'upload-'); "
+        "held = h.lock_folder(pathlib.Path(sys.argv[1]), 'upload-'); "
     )
     command = [sys.executable, "-c", f"{hold}print(held.path, flush=True); input()", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:

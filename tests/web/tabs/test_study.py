@@ -18,7 +18,7 @@ from afloc.feedback.studies.readings import give_consent, save_reading
 from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study_file import read_study
 from afloc.imaging.examples import EXAMPLES
-from afloc.web.state.desk import Desk
+from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.study import show_place
 from tests.web.conftest import call_of, held, serve
 from tests.web.tabs.test_probe import a_film, to_png
@@ -563,17 +563,19 @@ def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path
 def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
     study = write_study(tmp_path / "study", 1, 2, HEAD.replace("crossover", "unaided_then_aided"))
     with Store(tmp_path / "data") as store:
-        desk = Desk(load_model(tiny_folder), {study.id: study}, store)
-        assert show_place(desk, study, "R1")["stage"] == "consent"
+        sessions = StudySessions(load_model(tiny_folder), {study.id: study}, store)
+        assert show_place(sessions, study, "R1")["stage"] == "consent"
         give_consent(store, study, "R1")
-        before = show_place(desk, study, "R1")
+        before = show_place(sessions, study, "R1")
         assert before["slot"]["arm"] == "unaided" and "finding" not in before
         save_reading(store, study, "R1", 0, {"sure": 2}, [{"box": [1, 2, 3, 4]}], visible_ms=900)
-        after = show_place(desk, study, "R1")
+        after = show_place(sessions, study, "R1")
         assert after["slot"]["arm"] == "aided" and 0 <= after["finding"]["score"] <= 1
         assert after["slot"]["description"] == before["slot"]["description"]
         assert after["saved"] == {"answers": {"sure": 2}, "regions": [{"box": [1, 2, 3, 4]}], "visible_ms": 0}
-        first = show_place(desk, study, "R1", 0)  # going back shows no score, and the first answer is final
+        first = show_place(
+            sessions, study, "R1", 0
+        )  # going back shows no score, and the first answer is final
         assert "finding" not in first and first["answered"] and not first["open"]
 
 
@@ -605,13 +607,13 @@ def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
 def test_the_wash_out_is_waited_for(tiny_folder, tmp_path):
     study = write_study(tmp_path / "study", 1, 2, HEAD + "washout_days = 28\n")
     with Store(tmp_path / "data") as store:
-        desk = Desk(load_model(tiny_folder), {study.id: study}, store)
+        sessions = StudySessions(load_model(tiny_folder), {study.id: study}, store)
         give_consent(store, study, "R1")
         for index in range(2):
             save_reading(store, study, "R1", index, {"sure": 1})
-        place = show_place(desk, study, "R1")
+        place = show_place(sessions, study, "R1")
         assert place["stage"] == "waiting" and set(place) == {"stage", "until"}
         days = (datetime.fromisoformat(place["until"]) - datetime.now(UTC)).days
         assert days in (27, 28)
         with pytest.raises(AccessError):
-            show_place(desk, study, "R1", 2)
+            show_place(sessions, study, "R1", 2)

@@ -1,9 +1,8 @@
-"""Where readers sign in to their studies and get their cases."""
+"""The studies of the server: readers sign in, get their cases and what the model answers to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from afloc.errors import AccessError
 from afloc.feedback.store.store import Store
@@ -16,60 +15,64 @@ from afloc.inference.finding import Finding
 from afloc.inference.model import Model
 from afloc.inference.view import View
 from afloc.web.security.rate_limits import Limit, wrong_tries
+from afloc.web.state.fair_queue import FairQueue
 
 IMAGES_KEPT = 4
 
 
 @dataclass(frozen=True)
-class Desk:
+class StudySessions:
     """Where readers sign in: the studies by id, the store, and the model that aids them.
 
-    `page_code`: the coordinator's of the whole page, or None.
+    `page_code`: the coordinator's of the whole page, or None. `queue`: the one before the model.
     """
 
     model: Model
     studies: Mapping[str, Study]
     store: Store
     page_code: str | None = None
+    queue: FairQueue = field(default_factory=FairQueue, repr=False)
     tries: Limit = field(default_factory=wrong_tries, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(self._load))
 
-    def visitor(self, said: Mapping[str, Any]) -> Visitor:
-        """Who has the code in `said`; AccessError for nobody, and for a new one after too many wrong."""
-        code = said.get("code")
+    def visitor(self, code: str) -> Visitor:
+        """Whose code it is; AccessError for nobody's, and for a new one after too many wrong."""
         with self.tries.attempt(code):
             return sign_in(code, self.studies.values(), self.page_code)
 
-    def reader(self, said: Mapping[str, Any]) -> tuple[Study, str]:
-        """The study and the name of the reader whose code is in `said`; AccessError for any other code."""
-        visitor = self.visitor(said)
+    def reader(self, code: str) -> tuple[Study, str]:
+        """The study and the name of the reader with this code; AccessError for any other code."""
+        visitor = self.visitor(code)
         if visitor.role == "coordinator":
             raise AccessError("This is a coordinator's code: progress and results are in the Results tab.")
         require(may_read(visitor, visitor.study, visitor.reader))
         return self.studies[visitor.study], visitor.reader
 
-    def open_slot(self, said: Mapping[str, Any]) -> tuple[Study, str, Slot]:
-        """The case `said["index"]` of the reader; AccessError where it is not open to them."""
-        study, reader = self.reader(said)
-        slot = self.slot(study, reader, said.get("index"))
+    def open_slot(self, code: str, index: int | None) -> tuple[Study, str, Slot]:
+        """The case `index` of the reader; AccessError where it is not open to them."""
+        study, reader = self.reader(code)
+        slot = self.slot(study, reader, index)
         require_open(self.store, study, reader, slot.index)
         return study, reader, slot
 
-    def slot(self, study: Study, reader: str, index: Any) -> Slot:
+    def slot(self, study: Study, reader: str, index: int | None) -> Slot:
         """The case `index` of a reader who agreed to take part, open to them or not; AccessError for none."""
         slots = schedule(study, reader)
-        require(type(index) is int and 0 <= index < len(slots) and has_consented(self.store, study, reader))
+        known = index is not None and 0 <= index < len(slots)
+        require(known and has_consented(self.store, study, reader))
         return slots[index]
 
     def image(self, study: Study, case: Case) -> Image:
         return self._read(study.id, case.id)
 
-    def look(self, study: Study, case: Case) -> tuple[View, Finding]:
-        """What the model makes of a case."""
-        view = self.model.encode(self.image(study, case), modality=case.modality)
-        return view, view.locate(case.description)
+    def model_answer(self, study: Study, reader: str, case: Case) -> tuple[View, Finding]:
+        """What the model answers to a case, for a reader who waits for it."""
+        image = self.image(study, case)
+        with self.queue.turn((study.id, reader)):
+            view = self.model.encode(image, modality=case.modality)
+            return view, view.locate(case.description)
 
     def _load(self, study_id: str, case_id: str) -> Image:
         study = self.studies[study_id]

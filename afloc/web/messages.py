@@ -1,0 +1,246 @@
+"""What the page's scripts and the clients send: each message a type, checked where it comes in.
+
+Field names are the keys on the wire. Keys that a message does not have are ignored.
+"""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+
+from afloc.errors import DescriptionError, StoreError
+from afloc.web.errors import MessageError
+
+LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
+AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
+MOST_CONFIDENT = 5
+
+_KINDS = {  # pydantic's types of errors, in words
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "too_short": "of another length",
+    "too_long": "of another length",
+}
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(message: type[M], value: object) -> M:
+    """`value`, read from JSON, as a message; MessageError with one sentence on its first fault.
+
+    The sentence names the key and the kind that is wanted, never what was sent.
+    """
+    try:
+        return message.model_validate(value if isinstance(value, dict) else {})
+    except ValidationError as invalid:
+        error = invalid.errors(include_input=False, include_url=False)[0]
+        name = next(each for each in reversed(error["loc"]) if isinstance(each, str)).replace("_", " ")
+        if error["type"] == "missing":
+            raise MessageError(f"The {name} is missing.") from None
+        what = f"The {name}" if isinstance(error["loc"][-1], str) else f"Each value of the {name}"
+        raise MessageError(f"{what} should be {_KINDS.get(error['type'], 'of another kind')}.") from None
+
+
+def read_description(value: object) -> str:
+    """A description that came from outside; DescriptionError where it is no text, or too long."""
+    if not isinstance(value, str):
+        raise DescriptionError("The description should be a text.")
+    if len(value) > LONGEST_DESCRIPTION:
+        raise DescriptionError(f"Please describe it in at most {LONGEST_DESCRIPTION} characters.")
+    return value
+
+
+def _check_agreement(value: str) -> str:
+    if value not in AGREEMENTS:
+        raise StoreError(f"Not saved: please answer with one of {', '.join(AGREEMENTS)}.")
+    return value
+
+
+def _check_confidence(value: float | None) -> int | None:
+    if value is None:
+        return None
+    if value not in range(1, MOST_CONFIDENT + 1):
+        raise StoreError(f"Not saved: how sure you are goes from 1 to {MOST_CONFIDENT}.")
+    return int(value)
+
+
+def _read_code(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read_index(value: object) -> int | None:
+    return value if value is None or type(value) is int else -1
+
+
+Description = Annotated[str, BeforeValidator(read_description)]
+Code = Annotated[str, BeforeValidator(_read_code)]
+"""The code of a reader or a coordinator. What is no text is a wrong code, and is answered as one."""
+Index = Annotated[int | None, BeforeValidator(_read_index)]
+"""The number of a reader's case. What is no number is a case that is not theirs, and is answered as one."""
+
+
+# --- Probe ---
+
+
+class LocateRequest(Message):
+    """`live`: follows the typing, so that a newer one may take its place."""
+
+    image: str
+    description: Description = ""
+    modality: str | None = None
+    live: bool = False
+
+
+class ScanRequest(Message):
+    image: str
+    modality: str | None = None
+
+
+class Judgement(Message):
+    """What a reader says of the model's answer to `description`.
+
+    `regions`: [{"box": [x, y, width, height]} or {"outline": [[x, y], …]}, …] in pixels of the image.
+    `threshold`: of the map that was shown. `replaces`: the row of the same session that this one corrects.
+    """
+
+    description: Description = ""
+    agreement: Annotated[str, AfterValidator(_check_agreement)]
+    confidence: Annotated[float | None, AfterValidator(_check_confidence)] = None
+    comment: str | None = None
+    regions: list | None = None
+    threshold: float = 0.5
+    display: dict | None = None
+    visible_ms: float | None = None
+    session: str | None = None
+    id: str | None = None
+    replaces: str | None = None
+
+
+class FeedbackRequest(Judgement):
+    token: str
+    modality: str | None = None
+
+
+class WithdrawRequest(Message):
+    """Takes back the row `replaces` of the session."""
+
+    id: str | None = None
+    session: str | None = None
+    replaces: str
+
+
+# --- Ground truth ---
+
+_Numbers = Annotated[list[float], FailFast()]  # the first fault is enough of a long list
+
+
+class GroundTruthEntry(Message):
+    """A finding that is marked: boxes [x, y, width, height] and polygons [x, y, x, y, …] in pixels of the
+    image, `runs` the lengths of a mask's runs down its columns, the first outside.
+
+    `phrase`: its description in the data set. `descriptions`: the simple and the precise one, as the page has
+    them; None for what the findings list says.
+    """
+
+    label: str
+    boxes: Annotated[list[_Numbers], FailFast()] = []
+    polygons: Annotated[list[_Numbers], FailFast()] = []
+    runs: Annotated[list[int], FailFast()] = []
+    phrase: str | None = None
+    descriptions: Annotated[list[str | None], Field(min_length=2, max_length=2)] | None = None
+
+
+class ReadTruthRequest(Message):
+    """A dropped file of ground truth. `content`: in base64. `image_name`: the image's own file name."""
+
+    image: str
+    content: str
+    name: str | None = None
+    image_name: str | None = None
+
+
+class MeasureRequest(Message):
+    """`compare`: both descriptions of each finding, not the simple one alone."""
+
+    image: str
+    modality: str | None = None
+    truths: list[GroundTruthEntry] = []
+    compare: bool = False
+
+
+class ReadCaseRequest(Message):
+    set: str
+    row: int
+
+
+class SetStateRequest(Message):
+    """`run`: start it first."""
+
+    set: str
+    style: str
+    run: bool = False
+
+
+# --- Reader study ---
+
+
+class PlaceRequest(Message):
+    """`index`: a case the reader was at before; None for the one that comes next."""
+
+    code: Code = ""
+    index: Index = None
+
+
+class CaseRequest(Message):
+    code: Code = ""
+    index: Index = None
+
+
+class AgreeRequest(Message):
+    code: Code = ""
+    session: str | None = None
+
+
+class DraftRequest(Message):
+    """An answer that is not finished. `answers`: by question."""
+
+    code: Code = ""
+    index: Index = None
+    id: str | None = None
+    session: str | None = None
+    answers: dict[str, Any] | None = None
+    regions: list | None = None
+    visible_ms: float | None = None
+
+
+class AnswerRequest(DraftRequest):
+    display: dict | None = None
+
+
+# --- Results ---
+
+
+class ResultsRequest(Message):
+    """`study`: its id, "" for the Probe tab, None for the first that may be seen."""
+
+    code: Code = ""
+    study: str | None = None
+    version: str | None = None
+
+
+class ExportRequest(Message):
+    """`version`: of the study, for iMRMC."""
+
+    code: Code = ""
+    study: str | None = None
+    format: str
+    version: str | None = None
