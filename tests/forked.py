@@ -43,8 +43,8 @@ def main(folder: str, data: str) -> None:
     image, text = EXAMPLES[0].load(), "small left effusion"
     plain = load_model(folder, "cpu").encode(image).locate(text)
     spaces.GPU = fork_each_call
-    locate.is_lent = lambda: True
-    locate.encode_on_lent_gpu = partial(locate.encode_on_lent_gpu, device="cpu")
+    locate.on_zero_gpu = lambda: True
+    locate.encode_on_zero_gpu = partial(locate.encode_on_zero_gpu, device="cpu")
     with Store(data) as store:
         store.record(Event("feedback"))
         model = load_model(folder)

@@ -1,4 +1,5 @@
-"""Does a picture look like those of its modality? Two cheap tests, fitted on training images only.
+"""Out-of-distribution detection: does a picture look like those of its modality? Two cheap tests, fitted on
+training images only.
 
 One measures colours, brightness and where they lie (`measure`, `distance`); the other, where a modality has
 a layout, asks how much of the shrunk picture its eigen-images cannot draw (`shrink`, `residual`; Turk and
@@ -67,49 +68,50 @@ def shrink(picture: Picture) -> np.ndarray:
     return (cells - cells.mean()) / (cells.std() + 0.02)
 
 
-def looks_like(image: Image, modality: str) -> bool:
+def in_distribution(image: Image, modality: str) -> bool:
     """Whether an image lies within the range of the training images of its modality; True where that range
     was never measured."""
-    return picture_fits(Picture(image), modality)
+    return picture_in_distribution(Picture(image), modality)
 
 
-def picture_fits(picture: Picture, modality: str) -> bool:
-    """As `looks_like`."""
-    known = _known().get(modality)
-    return known is None or fits(measure(picture), shrink(picture), known)
+def picture_in_distribution(picture: Picture, modality: str) -> bool:
+    """As `in_distribution`."""
+    distribution = _distributions().get(modality)
+    return distribution is None or fits(measure(picture), shrink(picture), distribution)
 
 
-def fits(measures: np.ndarray, shrunk: np.ndarray, known: dict) -> bool:
-    colours, layout = known["colours"], known["layout"]
+def fits(measures: np.ndarray, shrunk: np.ndarray, distribution: dict) -> bool:
+    """Whether both tests pass."""
+    colours, layout = distribution["colours"], distribution["layout"]
     return distance(measures, colours) <= colours["limit"] and (
         layout is None or residual(shrunk, layout) <= layout["limit"]
     )
 
 
-def features_fit(vector: np.ndarray, known: TrainingDistribution | None) -> bool:
+def features_in_distribution(vector: np.ndarray, distribution: TrainingDistribution | None) -> bool:
     """Whether an image's global vector lies where those of training images do; True where that is not
     known."""
-    return known is None or float(feature_distance(vector, known)) <= known.limit
+    return distribution is None or float(feature_distance(vector, distribution)) <= distribution.limit
 
 
-def feature_distance(vectors: np.ndarray, known: TrainingDistribution) -> np.ndarray:
+def feature_distance(vectors: np.ndarray, distribution: TrainingDistribution) -> np.ndarray:
     """How far global vectors (…, D) of any length lie from the mean of the training images', each made a unit
     vector first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
     vectors = np.asarray(vectors, np.float64)
     units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (((units - known.mean) / known.deviation) ** 2).mean(-1)
+    return (((units - distribution.mean) / distribution.deviation) ** 2).mean(-1)
 
 
-def distance(measures: np.ndarray, known: dict) -> float:
+def distance(measures: np.ndarray, distribution: dict) -> float:
     """Mahalanobis distance of `measures` from the mean of a modality, per measure, squared."""
-    away = measures - np.array(known["mean"])
-    return float(away @ np.linalg.solve(np.array(known["covariance"]), away)) / len(away)
+    away = measures - np.array(distribution["mean"])
+    return float(away @ np.linalg.solve(np.array(distribution["covariance"]), away)) / len(away)
 
 
-def residual(shrunk: np.ndarray, known: dict) -> float:
-    """The mean square of what is left of a shrunk picture after the eigen-images of a modality."""
-    away = shrunk - np.array(known["mean"])
-    eigen = np.array(known["eigen_images"])
+def residual(shrunk: np.ndarray, distribution: dict) -> float:
+    """The mean square of a shrunk picture minus its projection on the eigen-images of a modality."""
+    away = shrunk - np.array(distribution["mean"])
+    eigen = np.array(distribution["eigen_images"])
     return float(np.mean((away - away @ eigen.T @ eigen) ** 2))
 
 
@@ -120,5 +122,5 @@ def share_limit(values: ArrayLike, share: float) -> float:
 
 
 @cache
-def _known() -> dict:
+def _distributions() -> dict:
     return json.loads(FILE.read_text(encoding="utf-8"))

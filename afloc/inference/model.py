@@ -1,4 +1,4 @@
-"""Encode an image once, then ask for any number of findings in it.
+"""A model: encode an image once, then ask for any number of findings in it.
 
 model = load_model()
 view = model.encode(read_image("film.dcm"))
@@ -25,7 +25,7 @@ from afloc.inference.finding import NOT_FINITE
 from afloc.inference.modality import modality_of
 from afloc.inference.picture import Picture
 from afloc.inference.view import View
-from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
+from afloc.inference.zero_gpu import encode_on_zero_gpu, on_zero_gpu
 from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import UNCALIBRATED, Calibration
 from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
@@ -39,7 +39,7 @@ from afloc.text import normalise_text
 PROTOCOLS = ("native", "paper")
 IMAGE_CACHE_BYTES = 64 * 2**20
 TEXT_CACHE_BYTES = 16 * 2**20
-TENSOR_BYTES = 512  # what a tensor takes besides its numbers, which of a short text is most of it
+TENSOR_BYTES = 512  # of a tensor besides its numbers; most of the memory that a short text takes
 
 _TEXTS_AT_ONCE = 16
 _LEFT_GPU = "The GPU has no memory left: this is computed on the CPU, more slowly."
@@ -164,9 +164,9 @@ class Model:
     def _fastest_encoders(self) -> AFLoc | OnnxEncoders | SimpleNamespace:
         """What has the network's `encode_images` and `encode_texts`, and runs them best here."""
         network = self.network
-        if is_lent():
+        if on_zero_gpu():
             return SimpleNamespace(
-                encode_images=encode_on_lent_gpu(network), encode_texts=network.encode_texts
+                encode_images=encode_on_zero_gpu(network), encode_texts=network.encode_texts
             )
         return OnnxEncoders(network, self.fingerprint) if self.device.type == "cpu" else network
 
@@ -231,8 +231,8 @@ def load_model(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"The device must be auto, cpu or cuda, not {device!r}.")
-    if is_lent():
-        device = "cpu"  # but for what `encode_on_lent_gpu` takes to the GPU
+    if on_zero_gpu():
+        device = "cpu"  # only `encode_on_zero_gpu` uses the GPU
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
     if device == "auto":

@@ -12,7 +12,7 @@ from torch.nn import functional
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
-from afloc.inference.appearance import features_fit, picture_fits
+from afloc.inference.appearance import features_in_distribution, picture_in_distribution
 from afloc.inference.finding import Finding, Query
 from afloc.inference.native_protocol import (
     judge_presence,
@@ -74,7 +74,7 @@ class View:
         answer = self._answer_paper if self.protocol == "paper" else self._answer_native
         findings = []
         for finding in answer([self._read(text) for text in descriptions]):
-            warnings = finding.query.warning, self._place_warning(finding.query.read), self._model.notice
+            warnings = finding.query.warning, self._map_warning(finding.query.read), self._model.notice
             findings.append(replace(finding, warning=" ".join(filter(None, warnings)) or None))
         return findings
 
@@ -86,11 +86,11 @@ class View:
     @cached_property
     def doubt(self) -> str | None:
         """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
-        known = self._model.calibration(self.modality).training_distribution
+        distribution = self._model.calibration(self.modality).training_distribution
         vector = self._features.global_[0].cpu().numpy()
-        fits = picture_fits(self._picture, self.modality)
+        looks_alike = picture_in_distribution(self._picture, self.modality)
         self._picture.forget_shown()
-        if fits and features_fit(vector, known):
+        if looks_alike and features_in_distribution(vector, distribution):
             return None
         kind = self.modality.replace("_", " ")
         return f"This does not look like the {kind} images the model knows, so its answers may mean nothing."
@@ -176,7 +176,7 @@ class View:
         size, text = paper.SIZE, query.read.text
         return Finding(text, score, None, None, heatmap, size, size, letterbox=letterbox, query=query)
 
-    def _place_warning(self, read: ReadText) -> str | None:
+    def _map_warning(self, read: ReadText) -> str | None:
         if self.modality not in self._model.modalities:
             return f"This model was not trained on {self.modality.replace('_', ' ')} images."
         entry = read.subject

@@ -1,4 +1,4 @@
-"""The words of a description: each one's own map, and what a reader should know about how they are read."""
+"""The words of a description: each word's own map, and whether the model knows the word."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """The GPU that Hugging Face's ZeroGPU lends, for one call at a time.
 
-Each such call runs in a forked process, and nothing that it changes comes back but its answer. So the one
-function that goes there takes pixels and returns features; the caches of the model, the texts and the
-feedback stay in the page's own process, on the CPU.
+Each such call runs in a forked process, and only its answer comes back. So the one function that runs there
+takes pixels and returns features; the caches of the model, the texts and the feedback stay in the page's own
+process, on the CPU.
 """
 
 import os
@@ -18,13 +18,13 @@ from afloc.model.network import AFLoc
 SECONDS = 10  # reserved for a call; an image takes a fraction of one
 
 
-def is_lent() -> bool:
+def on_zero_gpu() -> bool:
     """Whether this is a Space on ZeroGPU."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-def encode_on_lent_gpu(network: AFLoc, device: str = "cuda") -> Callable[[Tensor, str], ImageFeatures]:
-    """`network.encode_images` by way of a lent GPU; weights and features rest on the CPU."""
+def encode_on_zero_gpu(network: AFLoc, device: str = "cuda") -> Callable[[Tensor, str], ImageFeatures]:
+    """`network.encode_images` on a GPU of ZeroGPU; weights and features stay on the CPU."""
     import spaces
 
     @spaces.GPU(duration=SECONDS)

@@ -1,4 +1,4 @@
-"""What a typed description affirms, denies, and what to say of it."""
+"""Reads a typed description: what it names, affirms and denies, and remarks on that."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|n
 _NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _SIDE = re.compile(r"\b(left|right)\b", re.I)
-_MOST_NAMED = 3  # strange words in one remark
+_MOST_NAMED = 3  # unknown words in one remark
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
 
 
@@ -62,7 +62,7 @@ def read_description(text: str, modality: str) -> ReadText:
 def is_known(word: str, pieces: int) -> bool:
     """Whether the model can have met a word: it stands in the lists of findings, or its pieces say something.
 
-    The vocabulary spells any word in the end; one that takes a piece for every letter or two is a stranger.
+    The vocabulary can spell any word; one that takes a piece for every letter or two is unknown.
     """
     plain = word.lower()
     if pieces == 0:
@@ -77,8 +77,8 @@ def remarks(read: ReadText, unknown: Iterable[str], tells_laterality: bool = Fal
     `unknown`: the words that are not known. `tells_laterality`: whether the model tells left from right.
     """
     said = []
-    if strange := list(dict.fromkeys(unknown)):
-        named = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
+    if words := list(dict.fromkeys(unknown)):
+        named = ", ".join(f"“{word}”" for word in words[:_MOST_NAMED])
         said.append(f"The model does not know {named}: check the spelling or use another word.")
     if read.negation:
         said.append(
@@ -93,10 +93,10 @@ def remarks(read: ReadText, unknown: Iterable[str], tells_laterality: bool = Fal
 
 
 def affirmed_part(description: str, modality: str) -> str:
-    """What of a description of several sentences says that something is there: this alone has a place.
+    """The part of a description that says that something is there: only this has a place on the map.
 
-    Sentences that deny or call normal are left out, or cut before the clause that does.
-    A description that affirms nothing stays whole, and so does a single sentence.
+    Of several sentences, those that deny something or call it normal are left out, or cut before the clause
+    that does so. A description that affirms nothing stays whole, and so does a single sentence.
     """
     sentences = [each for each in _SENTENCE_END.split(description.strip()) if each]
     if len(sentences) < 2:
@@ -105,8 +105,8 @@ def affirmed_part(description: str, modality: str) -> str:
 
 
 def affirms(description: str) -> bool:
-    """Whether a description says that something is there: no word of it denies or calls normal. "Benign" does
-    not: benign tissue has a place."""
+    """Whether a description says that something is there: no word of it denies something or calls it normal.
+    "Benign" does neither: benign tissue has a place."""
     return not (_NEGATION.search(description) or _NORMAL.search(description))
 
 

@@ -1,7 +1,7 @@
 """What turns a trained model's cosines into maps, scores and verdicts on fixed scales, for one modality.
 
-It is fitted once a model is trained (`afloc.training.fit.calibration`) and stands in the model's config.json,
-under names of its own, which the fields say; what is missing there has the value given here.
+`afloc.training.fit.calibration` fits it to a trained model. In the model's config.json some keys have other
+names, which the fields give as their alias; a key that is missing there has the default given here.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a model is made of, as written in its config.json."""
+"""The configuration of a model, as its config.json holds it."""
 
 import json
 from collections.abc import Mapping

@@ -7,7 +7,7 @@ from skimage import data
 
 from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.image import image_from_array, read_image
-from afloc.inference.appearance import distance, features_fit, looks_like, residual
+from afloc.inference.appearance import distance, features_in_distribution, in_distribution, residual
 from afloc.inference.modality import recognise_modality
 from afloc.model.calibration import TrainingDistribution
 from afloc.training.fit.appearance import fit_colours, fit_layout
@@ -16,7 +16,7 @@ from afloc.training.fit.calibration import KNOWN_SHARE, describe_known
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.name)
 def test_the_examples_are_not_doubted(example):
-    assert looks_like(example.load(), example.modality)
+    assert in_distribution(example.load(), example.modality)
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,18 @@ def test_the_examples_are_not_doubted(example):
 )
 def test_photographs_and_print_are(name):
     image = image_from_array(getattr(data, name)())
-    assert not looks_like(image, recognise_modality(image))
+    assert not in_distribution(image, recognise_modality(image))
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
 def test_slices_are(name):
-    assert not looks_like(read_image(get_testdata_file(name, download=False)), "chest_xray")
+    assert not in_distribution(read_image(get_testdata_file(name, download=False)), "chest_xray")
 
 
 def test_a_film_on_its_side_is():
     pixels = EXAMPLES[0].load().gray()
-    assert looks_like(image_from_array(pixels), "chest_xray")
-    assert not looks_like(image_from_array(np.rot90(pixels).copy()), "chest_xray")
+    assert in_distribution(image_from_array(pixels), "chest_xray")
+    assert not in_distribution(image_from_array(np.rot90(pixels).copy()), "chest_xray")
 
 
 def test_fits_take_in_what_they_were_measured_on():
@@ -57,8 +57,8 @@ def test_fits_take_in_what_they_were_measured_on():
 def test_features_are_judged_only_where_the_model_says_what_it_knows():
     vector = np.array([3.0, 4.0])
     known = TrainingDistribution((0.6, 0.8), (0.1, 0.1), limit=2.0)
-    assert features_fit(vector, None) and features_fit(vector, known)
-    assert not features_fit(-vector, known)
+    assert features_in_distribution(vector, None) and features_in_distribution(vector, known)
+    assert not features_in_distribution(-vector, known)
 
 
 @pytest.mark.parametrize("spread", [0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-1])
@@ -69,12 +69,12 @@ def test_vectors_fit_what_they_were_measured_on_however_alike_they_are(spread, c
     vectors = random.normal(size=32) + spread * random.normal(size=(count, 32))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     known = describe_known(vectors)
-    assert np.mean([features_fit(each, known) for each in vectors]) >= KNOWN_SHARE
+    assert np.mean([features_in_distribution(each, known) for each in vectors]) >= KNOWN_SHARE
     if spread < 1e-3:  # what another processor makes of the same picture
         again = vectors + 1e-5 * random.normal(size=vectors.shape)
-        assert np.mean([features_fit(each, known) for each in again]) >= KNOWN_SHARE
+        assert np.mean([features_in_distribution(each, known) for each in again]) >= KNOWN_SHARE
     others = random.normal(size=(100, 32))
-    assert not any(features_fit(each, known) for each in others)
+    assert not any(features_in_distribution(each, known) for each in others)
 
 
 def test_pictures_fit_what_they_were_measured_on_when_all_are_alike():

@@ -6,15 +6,15 @@ import sys
 import pytest
 import torch
 
-from afloc.inference.zero_gpu import encode_on_lent_gpu, is_lent
+from afloc.inference.zero_gpu import encode_on_zero_gpu, on_zero_gpu
 
 spaces = pytest.importorskip("spaces", reason="the package of Hugging Face Spaces is not installed")
 
 
 def test_elsewhere_the_real_package_calls_the_function_itself(small_model):
-    assert not is_lent()
+    assert not on_zero_gpu()
     pixels = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-    found = encode_on_lent_gpu(small_model.network, "cpu")(pixels, "fundus")
+    found = encode_on_zero_gpu(small_model.network, "cpu")(pixels, "fundus")
     with torch.inference_mode():
         wanted = small_model.network.encode_images(pixels, "fundus")
     for level in ("shallow", "deep", "global_"):

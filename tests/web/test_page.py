@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from afloc import load_model
 from afloc.feedback.store.store import Store
-from afloc.feedback.studies.study import read_studies
+from afloc.feedback.studies.study_file import read_studies
 from afloc.imaging.image import image_from_array
 from afloc.web.page import build_page
 from afloc.web.state.dataset_runs import Sets

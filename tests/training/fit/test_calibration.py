@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from afloc.errors import DataError
-from afloc.inference.appearance import features_fit
+from afloc.inference.appearance import features_in_distribution
 from afloc.inference.native_protocol import judge_presence, native_map
 from afloc.training.fit.calibration import (
     SPECIFICITY,
@@ -85,7 +85,7 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
         nn.init.zeros_(projection.weight)
     inputs = stage.fit_inputs()
     calibration, images = calibrate(inputs), encode_split(inputs)
-    assert all(features_fit(each, calibration.training_distribution) for each in unit_vectors(images))
+    assert all(features_in_distribution(each, calibration.training_distribution) for each in unit_vectors(images))
     assert calibration.presence["other"].specificity == 1  # nobody is told of a finding it cannot see
     text = stage.texts(["There is a pleural effusion."])
     with torch.inference_mode():

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import torch
 
-from afloc.inference.appearance import features_fit
+from afloc.inference.appearance import features_in_distribution
 from afloc.language.statements import Statement
 from afloc.training.data.facts import Description, Fact
 from afloc.training.data.pairs import Pair
@@ -58,5 +58,5 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     assert 0 < calibration.presence["other"].threshold < 1
     assert not calibration.tells_laterality  # no row names a side
     assert all(
-        features_fit(each, calibration.training_distribution) for each in unit_vectors(encode_split(inputs))
+        features_in_distribution(each, calibration.training_distribution) for each in unit_vectors(encode_split(inputs))
     )
