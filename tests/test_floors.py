@@ -29,9 +29,6 @@ MAY_IMPORT["web"] = MAY_IMPORT["pacs"] | {"pacs"}
 MAY_IMPORT["cli"] = MAY_IMPORT["web"] | {"web"}
 HEAVY = {"gradio", "duckdb"}
 LARGEST = 15 * 1024  # bytes
-EXCEPTIONS = {  # (importing, imported)
-    ("afloc.inference.view", "afloc.inference.model"),  # inference: for types only
-}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -61,10 +58,7 @@ def imports(tree: ast.AST) -> set[tuple[str, str]]:
     return found
 
 
-ALL_IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
-IMPORTS = {
-    name: {each for each in found if (name, each[0]) not in EXCEPTIONS} for name, found in ALL_IMPORTS.items()
-}
+IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
 
 
 def floor(module: str) -> str:
@@ -123,8 +117,3 @@ def test_neither_gradio_nor_duckdb_below_the_page_and_the_store():
 def test_no_module_is_too_long():
     sizes = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in ROOT.rglob("*.py")}
     assert not {name for name, size in sizes.items() if size > LARGEST}
-
-
-def test_every_exception_is_still_one():
-    found = {(name, module) for name, each in ALL_IMPORTS.items() for module, _ in each}
-    assert found >= EXCEPTIONS, "take it from the list"

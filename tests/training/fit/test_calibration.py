@@ -85,7 +85,9 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
         nn.init.zeros_(projection.weight)
     inputs = stage.fit_inputs()
     calibration, images = calibrate(inputs), encode_split(inputs)
-    assert all(features_in_distribution(each, calibration.training_distribution) for each in unit_vectors(images))
+    assert all(
+        features_in_distribution(each, calibration.training_distribution) for each in unit_vectors(images)
+    )
     assert calibration.presence["other"].specificity == 1  # nobody is told of a finding it cannot see
     text = stage.texts(["There is a pleural effusion."])
     with torch.inference_mode():

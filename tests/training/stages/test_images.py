@@ -58,5 +58,6 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     assert 0 < calibration.presence["other"].threshold < 1
     assert not calibration.tells_laterality  # no row names a side
     assert all(
-        features_in_distribution(each, calibration.training_distribution) for each in unit_vectors(encode_split(inputs))
+        features_in_distribution(each, calibration.training_distribution)
+        for each in unit_vectors(encode_split(inputs))
     )
