@@ -150,7 +150,7 @@ def test_what_is_drawn_is_measured_and_descriptions_are_compared(tab, heatmap):
     expect(tab.locator("#ground_truth .figures tbody tr")).to_have_count(2)
     tab.evaluate(f"document.querySelector('{VIEWER}').viewer.setMode('box')")
     tab.focus("#ground_truth .stage")
-    tab.keyboard.press("Enter")
+    tab.keyboard.press("Space")
     answered(tab, 3)
     expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("Drawn by hand")
     drawn = tab.evaluate(f"document.querySelector('{VIEWER}').viewer.shapes[0]")
