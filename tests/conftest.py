@@ -14,6 +14,13 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="many more kills, damaged files and random inputs")
 
 
+def pytest_collection_modifyitems(items):
+    """What drives a browser is marked, so that `-m "not browser"` runs the rest."""
+    for item in items:
+        if "chromium" in item.fixturenames:
+            item.add_marker("browser")
+
+
 @pytest.fixture(scope="session")
 def long(request) -> bool:
     """Whether to run the long version of a test."""
