@@ -71,7 +71,12 @@ class Store:
         return self._writer.save(Batch(tuple(events), doubles=ids))
 
     def find(self, name: Any, **columns: Any) -> Saved | None:
-        """The row with the id `name`, if it is saved and its columns have these values."""
+        """The row with the id `name`, if it is saved and its columns have these values.
+
+        It is asked for before each saving; so, like a saving, it tries a log that was closed every time.
+        """
+        if self._log.connection() is None:
+            self._open_now()
         wanted = "".join(f' AND "{column}" = ?' for column in columns)
         query = f"SELECT id, seq, time FROM events WHERE id = TRY_CAST(? AS UUID){wanted}"
         rows = self.rows(query, [str(name), *columns.values()]) if name else []
@@ -136,9 +141,12 @@ class Store:
         """Have a small row written, which opens the log where it is not; some seconds apart."""
         with self._checking:
             if time.monotonic() >= self._checked_until:
-                with contextlib.suppress(StoreError):
-                    self._writer.save(Batch(check=True))
+                self._open_now()
                 self._checked_until = time.monotonic() + SECONDS_BETWEEN_CHECKS
+
+    def _open_now(self) -> None:
+        with contextlib.suppress(StoreError):  # whoever reads or saves next learns of it
+            self._writer.save(Batch(check=True))
 
     def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         if self._writer.closed:
