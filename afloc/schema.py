@@ -155,7 +155,7 @@ def _rule(part: _Schema, key: str, schema: _Schema) -> str:
     if part.get("type") == "array":
         return _rule_of_list(part, key, schema)
     bounds = "".join(f" {word} {part[name]}" for name, word in _BOUNDS.items() if name in part)
-    return _NAMES.get(part.get("type"), "another value") + bounds
+    return _NAMES.get(part.get("type", ""), "another value") + bounds
 
 
 def _rule_of_list(part: _Schema, key: str, schema: _Schema) -> str:
@@ -165,4 +165,4 @@ def _rule_of_list(part: _Schema, key: str, schema: _Schema) -> str:
     if "properties" in entry or "discriminator" in entry:
         return f"{'one or more' if part.get('minItems') else 'a list of'} tables, each under [[{key}]]"
     plain = {"string": "texts", "integer": "whole numbers", "number": "numbers", "array": "lists"}
-    return f"a list of {plain.get(entry.get('type'), 'values')}"
+    return f"a list of {plain.get(entry.get('type', ''), 'values')}"

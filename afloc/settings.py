@@ -4,7 +4,7 @@ import os
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afloc.errors import SettingsError
 from afloc.passwords import check_hash
@@ -175,7 +175,15 @@ SETTINGS = (
     Setting("AFLOC_LOG", "text", "The log on stderr: text (problems only) or json (every request).", _log),
 )
 
-Settings = namedtuple("Settings", [setting.field for setting in SETTINGS])
+_Fields = namedtuple("_Fields", [setting.field for setting in SETTINGS])  # type: ignore[misc]  # not a literal
+
+
+class Settings(_Fields):
+    """The value of every setting, by its field."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, field: str) -> Any: ...
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

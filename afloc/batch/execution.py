@@ -42,7 +42,9 @@ THIS_PROCESS = Execution()
 
 def absolute_source(source: str | Path | None) -> str | None:
     """A model's name or folder so that a process with another current folder finds it too."""
-    return str(Path(source).absolute()) if source and Path(source).exists() else source and str(source)
+    if source and Path(source).exists():
+        return str(Path(source).absolute())
+    return None if source is None else str(source)
 
 
 def _on_gpu(device: str) -> bool:

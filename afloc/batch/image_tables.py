@@ -111,7 +111,7 @@ class ImageTableJob:
         return [self.base / name for name in self.names[self._rows(chunk)]]
 
     def finish(self, chunk: int, images: Iterable[Image | ImageError]) -> None:
-        rows = []
+        rows: list[dict[str, object]] = []
         names, modalities = self.names[self._rows(chunk)], self.modalities[self._rows(chunk)]
         of_model = {"model": self.model.name, "fingerprint": self.model.fingerprint}
         for name, modality, image in zip(names, modalities, images, strict=True):
@@ -201,7 +201,7 @@ def read_images(table: Path, shard: tuple[int, int]) -> tuple[list[str], list[st
         raise DataError(f"{table.name}: a row names no image.")
     number, count = shard
     first, end = (found.num_rows * each // count for each in (number, number + 1))
-    modalities = [None] * (end - first)
+    modalities: list[str | None] = [None] * (end - first)
     if "modality" in found.column_names:
         modalities = found["modality"][first:end].to_pylist()
         if unknown := set(modalities) - {None, *MODALITIES}:

@@ -8,6 +8,7 @@ files, and this package.
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -65,7 +66,9 @@ def run_on_ray(
     decoders = {"num_cpus": 1} if gpu else {"num_cpus": DECODING, "compute": TaskPoolStrategy(workers)}
     share = {"num_cpus": 0, "num_gpus": 1} if gpu else {"num_cpus": 1 - DECODING}
     pool = ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2)
-    rows = [{"chunk": chunk, "paths": [str(path) for path in job.paths(chunk)]} for chunk in waiting]
+    rows: list[dict[str, Any]] = [
+        {"chunk": chunk, "paths": [str(path) for path in job.paths(chunk)]} for chunk in waiting
+    ]
     done = (
         ray.data.from_items(rows, override_num_blocks=len(rows))
         .map(decode, **decoders)

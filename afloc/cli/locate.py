@@ -68,8 +68,8 @@ def run_classify(arguments: argparse.Namespace) -> None:
         return classify_table(arguments, names)
     _, view = _open(arguments, "native")
     findings = view.classify(names)
-    names = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
-    print_table(list(zip(names, findings, strict=True)), view)
+    asked = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
+    print_table(list(zip(asked, findings, strict=True)), view)
 
 
 def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:

@@ -51,7 +51,7 @@ def deploy(name: str, private: bool = False, hardware: str | None = None, model:
         if model is not None:
             api.add_space_variable(name, "AFLOC_MODEL", model)
         if hardware is not None:
-            api.request_space_hardware(name, hardware)
+            api.request_space_hardware(name, hardware)  # type: ignore[arg-type]  # a name is enough
         api.upload_folder(
             repo_id=name,
             repo_type="space",

@@ -6,7 +6,7 @@ this is the image-shuffle test, for it shows what is left of a map when the imag
 grid of `map_grids`. The patient that is measured is always left out.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ def center_prior() -> np.ndarray:
 
 
 def means_of_others(
-    keys: list[Hashable], patients: list[str], grids: MapGrids
+    keys: Sequence[Hashable], patients: list[str], grids: MapGrids
 ) -> Iterator[tuple[int, np.ndarray | None]]:
     """For each case the mean map of the cases with the same key from other patients, None without any.
 

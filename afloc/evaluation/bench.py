@@ -193,6 +193,7 @@ def cold_start(source: str | Path | None, device: str, soak: bool = False) -> di
             env={**os.environ, "AFLOC_CACHE_DIR": empty},
         )
         with child:
+            assert child.stdout is not None  # it is a pipe
             ready = child.stdout.readline()
             seconds = time.perf_counter() - start
             memory = child.stdout.read()
@@ -224,7 +225,7 @@ def first_answers(source: str, device: str, soak: bool) -> None:
 
 
 MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
-"""Key, source (or the function that writes the model's folder) and default number of runs of each model."""
+"""Key, function that writes the model's folder (None: the embedded one) and default number of runs."""
 
 
 def bench(
@@ -241,11 +242,12 @@ def bench(
     """
     report = {}
     with tempfile.TemporaryDirectory() as folder:
-        for key, source, usual in MODELS:
+        for key, write, usual in MODELS:
+            source: str | Path | None = None
             if model and key == "embedded":
                 key, source = "model", model
-            if callable(source):
-                write, source = source, Path(folder) / key
+            elif write is not None:
+                source = Path(folder) / key
                 write(source)
             say(f"{key}: a fresh process")
             started = cold_start(source, device, soak)

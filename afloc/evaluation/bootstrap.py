@@ -12,7 +12,9 @@ SEED = 0
 _BLOCK = 4_000_000  # weights held at a time
 
 
-def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], patients: Sequence[str]) -> np.ndarray:
+def bootstrap(
+    statistic: Callable[[np.ndarray], np.ndarray], patients: Sequence[str] | np.ndarray
+) -> np.ndarray:
     """95% intervals (m, 2) of the m figures of a statistic.
 
     `statistic` takes weights (k, n), how often each of n cases counts in each of k samples, and gives (k, m);
@@ -25,7 +27,7 @@ def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], patients: Sequence[
     return intervals
 
 
-def _draw(patients: Sequence[str]) -> Iterator[np.ndarray]:
+def _draw(patients: Sequence[str] | np.ndarray) -> Iterator[np.ndarray]:
     names, index = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
     random = np.random.default_rng(SEED)
     block = max(1, _BLOCK // max(1, len(index)))

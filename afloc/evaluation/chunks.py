@@ -100,7 +100,7 @@ def measure_chunk(config: EvaluationConfig, rows: range, images: Iterable[Image 
                 size = {"height": laid.shape[0], "width": laid.shape[1]}
                 measured.masks.append({**size, "runs": encode_runs(laid)})
         for label, text in queries.labels.items():
-            answer = {"label": label, "positive": label in row.labels, **_verdict(found[text])}
+            answer = {"label": label, "positive": label in (row.labels or ()), **_verdict(found[text])}
             records["scores"].append({"row": number, **_identify(row), **answer})
         for name, text in queries.common.items():
             answer = {"finding": name, "present": found[text].present, "painted": None}

@@ -19,7 +19,8 @@ def map_mask(truth: GroundTruth, mask: np.ndarray, protocol: str) -> np.ndarray:
     """
     if protocol == "native":
         return mask
-    letterbox = Letterbox.paper(*mask.shape, paper.SIZE)
+    height, width = mask.shape
+    letterbox = Letterbox.paper(height, width, paper.SIZE)
     if truth.mask is not None:
         return letterbox.mask(mask)
     laid = np.zeros((paper.SIZE, paper.SIZE), bool)

@@ -9,6 +9,7 @@ one threshold, where an empty map counts 0.
 """
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -93,6 +94,10 @@ def _binarise(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> tuple[
     return heatmap[valid] > threshold, mask[valid]
 
 
+@overload
+def auroc(scores: np.ndarray, positive: np.ndarray) -> float: ...
+@overload
+def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray: ...
 def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray | float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 

@@ -61,7 +61,7 @@ def _write_svg(figures: dict[Path, go.Figure]) -> None:
             if self.is_isolated():  # a snap has a home of its own
                 return super().get_env()
             folders = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
-            return super().get_env() | dict.fromkeys(folders, str(self.tmp_dir.path))
+            return {**super().get_env(), **dict.fromkeys(folders, str(self.tmp_dir.path))}
 
     drawn = [{"fig": figure, "path": path} for path, figure in figures.items()]
     options = {"mathjax": False, "browser_cls": SilentChromium, "timeout": PATIENCE}

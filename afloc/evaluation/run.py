@@ -150,7 +150,9 @@ def mean_truths(dataset: Dataset) -> dict[str, np.ndarray]:
     totals: dict[str, np.ndarray] = {}
     counts: Counter = Counter()
     for row in dataset.rows:
-        size = picture_size(row.path) if row.truths else None
+        if not row.truths:
+            continue
+        size = picture_size(row.path)
         for truth in row.truths:
             label = canonical_label(truth.label, row.modality)
             totals[label] = totals.get(label, 0) + mask_to_grid(truth.draw(*size)).astype(np.float64)

@@ -1,6 +1,7 @@
 """The figures of a run with their intervals, from its cases and scores."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +101,7 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
         flat = bootstrap(lambda weights: means(weights).reshape(len(weights), -1), patients)
         intervals = flat.reshape(intervals.shape)
 
-    def figures(position: int, cases: Sequence[int]) -> dict:
+    def figures(position: int, cases: Sequence[int] | np.ndarray) -> dict:
         several = len({patients[case] for case in cases}) > 1
         found = {
             column: _figure(centres[position, i], intervals[position, i] if several else None)
@@ -210,7 +211,7 @@ def false_positives(normals: pa.Table) -> dict:
         patients = part["patient"].to_pylist()
         columns = np.stack([_numbers(part, "present"), _numbers(part, "painted")], axis=1)
         centre = _weighted_means(columns, np.ones((1, len(columns)), np.float32))[0]
-        interval = bootstrap(lambda weights, columns=columns: _weighted_means(columns, weights), patients)
+        interval = bootstrap(partial(_weighted_means, columns), patients)
         found[source] = {
             "n_images": len(set(part["row"].to_pylist())),
             "findings": sorted(set(part["finding"].to_pylist())),
@@ -221,8 +222,9 @@ def false_positives(normals: pa.Table) -> dict:
 
 
 def _figure(mean: float, interval: Sequence[float] | None) -> dict:
-    known = interval is not None and not np.isnan(interval).any()
-    return {"mean": _plain(mean), "ci95": [_plain(end) for end in interval] if known else None}
+    if interval is None or np.isnan(interval).any():
+        return {"mean": _plain(mean), "ci95": None}
+    return {"mean": _plain(mean), "ci95": [_plain(end) for end in interval]}
 
 
 def _plain(value: float) -> float | None:

@@ -101,7 +101,7 @@ class Repository:
             snapshot_download(
                 self.name,
                 repo_type="dataset",
-                revision=version,
+                revision=str(version),
                 allow_patterns=list(COPY_FILES),
                 local_dir=folder,
             )
@@ -124,7 +124,7 @@ class Repository:
                     repo_type="dataset",
                     folder_path=folder,
                     commit_message="Copy of the feedback",
-                    parent_commit=over,
+                    parent_commit=str(over),
                 )
             except HfHubHTTPError as error:
                 if error.response.status_code in _COMMITTED_SINCE:

@@ -138,7 +138,7 @@ def _write_coco(store: Store, path: Path, study: str | None) -> None:
     """
     images: dict[str, dict] = {}
     categories: dict[str, int] = {}
-    annotations = []
+    annotations: list[dict] = []
     where, parameters = _select(study)
     query = f"SELECT * FROM answers {where} ORDER BY seq"
     for row in store.rows(query, parameters):

@@ -10,6 +10,7 @@ A message is two lengths (8 bytes each, little-endian), JSON of the first length
 
 import atexit
 import contextlib
+import io
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def ask(
     return _pool.ask({"task": task, "seconds": seconds} | options, content)
 
 
-def send(file: BinaryIO, message: dict[str, Any], content: bytes | np.ndarray = b"") -> None:
+def send(file: BinaryIO, message: dict[str, Any], content: bytes | memoryview = b"") -> None:
     text = json.dumps(message).encode()
     file.write(_LENGTHS.pack(len(text), len(content)) + text)
     file.write(content)
@@ -96,11 +97,13 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
+        self._requests = cast(io.BufferedWriter, self._process.stdin)
+        self._replies = cast(io.BufferedReader, self._process.stdout)
         self._late = False
         _everyone.add(self)
         try:
             with self._within(_START_SECONDS):
-                receive(self._process.stdout, 0)
+                receive(self._replies, 0)
         except BaseException:
             self.end()
             raise
@@ -111,10 +114,11 @@ class _Worker:
 
     def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], np.ndarray | None]:
         self.files += 1
+        refusal: str | None
         try:
             with self._within(PATIENCE * request["seconds"]):
-                send(self._process.stdin, request, content)
-                answer, sent = receive(self._process.stdout, MEMORY)
+                send(self._requests, request, content)
+                answer, sent = receive(self._replies, MEMORY)
                 if "shape" in answer:
                     return answer, np.frombuffer(sent, _DTYPES[answer["dtype"]]).reshape(answer["shape"])
         except (OSError, EOFError, ValueError, LookupError, TypeError):
@@ -132,7 +136,7 @@ class _Worker:
 
     def release(self) -> None:
         """Close this side of the pipes; a worker that nobody else holds on to then ends by itself."""
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._requests, self._replies):
             pipe.raw.close()  # in a forked child, what is buffered is the parent's to send
 
     @contextlib.contextmanager

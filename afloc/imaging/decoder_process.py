@@ -5,7 +5,6 @@ It ends when the process that started it does, for its input ends then; a file i
 
 import os
 import signal
-import sys
 import threading
 import warnings
 from importlib import import_module
@@ -46,10 +45,10 @@ def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any
         height, width = size_of(os.fsdecode(content))
         return {"height": height, "width": width}, b""
     image = decode(content, request["frame"])
-    about = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
+    about: dict[str, Any] = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
     about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing, "aspect": image.aspect}
     about |= {"orientation": vars(image.orientation), "frames": image.frames, "burned_in": image.burned_in}
-    return about, image.pixels.reshape(-1).view("uint8")
+    return about, image.pixels.reshape(-1).view("uint8").data
 
 
 def limit_this_process() -> None:
@@ -107,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

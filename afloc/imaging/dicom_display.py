@@ -50,7 +50,7 @@ def show_colour(stored: np.ndarray, dataset: pydicom.Dataset) -> Shown:
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         if stored.ndim != 2:
             raise ImageError(UNUSUAL_COLOURS)
-        stored = apply_palette(stored, dataset, dataset.original_encoding[1])
+        stored = apply_palette(stored, dataset, bool(dataset.original_encoding[1]))
         bits = stored.dtype.itemsize * 8
     if stored.ndim != 3 or stored.shape[2] != 3 or stored.dtype.kind != "u":
         raise ImageError(UNUSUAL_COLOURS)
@@ -110,7 +110,7 @@ def _modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     if dataset.get("SOPClassUID") in _STORED_IS_SHOWN:
         return stored
     for item in dataset.get("ModalityLUTSequence") or []:
-        if table := read_table(item, dataset.original_encoding[1]):
+        if table := read_table(item, bool(dataset.original_encoding[1])):
             return table.look_up(stored, stored.dtype.kind == "i")
     slope, intercept = (_rescale(dataset, name, usual) for name, usual in (("Slope", 1), ("Intercept", 0)))
     if (slope, intercept) == (1, 0) or slope == 0:  # 0 would leave nothing of the picture
@@ -141,7 +141,7 @@ def _voi(
     signed = dataset.get("PixelRepresentation") == 1 or low < 0
     useless = False
     for item in dataset.get("VOILUTSequence") or []:
-        if table := read_table(item, dataset.original_encoding[1]):
+        if table := read_table(item, bool(dataset.original_encoding[1])):
             shown = table.look_up(values, signed)
             if low == high or np.ptp(shown[~padding]) > 0:
                 return shown, (0, 2**table.bits - 1), ()
@@ -174,7 +174,7 @@ def _windows(dataset: pydicom.Dataset) -> list[Window]:
         (number(dataset, "WindowCenter", index), number(dataset, "WindowWidth", index))
         for index in range(count)
     ]
-    return [(center, width) for center, width in pairs if None not in (center, width) and width > 0]
+    return [(center, width) for center, width in pairs if center is not None and width and width > 0]
 
 
 def _edges(center: float, width: float, function: str, values: np.ndarray) -> Window:
@@ -205,4 +205,4 @@ def _as_uint16(values: np.ndarray, window: Window | None) -> tuple[np.ndarray, W
     else:
         offset, scale = low, 65535 / (high - low) if high > low else 1.0
         pixels = stretch(values)
-    return pixels, window and tuple((edge - offset) * scale for edge in window)
+    return pixels, window and ((window[0] - offset) * scale, (window[1] - offset) * scale)

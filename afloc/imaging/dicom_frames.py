@@ -72,10 +72,10 @@ def spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:
 
 def aspect(dataset: pydicom.Dataset) -> float:
     """Height of a pixel over its width; 1 where the file does not say."""
-    if known := spacing(dataset):
-        height, width = known
-    else:
-        height, width = number(dataset, "PixelAspectRatio"), number(dataset, "PixelAspectRatio", 1)
+    height, width = spacing(dataset) or (
+        number(dataset, "PixelAspectRatio"),
+        number(dataset, "PixelAspectRatio", 1),
+    )
     if not (height and width and height > 0 and width > 0):
         return 1.0
     ratio = height / width

@@ -35,7 +35,7 @@ _MAIN = 0.7  # of a direction along an axis: the picture is turned by less than 
 def read_orientation(dataset: pydicom.Dataset) -> Orientation:
     """What the file says of sides and view; each None where it says nothing."""
     row, column = _directions(dataset)
-    right = {"L": "left", "R": "right"}.get(row)
+    right = {"L": "left", "R": "right"}.get(row or "")
     view = _view(dataset) or _view_of_plane(row, column)
     return Orientation(right, None if view == "neither" else view, _eye(dataset))
 
@@ -55,12 +55,13 @@ def _directions(dataset: pydicom.Dataset) -> tuple[str | None, str | None]:
 
 def _axis(cosines: list[float | None]) -> str | None:
     """Where a direction mostly leads: x grows to the patient's left, y to the back, z to the head."""
-    if None in cosines:
+    known = [cosine for cosine in cosines if cosine is not None]
+    if len(known) < len(cosines):
         return None
-    place = max(range(3), key=lambda axis: abs(cosines[axis]))
-    if abs(cosines[place]) < _MAIN:
+    place = max(range(3), key=lambda axis: abs(known[axis]))
+    if abs(known[place]) < _MAIN:
         return None
-    return ("LR", "PA", "HF")[place][cosines[place] < 0]
+    return ("LR", "PA", "HF")[place][known[place] < 0]
 
 
 def _view(dataset: pydicom.Dataset) -> str | None:

@@ -257,7 +257,7 @@ def _cell_limits(cells: int, size: int, start: int, length: int) -> tuple[int, i
     centres = (np.arange(cells) + 0.5) * size / cells
     inside = np.flatnonzero((centres >= start) & (centres < start + length))
     if len(inside) == 0:
-        inside = [np.abs(centres - start - length / 2).argmin()]
+        inside = np.array([np.abs(centres - start - length / 2).argmin()])
     return int(inside[0]), int(inside[-1])
 
 

@@ -30,7 +30,7 @@ def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Box, ...]:
         top, left, bottom, right = part.bbox
         box = float(left), float(top), float(right - left), float(bottom - top)
         regions.append(Box(*box, score=float(heatmap[part.slice][part.image].max())))
-    return tuple(sorted(regions, key=lambda region: -region.score))
+    return tuple(sorted(regions, key=lambda region: -(region.score or 0)))
 
 
 def min_max(heatmap: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ class Image:
         """SHA-256 (hex) of what is shown: shape, dtype, pixels, window, and aspect if not square."""
         shown = (self.pixels.shape, self.pixels.dtype.name, self.window)
         digest = hashlib.sha256(repr(shown if self.aspect == 1 else (*shown, self.aspect)).encode())
-        digest.update(self.pixels)
+        digest.update(self.pixels.data)
         return digest.hexdigest()
 
     def rgb(self) -> np.ndarray:
@@ -131,6 +131,7 @@ def read_image(source: str | Path | bytes | BinaryIO, frame: int = 0) -> Image:
     data = _read_bytes(source)
     _check_kind(data)
     answer, pixels = decoding.ask("read", data, len(data), frame=frame)
+    assert pixels is not None  # only an answer without an image has none
     return Image(
         pixels,
         tuple(answer["window"]),

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image as Pillow
 from PIL import PngImagePlugin, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from afloc.errors import ImageError
 from afloc.imaging import jpeg, tiff, tiff_pixels
@@ -91,7 +92,7 @@ def _notes(frame: int, frames: int) -> tuple[str, ...]:
     return (FIRST_FRAME,) if frames > 1 and frame == 0 else ()
 
 
-def _open(file: BinaryIO) -> Pillow.Image:
+def _open(file: BinaryIO) -> ImageFile:
     picture = Pillow.open(file, formats=_FORMATS)
     check_size(picture.height, picture.width)
     return picture
@@ -149,7 +150,7 @@ def _decode(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:
     return np.asarray(picture.convert("L" if mode in ("1", "L") else "RGB"))
 
 
-def _rawmode(picture: Pillow.Image) -> str:
+def _rawmode(picture: ImageFile) -> str:
     """Pillow's name for how the pixels are stored; known until they are decoded."""
     arguments = picture.tile[0].args if picture.tile else ""
     return arguments if isinstance(arguments, str) else str((arguments or [""])[0])
@@ -167,7 +168,7 @@ def _decode_deep(rawmode: str, data: bytes) -> np.ndarray | None:
     def decode(rawmode: str) -> np.ndarray:
         again = Pillow.open(io.BytesIO(data), formats=_FORMATS)
         again.tile = [
-            tile._replace(args=rawmode if isinstance(tile.args, str) else (rawmode, *tile.args[1:]))
+            tile._replace(args=rawmode if isinstance(tile.args, str) else (rawmode, *(tile.args or ())[1:]))
             for tile in again.tile
         ]
         return np.asarray(again).astype(np.uint16)

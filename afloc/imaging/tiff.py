@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import mmap
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +20,7 @@ _SAME_SHAPE = 0.02  # by which the proportions of a reduced copy may be off
 class Page:
     """An image file directory: where it lies, and the numbers of its tags."""
 
-    data: bytes  # or anything alike that can be sliced
+    data: bytes | mmap
     at: int
     order: str
     big: bool
@@ -28,7 +30,7 @@ class Page:
         """Tag: type, count, and where the values lie."""
         count_size, size, offset = (8, 20, 8) if self.big else (2, 12, 4)
         count = _number(self.data, self.at, count_size, self.order)
-        entries = {}
+        entries: dict[int, tuple[int, int, int]] = {}
         for place in range(min(count, 4096)):
             at = self.at + count_size + place * size
             tag, kind = (_number(self.data, at + skip, 2, self.order) for skip in (0, 2))
@@ -95,7 +97,7 @@ class Page:
         return bytes(self.data[at : at + min(count, 6)]) == b"Aperio"
 
 
-def read_pages(data: bytes) -> list[Page]:
+def read_pages(data: bytes | mmap) -> list[Page]:
     """The pages of a TIFF, one more than are accepted at most."""
     order = "<" if data[:2] == b"II" else ">"
     big = _number(data, 2, 2, order) == 43
@@ -135,6 +137,7 @@ def fit(page: Page, pages: list[Page]) -> tuple[Page, str | None]:
 
 def first(page: Page) -> bytes:
     """The file with this page as its first."""
+    assert isinstance(page.data, bytes)  # of a mapped file only sizes are asked
     at, size = (8, 8) if page.big else (4, 4)
     if _number(page.data, at, size, page.order) == page.at:
         return page.data
@@ -149,9 +152,9 @@ def _is_copy(copy: Page, page: Page) -> bool:
     return abs(height * full_width / (width * full_height) - 1) < _SAME_SHAPE
 
 
-def _byteorder(page: Page) -> str:
+def _byteorder(page: Page) -> Literal["little", "big"]:
     return "little" if page.order == "<" else "big"
 
 
-def _number(data: bytes, at: int, size: int, order: str) -> int:
+def _number(data: bytes | mmap, at: int, size: int, order: str) -> int:
     return int.from_bytes(data[at : at + size], "little" if order == "<" else "big")

@@ -117,7 +117,7 @@ def residual(shrunk: np.ndarray, distribution: dict) -> float:
 
 def share_limit(values: ArrayLike, share: float) -> float:
     """A limit, to four digits, that at least `share` of the values stay within."""
-    limit = np.quantile(values, share, method="inverted_cdf")
+    limit = np.quantile(np.asarray(values), share, method="inverted_cdf")
     return float(f"{1.001 * limit:.4g}")  # rounding takes less than a thousandth away
 
 

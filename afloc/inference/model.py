@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -72,7 +72,8 @@ class Model:
         self.device = device
         self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
-        self.network = checkpoint.network.to(device=device, memory_format=torch.channels_last).eval()
+        network = checkpoint.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks memory_format
+        self.network: AFLoc = network.eval()
         self.encoders = self._fastest_encoders()
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
@@ -116,7 +117,7 @@ class Model:
     def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
         """The embeddings of each text, each a batch of one, in their order."""
         texts = list(texts)
-        found = {text: self.texts.get(text) for text in texts}
+        found: dict[Tokens, Any] = {text: self.texts.get(text) for text in texts}
         if None in found.values():
             with self._text_turn:
                 missing = []

@@ -74,6 +74,7 @@ class View:
         answer = self._answer_paper if self.protocol == "paper" else self._answer_native
         findings = []
         for finding in answer([self._read(text) for text in descriptions]):
+            assert finding.query is not None
             warnings = finding.query.warning, self._map_warning(finding.query.read), self._model.notice
             findings.append(replace(finding, warning=" ".join(filter(None, warnings)) or None))
         return findings
@@ -100,6 +101,7 @@ class View:
         """What each word of a finding's description has for a map of its own; none under protocol `paper`."""
         if self.protocol == "paper":
             return []
+        assert finding.query is not None  # it is a finding of a view
         tokens = finding.query.tokens
         (features,) = self._model.encode_texts([tokens])
         level = self._model.calibration(self.modality).levels.word
@@ -109,6 +111,7 @@ class View:
         """Sentences on what the model makes of a finding's description; `words`: those of `self.words`."""
         unknown = (word.text for word in words if not word.known)
         tells_laterality = self._model.calibration(self.modality).tells_laterality
+        assert finding.query is not None  # it is a finding of a view
         return remarks(finding.query.read, unknown, tells_laterality)
 
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
@@ -154,7 +157,7 @@ class View:
             self._letterbox().crop(square),
             self.image.height,
             self.image.width,
-            point and point.threshold,
+            point.threshold if point else None,
             query=query,
         )
 

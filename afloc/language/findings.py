@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 from afloc.errors import DataError, SettingsError
 from afloc.language.modalities import MODALITIES
@@ -159,7 +160,9 @@ def ancestors(finding_id: str, modality: str) -> frozenset[str]:
 def _entry(name: str, modality: str, table: object) -> FindingEntry:
     if not isinstance(table, dict):
         raise DataError(f"{modality}.toml: {name} should be a table.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
     known = {field.name for field in fields(FindingEntry)} - {"id", "modality"}
     if unknown := set(values) - known:
         raise DataError(f"{modality}.toml: {name} has the unknown field {min(unknown)}.")

@@ -97,6 +97,7 @@ def sentence_for(statement: Statement, modality: str, rng: random.Random) -> str
     entry = load_findings(modality)[statement.finding_id]
     term = str(rng.choice(entry.terms))
     place = _place_words(statement, entry, rng)
+    forms: tuple[str, ...]
     if statement.status == HEDGED:
         forms = HEDGED_FORMS
     elif place:
@@ -119,7 +120,7 @@ def load_wordings(modality: str) -> dict[Statement, tuple[str, ...]]:
     """
     path = FOLDER / "wordings" / f"{modality}.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    wordings = defaultdict(list)
+    wordings: defaultdict[Statement, list[str]] = defaultdict(list)
     for finding, ways in tables.items():
         for status in (AFFIRMED, DENIED):
             wordings[Statement(finding, status)] += ways[status]
@@ -160,9 +161,9 @@ def in_a_hurry(sentence: str, rng: random.Random) -> str:
 def _place_words(statement: Statement, entry: FindingEntry, rng: random.Random) -> tuple[str, str] | None:
     """Place as words before ("left basal") and after ("in the left lower zone") a term, or None."""
     side, zone = (statement.side, statement.zone) if entry.sided else (None, None)
-    if side is None and zone is None:
-        return None
     if zone is None:
+        if side is None:
+            return None
         if side == "bilateral":
             return "bilateral", rng.choice(["on both sides", "bilaterally", "on the left and on the right"])
         where = ["on the {}", "on the {} side"]

@@ -260,7 +260,8 @@ def _read_normality(text: str) -> list[Statement]:
         following = text[match.end() :]
         if NOT_QUITE_NORMAL.search(before) or re.match(r"\W*(?:except|aside|apart|other than)\b", following):
             continue
-        after = re.match(r"(?: (?!with\b|no\b|for\b|without\b)\w+){0,4}", following)[0]
+        words = re.match(r"(?: (?!with\b|no\b|for\b|without\b)\w+){0,4}", following)
+        after = words[0] if words else ""
         predicate = re.search(r"\b(?:is|are|appears?|remains?|within|both) *(?:\w+ ){0,2}$", before)
         noun_after = any(re.match(rf"(?: \w+){{0,2}}? {subject}", after) for subject, _, _ in NORMAL_SUBJECTS)
         said = after if noun_after and not predicate else before

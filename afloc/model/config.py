@@ -1,7 +1,7 @@
 """The configuration of a model, as its config.json holds it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import NoReturn
@@ -158,7 +158,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _NUMBER = (int, float)
-_TYPES = {
+_TYPES: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "version": str,
     "backbone": str,
@@ -197,6 +197,6 @@ def _within(name: str, value, low: int, high: int) -> None:
         raise ModelError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
 
 
-def _one_of(name: str, value, names: tuple[str, ...]) -> None:
+def _one_of(name: str, value: str, names: Collection[str]) -> None:
     if value not in names:
         raise ModelError(f"{name} must be one of {', '.join(names)}, not {value!r}.")

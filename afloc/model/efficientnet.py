@@ -9,7 +9,9 @@ convolution has no phase. And the network can end at stride 16, where its global
 on a coarse grid: where something lies then counts, which the mean over a whole image forgets.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +125,7 @@ class EfficientNetLite0(nn.Module):
 
     def _widened(self, index: int, x: Tensor) -> tuple[Tensor, Tensor]:
         """A stage that halves the map: its input as its first block expands it, and its output."""
-        first, *others = self.stages[index]
+        first, *others = cast(Iterable[InvertedResidual], self.stages[index])
         expanded = first.expand(x)
         x = first.project(first.filter(expanded))
         for block in others:

@@ -1,6 +1,7 @@
 """Image encoder: a convolutional backbone and three projections into the space of the text embeddings."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ from torch.nn import functional
 
 from afloc.errors import ModelError
 from afloc.model.config import ModelConfig
+
+if TYPE_CHECKING:
+    from afloc.model.efficientnet import EfficientNetLite0
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class ResNet50(nn.Module):
         return shallow, deep, output.pooler_output.flatten(1)
 
 
-def build_backbone(name: str, options: dict, grid: int | None = None) -> nn.Module:
+def build_backbone(name: str, options: dict, grid: int | None = None) -> "ResNet50 | EfficientNetLite0":
     """A module from (B, 3, H, W) to (shallow map, deep map, global vector), its widths in `*_channels`;
     `grid` is that of `ModelConfig.global_grids`."""
     if name == "resnet50":

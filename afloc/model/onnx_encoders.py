@@ -14,6 +14,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class OnnxEncoders:
             elif path.exists():
                 log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
             export = _export_text if part == _TEXT else _export_images
-            encoder = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
+            encoder: Any = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
             self._folder.mkdir(parents=True, exist_ok=True)
             with whole_file(_checksum_file(path)) as checksum, whole_file(path) as written:
                 with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():

@@ -103,6 +103,8 @@ class SyncBatchNorm(nn.BatchNorm2d):
         mean = all_reduce(x.sum((0, 2, 3))) / count
         centered = x - mean[:, None, None]
         variance = all_reduce(centered.square().sum((0, 2, 3))) / count
+        assert self.running_mean is not None and self.running_var is not None  # of the `local` one
+        assert self.momentum is not None and self.num_batches_tracked is not None
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

@@ -171,7 +171,9 @@ def read_recipe(path: Path, *, seed: int | None = None, without: Collection[str]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
     for tables in (values.get("images"), values):
-        for name, table in tables.items() if isinstance(tables, dict) else ():
+        if not isinstance(tables, dict):
+            continue
+        for name, table in tables.items():
             if isinstance(table, dict) and name != "model":
                 tables[name] = current_names(table, str(path))
     if seed is not None:
@@ -195,7 +197,7 @@ def starting_files() -> tuple[Path, Path]:
     found = []
     for package, inner in (IMAGENET, MINILM):
         spec = importlib.util.find_spec(package)
-        if spec is None:
+        if spec is None or not spec.submodule_search_locations:
             raise SettingsError(
                 f"Training starts from weights that come as packages; install them: {INSTALL}"
             )

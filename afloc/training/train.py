@@ -14,15 +14,17 @@ Under torchrun several processes share the work (`distributed`).
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import load_file
 
 from afloc.errors import SettingsError
 from afloc.model.config import ModelConfig
-from afloc.model.efficientnet import load_imagenet_weights
+from afloc.model.efficientnet import EfficientNetLite0, load_imagenet_weights
 from afloc.model.files.checkpoint import write_folder
 from afloc.model.files.hub import download
+from afloc.model.image_encoder import ImageEncoder
 from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.data.mimic import read_mimic
@@ -62,6 +64,7 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     hard_negatives = "contraries" not in recipe.without
 
     if "language" not in recipe.without:
+        assert recipe.language is not None  # every recipe that is not `joint` has it
         language = LanguageStage(
             network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed, hard_negatives
         )
@@ -74,7 +77,7 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None) -> 
     for name, each in recipe.images.items():
         if only not in (None, name):
             continue
-        encoder = network.image_encoders[name]
+        encoder = cast(ImageEncoder, network.image_encoders[name])
         stage_folder = folder / name
         stage_folder.mkdir(parents=True, exist_ok=True)
         stage = ImageStage(
@@ -109,6 +112,7 @@ def train_jointly(recipe: Recipe, data: Path, folder: Path) -> Path:
     from transformers import AutoModel
 
     joint = recipe.joint
+    assert joint is not None  # or `train` would not have called this
     config = ModelConfig.from_dict(recipe.model, "The recipe's [model] table")
     here = Path(joint.text).is_dir()
     text_start = Path(joint.text) if here else download(joint.text, TEXT_FILES, "a folder")
@@ -126,7 +130,7 @@ def train_jointly(recipe: Recipe, data: Path, folder: Path) -> Path:
 def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
     """Fill the encoders with their starting weights."""
     for encoder in network.image_encoders.values():
-        load_imagenet_weights(encoder.backbone, image_start)
+        load_imagenet_weights(cast(EfficientNetLite0, encoder.backbone), image_start)
     bert = network.text_encoder.bert
     weights, kept = load_file(text_start / "model.safetensors"), bert.state_dict().keys()
     bert.load_state_dict({name: value for name, value in weights.items() if name in kept})
@@ -135,8 +139,9 @@ def start_network(network: AFLoc, image_start: Path, text_start: Path) -> AFLoc:
 
 def card(recipe: Recipe) -> str:
     """The card of a new model, to be completed with its measured figures."""
-    stages = [f"{each.table} ({each.steps} steps)" for each in recipe.images.values()]
-    stages = ", ".join(stages) or f"MIMIC-CXR-JPG ({recipe.joint.steps} steps)"
+    tables = [f"{each.table} ({each.steps} steps)" for each in recipe.images.values()]
+    joint = recipe.joint
+    stages = ", ".join(tables) if joint is None else f"MIMIC-CXR-JPG ({joint.steps} steps)"
     return (
         f"# {recipe.model['name']} {recipe.model['version']}\n\n"
         f"Trained with `python -m afloc train` from image-report pairs, without boxes: {stages}.\n\n"

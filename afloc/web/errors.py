@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -84,7 +85,7 @@ def error_response(error: Exception, headers: dict[str, str] | None = None) -> J
 
 
 def answering_errors(
-    endpoint: Callable[[Request], Response | Awaitable[Response]],
+    endpoint: Callable[[Request], Any],
 ) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of a route with every error turned into an answer; run in a thread if it is not async."""
 

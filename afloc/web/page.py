@@ -136,7 +136,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         ssr_mode=False,
         pwa=False,
     )
-    page.app = app.routes[-1].app
+    page.app = app.routes[-1].app  # type: ignore[attr-defined]  # a Mount
     page.app.state_holder = SharedState(page)
     page.app.uploaded_file_dir = str(uploads.path)
     rates = settings.rate, settings.rate_all

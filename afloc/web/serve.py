@@ -28,11 +28,11 @@ class Server(uvicorn.Server):
 
     def __init__(self, site: Site, settings: Settings):
         proxies = settings.proxies or ("*" if on_spaces() else "127.0.0.1")
-        trusted = ProxyHeadersMiddleware(site.app, proxies).trusted_hosts
+        trusted = ProxyHeadersMiddleware(site.app, proxies).trusted_hosts  # type: ignore[arg-type]  # any ASGI app
         super().__init__(
             uvicorn.Config(
                 site.app,
-                http=partial(Connection, room=Room(most_connections(), trusted.__contains__)),
+                http=partial(Connection, room=Room(most_connections(), trusted.__contains__)),  # type: ignore[arg-type]  # is called as a class is
                 loop="asyncio",
                 backlog=ACCEPTED_AT_ONCE,
                 log_config=None if settings.log == "json" else uvicorn.config.LOGGING_CONFIG,

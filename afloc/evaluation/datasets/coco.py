@@ -91,7 +91,7 @@ def _truth(label: str, text: str | None, group: list[tuple[str, dict]], image: d
         else:
             values = annotation.get("bbox")
             values = values if isinstance(values, list) else []
-            boxes.append(read_box(values, label, lambda _, location=location: f"{location}, bbox"))
+            boxes.append(read_box(values, label, lambda _, location=location: f"{location}, bbox"))  # type: ignore[misc]  # it has a default
     if not (polygons or runs):
         return GroundTruth(label, tuple(boxes), description=text)
     polygons += [(x, y, x + w, y, x + w, y + h, x, y + h) for x, y, w, h in boxes]

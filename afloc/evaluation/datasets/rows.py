@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, picture_size
@@ -18,7 +19,8 @@ from afloc.imaging.regions import Box
 from afloc.language.findings import find_by_label
 from afloc.text import LONGEST_LABEL, clean_text, one_line
 
-_KINDS = {dict: "object", list: "list"}
+_KINDS: dict[type, str] = {dict: "object", list: "list"}
+_Json = TypeVar("_Json", dict, list)
 UNNAMED_SOURCE = "all"
 
 
@@ -76,7 +78,7 @@ def check_label(label: object, location: str) -> str:
     return clean_text(label)
 
 
-def parse_json(text: str, kind: type, location: str) -> dict | list:
+def parse_json(text: str, kind: type[_Json], location: str) -> _Json:
     """The JSON of a cell, empty for an empty one; DataError where it is none, or not of this kind."""
     if not text.strip():
         return kind()
@@ -134,7 +136,7 @@ def read_table(
         raise DataError(f"{path.name} holds no row below its header.")
 
 
-def load_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> dict | list:
+def load_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> Any:
     """The JSON of a file; DataError where it is none, or of none of these kinds."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -162,7 +162,8 @@ def lay_on_image(cells: np.ndarray, height: int, width: int) -> np.ndarray:
 def _scaled(shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Of height and width: its length where the short side is 512, and where in it the square begins."""
     lengths = [_SHORT_SIDE * side // min(shape) for side in shape]
-    return tuple((length, round((length - SIZE) / 2)) for length in lengths)
+    rows, columns = ((length, round((length - SIZE) / 2)) for length in lengths)
+    return rows, columns
 
 
 def _cell_positions(side: int, length: int, start: int) -> np.ndarray:

@@ -63,8 +63,8 @@ def cohen_interval(
 ) -> tuple[float, float, float]:
     """(kappa, low, high) of two readers' answers."""
     ratings = np.array([first, second], float).T
-    found = cohen_kappas(cross_tables(ratings, levels)[0, 1], weighted)
-    return tuple(float(each) for each in found)
+    kappa, low, high = map(float, cohen_kappas(cross_tables(ratings, levels)[0, 1], weighted))
+    return kappa, low, high
 
 
 def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
@@ -88,7 +88,7 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     if len(domain) < 2:
         return NAN
     counts = (paired[:, :, None] == domain).sum(1)
-    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
+    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))  # type: ignore[arg-type]  # one of its names
 
 
 def intraclass(ratings: np.ndarray) -> dict[str, float]:

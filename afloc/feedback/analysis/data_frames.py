@@ -65,7 +65,8 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     (of the box where they are one, and the same of model_regions), and `q_ID` for each question: the level of
     a rating or choice from 1, or text.
     """
-    columns, parameters = [], []
+    columns: list[str] = []
+    parameters: list[object] = []
     for question in study.questions:
         if column := question.column():
             columns.append(f'{column.sql} AS "q_{question.id}"')

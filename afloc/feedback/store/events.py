@@ -123,7 +123,7 @@ class Event:
     answers: Mapping[str, Any] | None = None
     comment: str | None = None
     regions: Sequence[Mapping[str, Any]] | None = None
-    visible_ms: int | None = None
+    visible_ms: float | None = None
     replaces: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
@@ -188,7 +188,7 @@ def _fit(name: str, value: Any) -> Any:
         if kind == "TIMESTAMP":
             return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
         if kind == "JSON":
-            if len(_dump(value)) > LONGEST_JSON:
+            if len(_dump(value) or "") > LONGEST_JSON:
                 raise ValueError
             return clean_values(value)
         if kind == "BOOLEAN":

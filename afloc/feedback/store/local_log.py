@@ -72,11 +72,16 @@ class LocalLog:
         self._connection = connection
         self._write_notices()
 
-    def commit(self, batch: Batch) -> dict[str, Saved]:
+    def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             self.open()
+        assert self._connection is not None  # `open` raises where it cannot
+        return self._connection
+
+    def commit(self, batch: Batch) -> dict[str, Saved]:
+        connection = self._opened()
         try:
-            return self._commit(self._connection, batch)
+            return self._commit(connection, batch)
         except SlotTakenError:
             self._roll_back()
             raise
@@ -91,10 +96,9 @@ class LocalLog:
             raise
 
     def find(self, events: Sequence[Event]) -> dict[str, Saved]:
-        if self._connection is None:
-            self.open()
+        connection = self._opened()
         try:
-            return find_events(self._connection, events)
+            return find_events(connection, events)
         except duckdb.Error:
             raise StoreError(NOT_READ) from None
 
@@ -142,7 +146,7 @@ class LocalLog:
             self.notices.append(f"{missing:,} rows that had been saved could not be read.")
 
     def _write_notices(self) -> None:
-        if self.notices:
+        if self.notices and self._connection is not None:
             with contextlib.suppress(duckdb.Error):  # they are tried again at the next opening
                 rows = [[_now(), notice] for notice in self.notices]
                 self._connection.executemany("INSERT INTO notices VALUES (?, ?)", rows)
@@ -150,6 +154,7 @@ class LocalLog:
                 self._count.write(self._id, self.last_seq)
 
     def _roll_back(self) -> None:
+        assert self._connection is not None  # something was written over it
         try:
             self._connection.rollback()
         except duckdb.Error:

@@ -49,9 +49,9 @@ class PostgresLog:
 
     def find(self, events: Sequence[Event]) -> dict[str, Saved]:
         with self._following:
-            self._follow()
+            connection = self._follow()
             try:
-                return find_events(self._connection, events)
+                return find_events(connection, events)
             except duckdb.Error:
                 self._disconnect()
                 raise UncertainError from None
@@ -74,22 +74,24 @@ class PostgresLog:
         self._disconnect()
         self._server.close()
 
-    def _follow(self) -> None:
-        """Take over what has been added to the server since. The caller holds `_following`."""
-        if self._connection is None:
+    def _follow(self) -> duckdb.DuckDBPyConnection:
+        """Take over what has been added to the server since; what it is in. The caller holds `_following`."""
+        connection = self._connection
+        if connection is None:
             connection = duckdb.connect(":memory:")
             _, self._seq = prepare(connection)
             self._connection, self._studies_seen = connection, 0
         try:
             while found := self._server.after(STUDIES, self._studies_seen):
-                insert_studies(self._connection, [_read_study(name, row) for _, name, row in found])
+                insert_studies(connection, [_read_study(name, row) for _, name, row in found])
                 self._studies_seen = found[-1][0]
             while found := self._server.after(EVENTS, self._seq):
-                _insert_from_server(self._connection, found)
+                _insert_from_server(connection, found)
                 self._seq = found[-1][0]
         except duckdb.Error:
             self._disconnect()  # it is made again from the server's rows
             raise StoreError("The feedback cannot be read just now; please try again.") from None
+        return connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -79,7 +79,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
         connection.commit()
         connection.execute("CHECKPOINT")
     query = "SELECT count(hash(events)), max(seq), max(id) FROM events"
-    _, last, name = connection.execute(query).fetchone()
+    ((_, last, name),) = connection.execute(query).fetchall()
     connection.execute("SELECT seq FROM events WHERE id = ?", [name])  # in the index
     return values["id"], last or 0
 
@@ -89,6 +89,6 @@ def older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not {"store", "events"} <= tables:
         return None
-    (version,) = connection.execute("SELECT max(value) FROM store WHERE key = 'schema'").fetchone()
-    (rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    ((version,),) = connection.execute("SELECT max(value) FROM store WHERE key = 'schema'").fetchall()
+    ((rows,),) = connection.execute("SELECT count(*) FROM events").fetchall()
     return int(version) if version and rows and int(version) < len(MIGRATIONS) else None

@@ -105,8 +105,8 @@ class Writer:
                     self._save([job])
             elif not isinstance(error, UncertainError):
                 _refuse(jobs, error)
-            elif (saved := self._find(jobs[0])) is not None:
-                jobs[0].answer(saved)
+            elif (found := self._find(jobs[0])) is not None:
+                jobs[0].answer(found)
             else:
                 self.problem = str(error)
                 _refuse(jobs, error)

@@ -229,7 +229,7 @@ def _position(store: Store, study: Study, reader: str, now: datetime | None = No
     )
     done = {(row["period"], row["case_id"], row["arm"], row["repeat"]): row for row in rows}
     following: Slot | Waiting | None = next((slot for slot in slots if slot.key not in done), None)
-    if following is not None and following.period == 2:
+    if isinstance(following, Slot) and following.period == 2:
         ended = max(row["time"] for key, row in done.items() if key[0] == 1)
         until = ended + timedelta(days=study.washout_days)
         following = Waiting(until) if (now or _now()) < until else following

@@ -52,7 +52,7 @@ def schedule(study: Study, reader: str) -> tuple[Slot, ...]:
         for case_id, repeat in _order(study, cases, reader, period):
             if study.design == "crossover":
                 aided = (case_id in first_half) ^ (period == 2) ^ other_way
-                arms = (AIDED,) if aided else (UNAIDED,)
+                arms: tuple[str, ...] = (AIDED,) if aided else (UNAIDED,)
             else:
                 arms = (UNAIDED, AIDED) if study.design == "unaided_then_aided" else (study.design,)
             for arm in arms:

@@ -112,7 +112,8 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
         Case(image="", **each | {"boxes": tuple(map(read_box, each["boxes"]))})
         for each in definition["cases"]
     ]
-    names = [definition["id"], *(each.id for each in (*questions, *cases)), *definition["readers"]]
+    used = [*(question.id for question in questions), *(case.id for case in cases)]
+    names = [definition["id"], *used, *definition["readers"]]
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
         raise ValueError(f"a name in a study {NAME_RULE}")
     parts = {
@@ -120,7 +121,7 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
         "cases": tuple(cases),
         "readers": dict.fromkeys(definition["readers"], ""),
     }
-    return Study(coordinator="", folder=Path(), **definition | parts)
+    return Study(coordinator="", folder=Path(), **{**definition, **parts})
 
 
 def load_image(study: Study, case: Case) -> Image:
@@ -145,7 +146,7 @@ def load_image(study: Study, case: Case) -> Image:
 def digest_of(file: BinaryIO) -> str:
     """SHA-256 (hex) of a file's bytes."""
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
 _STUDY_KEYS = (

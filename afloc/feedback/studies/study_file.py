@@ -63,7 +63,7 @@ Boxes = Annotated[
 class _LabelledQuestion:
     id: Name
     text: Text
-    kind: Literal[tuple(name for name, kind in KINDS.items() if kind.has_labels)]
+    kind: Literal[tuple(name for name, kind in KINDS.items() if kind.has_labels)]  # type: ignore[valid-type]  # for pydantic
     labels: Labels
     required: bool = True
 
@@ -72,7 +72,7 @@ class _LabelledQuestion:
 class _OpenQuestion:
     id: Name
     text: Text
-    kind: Literal[tuple(name for name, kind in KINDS.items() if not kind.has_labels)]
+    kind: Literal[tuple(name for name, kind in KINDS.items() if not kind.has_labels)]  # type: ignore[valid-type]  # for pydantic
     required: bool = False
 
 
@@ -81,7 +81,7 @@ class _Case:
     id: Name
     image: Text
     description: Text
-    modality: Literal[tuple(MODALITIES)] | None = None
+    modality: Literal[tuple(MODALITIES)] | None = None  # type: ignore[valid-type]  # for pydantic
     truth: bool | None = None
     boxes: Boxes = ()
 
@@ -98,7 +98,7 @@ class _StudyFile:
 
     id: Name
     title: Text
-    design: Literal[DESIGNS]
+    design: Literal[DESIGNS]  # type: ignore[valid-type]  # for pydantic
     seed: Annotated[int, Field(ge=0, le=2**53)]
     cases: Annotated[tuple[_Case, ...], Field(min_length=1)]
     questions: Annotated[

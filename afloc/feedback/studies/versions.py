@@ -81,6 +81,7 @@ def select_versions(store: Store, study_id: str, version: str | None = None) -> 
         more = f" and {len(exchanged) - 10} more" if len(exchanged) > 10 else ""
         names = ", ".join(exchanged[:10])
         notes.append(f"Not the same image in all readings that are counted: case {names}{more}.")
+    assert chosen.definition is not None  # `_choose` has looked
     return Selection(chosen.name, study_from_definition(chosen.definition), counted, tuple(notes))
 
 
@@ -98,6 +99,7 @@ def versions_like(store: Store, study: Study) -> tuple[str, ...]:
 
 def _choose(versions: Sequence[Version], study_id: str, version: str | None) -> Version:
     known = {each.name: each for each in versions}
+    chosen: Version | None
     if version and version != ALL:
         if version not in known:
             names = ", ".join(each.name for each in versions if each.readings)
@@ -119,9 +121,11 @@ def _alike(versions: Sequence[Version], chosen: Version) -> tuple[str, ...]:
 def _is_same(version: Version, chosen: Version, versions: Sequence[Version]) -> bool:
     """Whether readings of `version` mean the same as those of `chosen`."""
     if version.definition is None:  # but an older AFLoc may have called that of `chosen` by this name
-        version = replace(version, definition=_without_images(chosen.definition))
-        if version_of(version.definition) != version.name:
+        assert chosen.definition is not None  # `_choose` has looked
+        definition = _without_images(chosen.definition)
+        if version_of(definition) != version.name:
             return False
+        version = replace(version, definition=definition)
     if not _differences(version.definition, chosen.definition) <= {"readers"}:
         return False
     if version.covers_images == chosen.covers_images:
@@ -137,8 +141,9 @@ def _is_same(version: Version, chosen: Version, versions: Sequence[Version]) -> 
     return "images" not in _differences(follower.definition, newer.definition)
 
 
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+def _differences(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> set[str]:
     """The keys in which two definitions differ; "images" where both say which those are."""
+    assert one is not None and other is not None  # only kept definitions are compared
     images = [
         {case["id"]: case["digest"] for case in each["cases"] if "digest" in case} for each in (one, other)
     ]

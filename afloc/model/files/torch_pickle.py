@@ -42,7 +42,7 @@ class Storage(NamedTuple):
 
     key: str
     dtype: torch.dtype
-    count: int
+    count: int  # type: ignore[assignment]  # hides `tuple.count`
 
 
 class StoredTensor(NamedTuple):
@@ -212,7 +212,7 @@ class Container:
             storage = load_storage(pid)
             return used.setdefault(str(storage.key), storage)
 
-        unpickler.persistent_load = remember
+        unpickler.persistent_load = remember  # type: ignore[method-assign]  # for this one load
         try:
             self.tree = unpickler.load()
             keys = self._unpickle(self._file)

@@ -12,6 +12,7 @@ import hashlib
 import math
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,9 +100,9 @@ def check_enough(pairs: list[Pair], batch_size: int, table: Path) -> None:
         )
 
 
-def common_findings(pairs: list[Pair]) -> dict[str, int]:
+def common_findings(pairs: Sequence[Pair]) -> dict[str, int]:
     """The findings that at least COMMON images have, with their number."""
-    counts = defaultdict(int)
+    counts: defaultdict[str, int] = defaultdict(int)
     for pair in pairs:
         for finding, fact in pair.facts.items():
             if not math.isnan(fact.present):
@@ -109,7 +110,7 @@ def common_findings(pairs: list[Pair]) -> dict[str, int]:
     return {finding: count for finding, count in counts.items() if count >= COMMON}
 
 
-def check_calibration_split(pairs: list[Pair], source: str) -> None:
+def check_calibration_split(pairs: Sequence[Pair], source: str) -> None:
     """Raise DataError, which names `source`, where the calibration split has no image with, or none without,
     a common pathology: no operating point can be fitted."""
     split = [pair.facts for pair in pairs if pair.in_calibration_split]
@@ -191,18 +192,18 @@ def close_world(pairs: list[Pair], modality: str) -> list[Pair]:
     they are.
     """
     families = {entry.id: entry.family for entry in load_findings(modality).values()}
-    counts = defaultdict(int)
+    counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     for pair in pairs:
         for finding, fact in pair.facts.items():
             counts[pair.source, finding] += fact.present == 1
-    sizes = defaultdict(int)
+    sizes: defaultdict[str, int] = defaultdict(int)
     for pair in pairs:
         sizes[pair.source] += 1
     closed = []
     for pair in pairs:
         possible = {families[f] for f, fact in pair.facts.items() if fact.present != 0}
         says_something = any(families[f] != "structure" for f in pair.facts)
-        facts = {}
+        facts: dict[str, Fact] = {}
         for finding, family in families.items():
             known = pair.facts.get(finding)
             if family == "structure":

@@ -104,8 +104,8 @@ def read_row(row: dict[str, str], modality: str) -> RowText:
     unique: dict[str, str] = {}
     for sentence in sentences:
         unique.setdefault(re.sub(r"\W+", " ", sentence.lower()).strip(), sentence)
-    sentences = tuple(unique.values())
-    return RowText(" ".join(sentences), sentences, _reconcile([*statements, *coded], modality))
+    kept = tuple(unique.values())
+    return RowText(" ".join(kept), kept, _reconcile([*statements, *coded], modality))
 
 
 def read_label(label: str, modality: str) -> list[Statement]:

@@ -56,7 +56,7 @@ class Sampler:
         self.normal_ratio, self.hard_negatives = normal_ratio, hard_negatives
         self.modality = pairs[0].modality
         self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
-        counts = defaultdict(lambda: [0, 0])
+        counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         for pair in pairs:
             for finding, fact in pair.facts.items():
                 if not math.isnan(fact.present):
@@ -135,7 +135,8 @@ class Sampler:
         if self.hard_negatives and queries and len(queries[0].statements) == 1 and rng.random() < 0.5:
             statement = queries[0].statements[0]
             sided = statement.side in OPPOSITE_SIDE and rng.random() < 0.6
-            queries.append(self.phrase(other_side(statement) if sided else opposite(statement), rng))
+            other = other_side(statement) if sided else None
+            queries.append(self.phrase(other or opposite(statement), rng))
         if len(pair.sentences) > 1 and rng.random() < self.reports:
             count = rng.randint(2, min(len(pair.sentences), 5))
             picked = [pair.sentences[i] for i in sorted(rng.sample(range(len(pair.sentences)), count))]

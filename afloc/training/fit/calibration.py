@@ -141,7 +141,8 @@ def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
     """The range of raw maps that becomes 0 … 1: from a low quantile of the maps of absent findings to a high
     quantile of the peaks of present ones; at least LEAST_RANGE."""
     entries, rng = load_findings(inputs.modality), random.Random(inputs.seed)
-    lows, peaks = [], []
+    lows: list[float] = []
+    peaks: list[float] = []
     for row in inputs.calibration_rows:
         image, facts = inputs.encoder(plain_input(inputs.images[[row]], inputs.size)), inputs.pairs[row].facts
         for present, found in ((1, peaks), (0, lows)):

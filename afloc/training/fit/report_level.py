@@ -9,6 +9,7 @@ features X of images, their weights A, the vectors T of descriptions, and the ta
 """
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,8 +59,8 @@ def centered_targets(
     """The targets (rows, statements): 1 or 0, minus the mean of the image's source; 0 where unknown. And the
     weights of the images (rows,), 1 on average."""
     pairs = [inputs.pairs[row] for row in rows]
-    targets = [[entails_statement(pair.facts, each) for each in statements] for pair in pairs]
-    targets = np.array(targets, dtype=np.float32)
+    truths = [[entails_statement(pair.facts, each) for each in statements] for pair in pairs]
+    targets = np.array(truths, dtype=np.float32)
     sources = np.array([pair.source for pair in pairs])
     for source in np.unique(sources):
         mine = targets[sources == source]
@@ -85,7 +86,8 @@ def text_projection(inputs: FitInputs, statements: list[Statement]) -> np.ndarra
         load_findings(inputs.modality),
         load_wordings(inputs.modality),
     )
-    sums, total = [], 0
+    sums: list[np.ndarray] = []
+    total: Any = 0
     for statement in statements:
         entry = entries[statement.finding_id]
         texts = {inputs.sampler.phrase(statement, rng).text for _ in range(PHRASINGS)}

@@ -56,6 +56,7 @@ class AppearancePriors:
 
     @cached_property
     def _field(self) -> np.ndarray:
+        assert self._find_field is not None  # `_of` asks only then
         return self._find_field(self._image)
 
     def _of(self, finding: str) -> tuple[Tensor, Tensor] | None:

@@ -57,7 +57,7 @@ def find_location_priors(
     unclear = unclear_when_mirrored(mirrored, descriptions)
     priors: list[Prior] = []
     for row, parts in enumerate(collages):
-        unknown = unclear[[part.row for part in parts]].any(0)
+        unknown = np.asarray(unclear[[part.row for part in parts]].any(0))
         clear = [(column, description) for column, description in single if not unknown[column]]
         facts = facts_of_collage(parts)
         targets = {column: entails(facts, description) for column, description in clear}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -58,17 +59,20 @@ class ImageStage(Stage):
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in NOT_LEARNED}
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
+        assert isinstance(encoder.backbone, EfficientNetLite0)  # no other is trained in stages
+        self._backbone = encoder.backbone
         # The projection of a global vector that is read on a grid is fitted afterwards, by `report_level`.
         self.fits_report = encoder.backbone.grid is not None and "report" not in without
         self.without = frozenset(without)
         self.objective = SigmoidObjective(self.without | {"report"} if self.fits_report else self.without)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
-        self.encoder = encoder.to(memory_format=torch.channels_last)
+        self.encoder: ImageEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks memory_format
         for module in self._frozen():
             module.requires_grad_(False)
         if self.fits_report:
             encoder.global_projection.requires_grad_(False)
-        blocks = (block for stage in encoder.backbone.stages[FROZEN_STAGES:] for block in stage)
+        late = self._backbone.stages[FROZEN_STAGES:]
+        blocks = (block for stage in late for block in stage)  # type: ignore[attr-defined]  # each a Sequential
         self._skippable = [block for block in blocks if block.residual] if recipe.stochastic_depth else []
         self.sampler = Sampler(
             pairs,
@@ -148,7 +152,7 @@ class ImageStage(Stage):
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
         """The features of the whole batch of `count` images; `pixels` are those of this process, at
         `rows`."""
-        backbone: EfficientNetLite0 = self.encoder.backbone
+        backbone = self._backbone
         for block in self._skippable:
             block.kept = functional.dropout(torch.ones(count, 1, 1, 1), self.recipe.stochastic_depth)[rows]
         with torch.no_grad():
@@ -166,8 +170,7 @@ class ImageStage(Stage):
         return features * kept.view(*kept.shape, *(1,) * (features.ndim - 2))
 
     def _frozen(self) -> list[nn.Module]:
-        backbone = self.encoder.backbone
-        return [backbone.stem, *backbone.stages[:FROZEN_STAGES]]
+        return [self._backbone.stem, *self._backbone.stages[:FROZEN_STAGES]]
 
 
 def targets_of_collages(
@@ -178,7 +181,8 @@ def targets_of_collages(
     unclear = unclear_when_mirrored(batch.mirrored, batch.descriptions)
     for row, parts in enumerate(collages):
         if len(parts) > 1:
-            facts, unknown = facts_of_collage(parts), unclear[[part.row for part in parts]].any(0)
+            facts = facts_of_collage(parts)
+            unknown = np.asarray(unclear[[part.row for part in parts]].any(0))
             for column, description in enumerate(batch.descriptions):
                 target = entails(facts, description)
                 targets[row, column] = math.nan if target == 1 and unknown[column] else target

@@ -83,8 +83,8 @@ class DescriptionSampler:
         if not self.hard_negatives:
             return [self._say(statement, rng), self._say(statement, rng)]
         drawn = [statement, statement, opposite(statement)]
-        if statement.side in OPPOSITE_SIDE:
-            drawn += [statement, other_side(statement)]
+        if other := other_side(statement):
+            drawn += [statement, other]
         if statement.zone:
             drawn.append(replace(statement, zone=rng.choice(OTHER_ZONES[statement.zone])))
         same_words = rng.random()

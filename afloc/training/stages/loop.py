@@ -7,7 +7,7 @@ resumes from its checkpoint with the same result as an uninterrupted one.
 import csv
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -150,11 +150,11 @@ def rate_at(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def average_later_weights(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+def average_later_weights(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
     """Move the running averages towards the weights, after `count` averaged steps. The first steps move them
     far, so that the starting weights do not dominate a short run; later steps by 1 - AVERAGE_DECAY."""
     decay = min(AVERAGE_DECAY, int(count) / (int(count) + 10))
-    get_ema_multi_avg_fn(decay)(averages, weights, count)
+    get_ema_multi_avg_fn(decay)(list(averages), list(weights), count)
 
 
 class Log:

@@ -58,7 +58,8 @@ class SigmoidObjective(nn.Module):
         for level, each in maps.items():
             losses[level] = balanced_loss(attend(each[:, localizable]), *here)
         if len(priors):
-            losses["place"] = sum(self._location_loss(each, priors) for each in maps.values())
+            places = [self._location_loss(each, priors) for each in maps.values()]
+            losses["place"] = sum(places)  # type: ignore[assignment]  # 0 only without any map
         return losses
 
     def _location_loss(self, maps: Tensor, priors: LocationPriors) -> Tensor:

@@ -29,6 +29,8 @@ class Page(gr.Blocks):
     Gradio would fetch whatever address stands in it, and print it where something is missing.
     """
 
+    _queue: CallQueue
+
     @property
     def calls(self) -> CallQueue:
         return self._queue

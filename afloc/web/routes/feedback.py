@@ -46,7 +46,7 @@ def feedback_functions(
             return show_saved(saved)
         replaced = own_row(store, request)
         event = Event(
-            "withdrawal", session=request.session, reader=user.get(), replaces=replaced, id=request.id
+            "withdrawal", session=request.session, reader=user.get(), replaces=replaced, id=request.id or ""
         )
         return show_saved(store.record(event))
 
@@ -69,7 +69,7 @@ def save_feedback(
         display=judgement.display,
         visible_ms=judgement.visible_ms,
         replaces=own_row(store, judgement) if judgement.replaces else None,
-        id=judgement.id,
+        id=judgement.id or "",
         **answer_columns(model, view, finding, judgement.threshold),
     )
     return store.record(event)

@@ -48,7 +48,7 @@ class ShownPixels:
     def to_body(self) -> bytes:
         """Row by row, interleaved, little-endian, compressed with gzip: nothing is lost on the way."""
         little = self.pixels.astype(self.pixels.dtype.newbyteorder("<"), copy=False)
-        return gzip.compress(little.reshape(-1).view(np.uint8), compresslevel=1)
+        return gzip.compress(little.reshape(-1).view(np.uint8).data, compresslevel=1)
 
 
 def show_pixels(image: Image) -> ShownPixels:

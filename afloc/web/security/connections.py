@@ -23,7 +23,7 @@ from afloc.web.security.rate_limits import name_client
 try:
     import resource
 except ImportError:  # Windows, which has no such limit
-    resource = None
+    resource = None  # type: ignore[assignment]  # no module
 
 
 HEADER_SECONDS = 20.0
@@ -99,7 +99,7 @@ class Connection(H11Protocol):
         self._room = room
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         if self._room.enter(self, self.client[0] if self.client else ""):
             self._wait(self._room.header_seconds)

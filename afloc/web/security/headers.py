@@ -94,7 +94,7 @@ class DressPage:
                 headers[NAME] = policy(self._framed, _INLINE.findall(body))
                 headers["Content-Length"] = str(len(body))
                 await send(start)
-                message = message | {"body": body}
+                message = {**message, "body": body}
             await send(message)
 
         await self._app(scope, receive, send_named)

@@ -48,7 +48,7 @@ class HubSignIn:
         try:
             from authlib.common.errors import AuthlibBaseError
 
-            refusals = dict.fromkeys((AuthlibBaseError, httpx.HTTPError), self._try_again)
+            refusals: dict[Any, Any] = dict.fromkeys((AuthlibBaseError, httpx.HTTPError), self._try_again)
             self._exchange = FastAPI(openapi_url=None, exception_handlers=refusals)
             attach_oauth(self._exchange)
         except (ImportError, ValueError):

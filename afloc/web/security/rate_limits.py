@@ -114,7 +114,8 @@ class RateLimits:
 
     def __init__(self, app: ASGIApp, rates: tuple[float, float]):
         self._app = app
-        self._limit = Limit(*((rate, BURST * rate) for rate in rates))
+        each, everybody = ((rate, BURST * rate) for rate in rates)
+        self._limit = Limit(each, everybody)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client.set(name_client(scope["client"][0] if scope.get("client") else ""))

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from gradio import Blocks
 from gradio.queueing import Event, Queue
@@ -89,7 +90,7 @@ class Mailbox(asyncio.Queue):
     # What asyncio leaves to its subclasses:
 
     def _init(self, maxsize: int) -> None:
-        self._queue = {}
+        self._queue: dict[str | None, Any] = {}
 
     def _put(self, message) -> None:
         self.changed = time.monotonic()
@@ -166,7 +167,7 @@ class CallQueue(Queue):
             return
         clients = [self._calls[each._id].client for each in waiting]
         own = clients.count(clients[-1]) - 1
-        seen = Counter()
+        seen: Counter[str] = Counter()
         for at, name in enumerate(clients):
             if name != clients[-1] and seen[name] > own:
                 waiting.insert(at, waiting.pop())
@@ -214,7 +215,7 @@ class CallQueue(Queue):
         self.event_ids_to_events = under_way
         self._calls = {event_id: self._calls[event_id] for event_id in under_way}
         busy = {event.session_hash for event in under_way.values()}
-        answers = Counter()
+        answers: Counter[str] = Counter()
         for session, mailbox in reversed(list(self.pending_messages_per_session.items())):
             for event_id in mailbox:
                 if event_id not in under_way:

@@ -19,7 +19,7 @@ from afloc.errors import SettingsError
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove a file that a process has open
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # no module
 
 
 @dataclass(frozen=True)

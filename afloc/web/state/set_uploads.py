@@ -134,7 +134,8 @@ class SetUploads:
             return found
 
     def _unpack(self, content: bytes, into: Uploaded) -> None:
-        if content.count(zipfile.stringCentralDir) > MOST_ENTRIES:  # zipfile makes an object of each first
+        entry = zipfile.stringCentralDir  # type: ignore[attr-defined]  # not in typeshed
+        if content.count(entry) > MOST_ENTRIES:  # zipfile makes an object of each first
             raise self._too_large()
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -170,7 +171,7 @@ class SetUploads:
         return DataError(f"The set is larger than {most}: use python -m afloc evaluate.")
 
     def _drop(self, key: str | None) -> None:
-        found = self._sets.pop(key, None)
+        found = self._sets.pop(key or "", None)
         if found:
             found.locked.remove()
 

@@ -1,6 +1,6 @@
 """The studies of the server: readers sign in, get their cases and what the model answers to them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -33,6 +33,7 @@ class StudySessions:
     page_code: str | None = None
     queue: FairQueue = field(default_factory=FairQueue, repr=False)
     tries: Limit = field(default_factory=wrong_tries, repr=False)
+    _read: Callable[[str, str], Image] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(self._load))
@@ -47,8 +48,9 @@ class StudySessions:
         visitor = self.visitor(code)
         if visitor.role == "coordinator":
             raise AccessError("This is a coordinator's code: progress and results are in the Results tab.")
-        require(may_read(visitor, visitor.study, visitor.reader))
-        return self.studies[visitor.study], visitor.reader
+        study, reader = visitor.study or "", visitor.reader or ""
+        require(may_read(visitor, study, reader))
+        return self.studies[study], reader
 
     def open_slot(self, code: str, index: int | None) -> tuple[Study, str, Slot]:
         """The case `index` of the reader; AccessError where it is not open to them."""
@@ -60,9 +62,9 @@ class StudySessions:
     def slot(self, study: Study, reader: str, index: int | None) -> Slot:
         """The case `index` of a reader who agreed to take part, open to them or not; AccessError for none."""
         slots = schedule(study, reader)
-        known = index is not None and 0 <= index < len(slots)
-        require(known and has_consented(self.store, study, reader))
-        return slots[index]
+        place = -1 if index is None else index
+        require(0 <= place < len(slots) and has_consented(self.store, study, reader))
+        return slots[place]
 
     def image(self, study: Study, case: Case) -> Image:
         return self._read(study.id, case.id)

@@ -59,7 +59,13 @@ def results_tab(sessions: StudySessions) -> None:
         chosen = choices[0][0] if request.study is None else request.study
         require(may_see_results(visitor, chosen or None) and chosen in dict(choices))
         study = known.get(chosen)
-        shown = {"choices": choices, "study": chosen, "versions": [], "version": "", "notes": []}
+        shown: dict[str, Any] = {
+            "choices": choices,
+            "study": chosen,
+            "versions": [],
+            "version": "",
+            "notes": [],
+        }
         if may_see_results(visitor, None):
             shown["notes"] = sessions.store.notices + (
                 [sessions.store.problem] if sessions.store.problem else []

@@ -83,8 +83,8 @@ def study_tab(sessions: StudySessions) -> None:
             fields = request.model_dump(include={"id", "session", "visible_ms", "display"})
             found = sessions.model_answer(study, reader, slot.case)
             model = answer_columns(sessions.model, *found, study.threshold)
-            given = request.answers or {}, request.regions or ()
-            return save_reading(store, study, reader, slot.index, *given, **fields, **model)
+            answers, regions = request.answers or {}, request.regions or ()
+            return save_reading(store, study, reader, slot.index, answers, regions, **fields, **model)
 
         return show_saved(save_once(store, study, reader, "reading", request.id, save))
 
