@@ -1,14 +1,18 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear whole or not at all, and temporary ones of this user alone.
 
-They are written in a temporary folder on the same disk and moved in place at the end. An error in between
-leaves what was there before, and no temporary folder.
+The first are written in a temporary folder on the same disk and moved in place at the end. An error in
+between leaves what was there before, and no temporary folder.
 """
 
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from afloc.errors import SettingsError
 
 
 @contextmanager
@@ -62,3 +66,19 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` and a line end in UTF-8, whole or not at all."""
     with whole_file(path) as written:
         written.write_text(text + "\n", encoding="utf-8")
+
+
+def private_folder(name: str) -> Path:
+    """This user's folder `name` among the system's temporary ones, the same at each start.
+
+    SettingsError where another user made it.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else None  # Windows has a temporary folder for each user
+    path = Path(tempfile.gettempdir()) / (name if user is None else f"{name}-{user}")
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or user not in (None, found.st_uid):
+        raise SettingsError(f"{path} was made by another user: remove it, or set TMPDIR to another folder.")
+    path.chmod(0o700)
+    return path

@@ -12,8 +12,8 @@ from typing import Any
 
 from afloc.errors import ImageError
 from afloc.imaging.decoder_pool import MEMORY, OUT_OF_MEMORY, receive, send
-from afloc.imaging.image import ACCEPTED, MAX_BYTES, TOO_LARGE, Image, is_dicom
-from afloc.imaging.raster import raster_size, read_raster
+from afloc.imaging.image import ACCEPTED, MAX_BYTES, TOO_LARGE, Header, Image, is_dicom
+from afloc.imaging.raster import raster_header, read_raster, read_raster_mask
 
 DAMAGED = f"The image is damaged or incomplete: export it again as {ACCEPTED}."
 
@@ -27,23 +27,34 @@ def decode(data: bytes, frame: int = 0) -> Image:
     return read_raster(data, frame)
 
 
-def size_of(path: str) -> tuple[int, int]:
-    """(height, width) of the image in a file. Raises as `decode`."""
+def decode_mask(data: bytes) -> Any:
+    """bool (H, W): where the image, as it is stored, is not zero. Raises as `decode`."""
+    if is_dicom(data):
+        from afloc.imaging.dicom import read_dicom_mask
+
+        return read_dicom_mask(data)
+    return read_raster_mask(data)
+
+
+def header_of(path: str) -> Header:
+    """Of the image in a file. Raises as `decode`."""
     with open(path, "rb") as file:
         start = file.read(132)
         file.seek(0)
         if not is_dicom(start):
-            return raster_size(file)
-        from afloc.imaging.dicom import dicom_size
+            return raster_header(file)
+        from afloc.imaging.dicom import dicom_header
 
-        return dicom_size(file)
+        return dicom_header(file)
 
 
 def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any]:
     """What is sent back: about the image, and its pixels where they were asked for."""
-    if request["task"] == "size":
-        height, width = size_of(os.fsdecode(content))
-        return {"height": height, "width": width}, b""
+    if request["task"] == "header":
+        return vars(header_of(os.fsdecode(content))), b""
+    if request["task"] == "mask":
+        marked = decode_mask(content).astype("uint8")
+        return {"shape": marked.shape, "dtype": marked.dtype.name}, marked.reshape(-1)
     image = decode(content, request["frame"])
     about: dict[str, Any] = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
     about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing, "aspect": image.aspect}

@@ -4,9 +4,17 @@ import io
 import zlib
 from typing import BinaryIO
 
+import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import (
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+)
 
 from afloc.errors import ImageError
 from afloc.imaging.dicom_display import (
@@ -24,11 +32,13 @@ from afloc.imaging.image import (
     FIRST_FRAME,
     MAX_BYTES,
     TOO_LARGE,
+    Header,
     Image,
     check_frame,
     check_frames,
     check_size,
     make_image,
+    mark,
 )
 
 _ELEMENTS = ["Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation"]
@@ -45,6 +55,7 @@ _ELEMENTS += [
 
 BURNED_IN = "The file says that text is burned into the picture: it may name the patient."
 
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 MAX_NESTING = 8  # sequences in sequences; enhanced multi-frame objects have four
 _META = 144  # bytes before the file meta information, its length included
 _INFLATION = 20  # times its size that a deflated file may have, above 4 MB
@@ -56,20 +67,7 @@ def read_dicom(data: bytes, frame: int = 0) -> Image:
     Raises ImageError for a file without a picture or without that frame, or of a kind not accepted, and for
     a damaged one whatever pydicom raises.
     """
-    data = _inflate(data)
-    _check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
-    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_ELEMENTS)
-    if "Rows" not in dataset or not any(name in dataset for name in PIXEL_ELEMENTS[:3]):
-        raise ImageError("The DICOM file holds no picture: give one with pixel data.")
-    check_size(dataset.Rows, dataset.Columns)
-    frames = count_frames(dataset)
-    check_frames(frames)
-    check_frame(frame, frames)
-    take_frame(dataset, frame)
-    if dataset.PhotometricInterpretation not in GRAY + COLOUR:
-        raise ImageError(UNUSUAL_COLOURS)
-
-    stored = read_stored(dataset, frame)
+    dataset, stored, frames = _read(data, frame)
     shown = (show_gray if dataset.PhotometricInterpretation in GRAY else show_colour)(stored, dataset)
     burned_in = {"YES": True, "NO": False}.get(str(dataset.get("BurnedInAnnotation") or "").strip().upper())
     notes = (FIRST_FRAME,) * (frames > 1 and frame == 0) + shown.notes + (BURNED_IN,) * bool(burned_in)
@@ -85,16 +83,40 @@ def read_dicom(data: bytes, frame: int = 0) -> Image:
     )
 
 
-def dicom_size(file: BinaryIO) -> tuple[int, int]:
-    """(height, width) from the header. Raises as `read_dicom`."""
+def read_dicom_mask(data: bytes) -> np.ndarray:
+    """bool (H, W): where the first frame, as it is stored, is not zero. Raises as `read_dicom`."""
+    dataset, stored, _ = _read(data, 0)
+    return mark(stored, dataset.file_meta.TransferSyntaxUID in _LOSSY, 2**dataset.BitsStored - 1)
+
+
+def _read(data: bytes, frame: int) -> tuple[pydicom.Dataset, np.ndarray, int]:
+    """A file's elements, the numbers of a frame as they are stored, and how many frames there are."""
+    data = _inflate(data)
+    _check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_ELEMENTS)
+    if "Rows" not in dataset or not any(name in dataset for name in PIXEL_ELEMENTS[:3]):
+        raise ImageError("The DICOM file holds no picture: give one with pixel data.")
+    check_size(dataset.Rows, dataset.Columns)
+    frames = count_frames(dataset)
+    check_frames(frames)
+    check_frame(frame, frames)
+    take_frame(dataset, frame)
+    if dataset.PhotometricInterpretation not in GRAY + COLOUR:
+        raise ImageError(UNUSUAL_COLOURS)
+    return dataset, read_stored(dataset, frame), frames
+
+
+def dicom_header(file: BinaryIO) -> Header:
+    """Size and frames. Raises as `read_dicom`."""
     if DeflatedExplicitVRLittleEndian.encode() in file.read(_META + 1000):
         file.seek(0)
         image = read_dicom(file.read(MAX_BYTES))
-        return image.height, image.width
+        return Header(image.height, image.width, frames=image.frames)
     file.seek(0)
-    header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+    wanted = ["Rows", "Columns", "NumberOfFrames"]
+    header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=wanted)
     check_size(header.Rows, header.Columns)
-    return int(header.Rows), int(header.Columns)
+    return Header(int(header.Rows), int(header.Columns), frames=count_frames(header))
 
 
 def _inflate(data: bytes) -> bytes:

@@ -51,6 +51,20 @@ class Orientation:
     eye: str | None = None
 
 
+@dataclass(frozen=True)
+class Header:
+    """`height` and `width` of the picture as `read_image` gives it, upright.
+
+    ``turn``: the EXIF orientation, 1 to 8, that it is stored with; 1 is upright. ``frames``: how many
+    pictures the file holds.
+    """
+
+    height: int
+    width: int
+    turn: int = 1
+    frames: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """A picture as it is shown, and nothing else of the file it came from.
@@ -146,11 +160,29 @@ def read_image(source: str | Path | bytes | BinaryIO, frame: int = 0) -> Image:
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) that `read_image` would give a file, from its header alone; ImageError as there."""
+    header = read_header(path)
+    return header.height, header.width
+
+
+def read_header(path: str | Path) -> Header:
+    """What a file says of its picture, without decoding it; ImageError as of `read_image`."""
     with _open(path) as file:
         _check_kind(file.read(_HEAD))
         size = os.fstat(file.fileno()).st_size
-    answer, _ = decoding.ask("size", os.fsencode(os.path.abspath(path)), size)
-    return answer["height"], answer["width"]
+    answer, _ = decoding.ask("header", os.fsencode(os.path.abspath(path)), size)
+    return Header(**answer)
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """bool (H, W): where the first picture of a file is not zero, as its numbers are stored.
+
+    Of a picture compressed with a loss, where it is brighter than half. ImageError as of `read_image`, and
+    where such a picture has no white at all.
+    """
+    data = _read_bytes(path)
+    _check_kind(data)
+    _, marked = decoding.ask("mask", data, len(data))
+    return marked > 0
 
 
 def image_from_array(array: np.ndarray) -> Image:
@@ -218,6 +250,19 @@ def stretch(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     # Halves, because the difference of two finite numbers may not be finite.
     return np.rint((values / 2 - low / 2) / ((high / 2 - low / 2) or 1) * 65535).astype(np.uint16)
+
+
+def mark(values: np.ndarray, lossy: bool, top: int) -> np.ndarray:
+    """bool (H, W): where a mask's numbers, (H, W) or (H, W, C), are not zero in any channel.
+
+    `lossy`: compression changed them a little; then where they are above half of `top`. ImageError where none
+    is.
+    """
+    if lossy and values.any():
+        if values.max() <= top // 2:
+            raise ImageError("A mask compressed with a loss must be black and white: save it as PNG.")
+        values = values > top // 2
+    return values != 0 if values.ndim == 2 else (values != 0).any(2)
 
 
 def is_dicom(data: bytes) -> bool:

@@ -12,13 +12,16 @@ from PIL.ImageFile import ImageFile
 
 from afloc.errors import ImageError
 from afloc.imaging import jpeg, tiff, tiff_pixels
+from afloc.imaging.exif_turn import SIDEWAYS, turn_upright
 from afloc.imaging.image import (
     FIRST_FRAME,
+    Header,
     Image,
     check_frame,
     check_frames,
     check_size,
     make_image,
+    mark,
     on_black,
     stretch,
 )
@@ -28,7 +31,6 @@ PngImagePlugin.MAX_TEXT_MEMORY = 4 << 20  # nothing is done with texts
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _TIFF = (b"II", b"MM")
 _LONG_TEXT = 1 << 16  # bytes
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
 def read_raster(data: bytes, frame: int = 0) -> Image:
@@ -39,8 +41,7 @@ def read_raster(data: bytes, frame: int = 0) -> Image:
     data = _without_texts(data)
     picture = _open(io.BytesIO(data))
     rawmode = _rawmode(picture)
-    # An MPO is a photo from a phone with a preview behind it.
-    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    frames = _count_frames(picture)
     check_frames(frames)
     check_frame(frame, frames)
     if frame:
@@ -50,22 +51,51 @@ def read_raster(data: bytes, frame: int = 0) -> Image:
         pixels = _decode(picture, rawmode, data)
     except OSError:
         pixels = _decode_without_end(data)
-    return make_image(_upright(pixels, turn), notes=_notes(frame, frames), frames=frames)
+    return make_image(turn_upright(pixels, turn), notes=_notes(frame, frames), frames=frames)
 
 
-def raster_size(file: BinaryIO) -> tuple[int, int]:
-    """(height, width) of the picture upright, from its header. Raises as `read_raster`."""
+def raster_header(file: BinaryIO) -> Header:
+    """Size, turn and frames. Raises as `read_raster`."""
     if file.read(2) in _TIFF:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             pages = tiff.read_pages(data)
-            page, _ = tiff.fit(tiff.pictures(pages)[0], pages)
-            (height, width), turn = page.size, page.number(tiff.ORIENTATION, 1)
+            pictures = tiff.pictures(pages)
+            page, _ = tiff.fit(pictures[0], pages)
+            (height, width), turn, frames = page.size, page.number(tiff.ORIENTATION, 1), len(pictures)
         check_size(height, width)
     else:
         file.seek(0)
         picture = _open(file)
         height, width, turn = picture.height, picture.width, picture.getexif().get(0x0112, 1)
-    return (width, height) if turn in _SIDEWAYS else (height, width)
+        frames = _count_frames(picture)
+    turn = turn if turn in range(1, 9) else 1
+    return Header(*((width, height) if turn in SIDEWAYS else (height, width)), turn, frames)
+
+
+def read_raster_mask(data: bytes) -> np.ndarray:
+    """bool (H, W): where the first picture, as it is stored, is not zero. Raises as `read_raster`."""
+    if data[:2] in _TIFF:
+        pages = tiff.read_pages(data)
+        page, _ = tiff.fit(tiff.pictures(pages)[0], pages)
+        if not tiff_pixels.pillow_reads(page) and page.samples == 1:  # shown, its zero would move
+            return turn_upright(tiff_pixels.read_marked(page), page.number(tiff.ORIENTATION, 1))
+    pixels = read_raster(data).pixels
+    return mark(pixels, _is_lossy(data), np.iinfo(pixels.dtype).max)
+
+
+def _is_lossy(data: bytes) -> bool:
+    """Whether pixels were changed a little when the picture was compressed."""
+    if data[:2] in _TIFF:
+        pages = tiff.read_pages(data)
+        return tiff.pictures(pages)[0].number(259, 1) in tiff_pixels.LOSSY
+    if data[:4] == b"RIFF":  # WebP: the chunk of a picture compressed without a loss is called VP8L
+        return b"VP8L" not in data[:4096]
+    return data[:2] == b"\xff\xd8"
+
+
+def _count_frames(picture: Pillow.Image) -> int:
+    # An MPO is a photo from a phone with a preview behind it.
+    return 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
 
 
 def _read_tiff(data: bytes, frame: int) -> Image:
@@ -81,7 +111,7 @@ def _read_tiff(data: bytes, frame: int) -> Image:
         with contextlib.suppress(UnidentifiedImageError):
             picture = _open(io.BytesIO(data))
     if picture is None:
-        pixels = _upright(tiff_pixels.read_deep(page), page.number(tiff.ORIENTATION, 1))
+        pixels = turn_upright(tiff_pixels.read_deep(page), page.number(tiff.ORIENTATION, 1))
     else:
         pixels = _decode(picture, _rawmode(picture), data)  # Pillow turns it by itself
     notes = _notes(frame, len(pictures)) + ((note,) if note else ())
@@ -179,14 +209,3 @@ def _decode_deep(rawmode: str, data: bytes) -> np.ndarray | None:
         return np.stack([gray, gray, gray, alpha], axis=2)
     little = order == "L" or (order == "N" and np.little_endian)
     return decode(f"{kind};16{'L' if little else 'B'}") << 8 | decode(f"{kind};16{'B' if little else 'L'}")
-
-
-def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
-    """Undo the orientation an EXIF tag names (1 to 8; anything else: as it is)."""
-    if turn in _SIDEWAYS:
-        pixels = pixels.swapaxes(0, 1)
-    if turn in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if turn in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels

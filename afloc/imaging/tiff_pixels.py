@@ -16,6 +16,7 @@ from afloc.imaging.tiff import Page
 
 _LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)
 _JPEG = (6, 7)
+LOSSY = (*_JPEG, 33003, 33004, 33005, 34712, 34892, 50001)  # as a rule
 _LIBTIFF = (2, 3, 4, 6, 7, 32771)  # others that Pillow's libtiff decompresses
 # fmt: off
 _COMPRESSIONS = {
@@ -80,6 +81,16 @@ def read_deep(page: Page) -> np.ndarray:
         shown = np.repeat(values[..., :1], 3, axis=2) if colours == 1 else values[..., :3]
         return on_black(np.dstack([shown, values[..., colours]]))
     return values[..., 0] if colours == 1 else np.ascontiguousarray(values[..., :3])
+
+
+def read_marked(page: Page) -> np.ndarray:
+    """bool (H, W), before rotation: where a page of one sample, as it is stored, is not zero. ImageError as
+    of `read_deep`."""
+    _check_kind(page)
+    values = _samples(page)[..., 0]
+    if not np.isfinite(values).all():
+        raise ImageError("The image holds values that are not finite numbers: export it again without them.")
+    return values != 0
 
 
 def _check_kind(page: Page) -> None:

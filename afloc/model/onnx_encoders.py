@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from afloc.files import whole_file
+from afloc.files import private_folder, whole_file
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.network import AFLoc
 from afloc.model.text_encoder import TextEncoder, TextFeatures
@@ -34,10 +34,16 @@ log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Where exported encoders lie: AFLOC_CACHE_DIR, else AFLoc's folder of the user's cache."""
+    """Where exported encoders lie: AFLOC_CACHE_DIR, else AFLoc's folder of the user's cache.
+
+    A user without a home, as in some containers, has a temporary one.
+    """
     if chosen := read_setting("AFLOC_CACHE_DIR"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afloc"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afloc"
+    except RuntimeError:
+        return private_folder("afloc-cache")
 
 
 class OnnxEncoders:

@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study_file import read_studies
+from afloc.files import private_folder
 from afloc.inference.model import Model, load_model
 from afloc.settings import Settings
 from afloc.web.metrics import METRICS
@@ -29,7 +30,7 @@ from afloc.web.security.headers import DressPage
 from afloc.web.security.oauth import check_place
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.state.dataset_runs import Sets
-from afloc.web.state.locked_folders import LockedFolder, lock_folder, private_folder, remove_abandoned
+from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
 from afloc.web.state.open_images import OpenImages
 from afloc.web.state.set_uploads import SetUploads
 from afloc.web.state.study_sessions import StudySessions

@@ -1,4 +1,7 @@
-"""Every route of ours, named once, and those of gradio that our code speaks of."""
+"""Every route of ours, named once, and those of gradio that our code speaks of; where a proxy has them."""
+
+import os
+from urllib.parse import urlsplit
 
 HEALTH, FIGURES = "/health", "/metrics"
 LOGIN, LOGOUT = "/login", "/logout"
@@ -16,3 +19,9 @@ UPLOAD = "/gradio_api/upload"  # files for the named endpoints
 CALL = "/gradio_api/call/"  # the named endpoints
 JOIN = "/gradio_api/queue/join"  # the same, as gradio_client asks them
 SERVER_FUNCTIONS = "/gradio_api/component_server"  # what the page's scripts call
+
+
+def public_path(route: str) -> str:
+    """A route as a browser has to ask for it: below the path, or the address, of GRADIO_ROOT_PATH."""
+    root = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.strip("/")
+    return f"/{root}{route}" if root else route

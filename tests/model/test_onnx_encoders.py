@@ -188,3 +188,16 @@ def test_of_many_models_the_last_used_stay_exported(tmp_path):
         folder.mkdir()
     runtime._forget_old(folders[-1])
     assert folders[-1].is_dir() and len(list(tmp_path.iterdir())) == runtime._KEPT
+
+
+def test_a_user_without_a_home_has_a_cache_too(tmp_path, monkeypatch):
+    """As in a container that runs under any number: no HOME, and nobody of that number in passwd."""
+
+    def getpwuid(number):
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "AFLOC_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", getpwuid)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert runtime.cache_folder().parent == tmp_path and runtime.cache_folder().stat().st_mode & 0o77 == 0

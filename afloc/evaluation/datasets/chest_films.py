@@ -9,11 +9,20 @@ from pathlib import Path
 from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
-from afloc.evaluation.datasets.rows import Row, by_label, check_label, index_files, load_json, read_table
+from afloc.evaluation.datasets.rows import (
+    Row,
+    by_label,
+    check_label,
+    index_files,
+    load_json,
+    read_extent,
+    read_table,
+)
 from afloc.imaging.regions import Box
+from afloc.text import one_line
 
 _MODALITY = "chest_xray"
-_SIIM_SIDE = 1024  # pixels a side, of every film and its mask
+_SIDE = 1024  # pixels a side of every film of NIH, RSNA and SIIM, and of their ground truth
 
 
 def read_nih(path: Path, images: Path | None = None) -> Iterator[Row]:
@@ -45,6 +54,7 @@ def read_nih(path: Path, images: Path | None = None) -> Iterator[Row]:
             source="NIH ChestX-ray14",
             modality=_MODALITY,
             columns=("Image Index", "Bbox [x", "Bbox [x"),
+            drawn_on=(_SIDE, _SIDE),
         )
 
 
@@ -88,6 +98,7 @@ def read_rsna(path: Path, images: Path | None = None) -> Iterator[Row]:
             source="RSNA Pneumonia",
             modality=_MODALITY,
             columns=("patientId", "x", "x"),
+            drawn_on=(_SIDE, _SIDE),
         )
 
 
@@ -96,15 +107,20 @@ def read_vindr(path: Path, images: Path | None = None) -> Iterator[Row]:
     (physionet.org/content/vindr-cxr).
 
     Columns image_id, class_name, x_min, y_min, x_max, y_max; films `test/*.dicom` or `train/*.dicom`. "No
-    finding" has no box. On training films the boxes of three readers are joined, by class.
+    finding" has no box. On training films the boxes of three readers are joined, by class. Copies have the
+    columns width and height: of the film that the boxes were drawn on.
     """
     corners = ("x_min", "y_min", "x_max", "y_max")
     films: dict[str, list[tuple[str, Box]]] = {}
     labels: dict[str, dict[str, None]] = {}
+    extents: dict[str, tuple[int, int] | None] = {}
     first: dict[str, int] = {}
     for number, cells in read_table(path, ("image_id", "class_name", *corners)):
         name, label, where = cells["image_id"], cells["class_name"], _where(path, number, "x_min")
         first.setdefault(name, number)
+        extent = read_extent(cells.get("height", ""), cells.get("width", ""), f"{path.name}, row {number}")
+        if extents.setdefault(name, extent) != extent:
+            raise DataError(f"{path.name}, row {number}, column width: another size of the same film before.")
         labels.setdefault(name, {})[label] = None
         boxes = films.setdefault(name, [])
         if label.lower() != "no finding":
@@ -123,6 +139,7 @@ def read_vindr(path: Path, images: Path | None = None) -> Iterator[Row]:
             source="VinDr-CXR",
             modality=_MODALITY,
             columns=("image_id", "x_min", "x_min"),
+            drawn_on=extents[name],
         )
 
 
@@ -139,12 +156,12 @@ def read_siim(path: Path, images: Path | None = None) -> Iterator[Row]:
         runs = films.setdefault(cells["ImageId"], [])
         if (text := cells["EncodedPixels"].strip()) != "-1":
             try:
-                runs.append(read_relative_runs(text, _SIIM_SIDE, _SIIM_SIDE))
+                runs.append(read_relative_runs(text, _SIDE, _SIDE))
             except DataError as error:
                 raise DataError(f"{path.name}, row {number}, column EncodedPixels: {error}.") from None
     find = _finder(images or path.parent, (".dcm", ".png", ".jpg"))
     for name, runs in films.items():
-        mask = Shapes(runs=tuple(runs), extent=(_SIIM_SIDE, _SIIM_SIDE))
+        mask = Shapes(runs=tuple(runs), extent=(_SIDE, _SIDE))
         yield Row(
             name=name,
             path=find(name, path, first[name], "ImageId"),
@@ -155,6 +172,7 @@ def read_siim(path: Path, images: Path | None = None) -> Iterator[Row]:
             source="SIIM-ACR Pneumothorax",
             modality=_MODALITY,
             columns=("ImageId", "EncodedPixels", "EncodedPixels"),
+            drawn_on=(_SIDE, _SIDE),
         )
 
 
@@ -166,6 +184,10 @@ def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> 
     patient64622_study1_view1_frontal is `patient64622/study1/view1_frontal.jpg` of CheXpert. What the
     benchmark's radiologists drew is read from `hb_segmentations_*.json` beside it.
     """
+    if not all(isinstance(findings, dict) for findings in content.values()):
+        raise DataError(
+            f"{path.name} is no JSON that is read: give that of COCO, of Label Studio or CheXlocalize."
+        )
     human_path = path.with_name(path.name.replace("gt_", "hb_", 1))
     human = load_json(human_path) if human_path != path and human_path.is_file() else {}
     films = index_files(images or path.parent, (".jpg", ".png"), depth=3)
@@ -214,7 +236,8 @@ def _finder(folder: Path, suffixes: Iterable[str]) -> Callable[[str, Path, int, 
 
     def find(name: str, table: Path, number: int, column: str) -> Path:
         if name not in files:
-            raise DataError(f"{table.name}, row {number}, column {column}: the film is not below the folder.")
+            film = one_line(name, 80)
+            raise DataError(f"{table.name}, row {number}, column {column}: no film {film} below the folder.")
         return files[name]
 
     return find

@@ -4,17 +4,20 @@ A mask file is decoded only when it is drawn, so that a set of any size fits int
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from afloc.errors import DataError, ImageError
+from afloc.evaluation.datasets.picture_files import is_file
 from afloc.imaging import regions
-from afloc.imaging.image import image_size, read_image
+from afloc.imaging.exif_turn import SIDEWAYS, turn_extent_upright, turn_upright
+from afloc.imaging.image import Header, read_header, read_mask
 from afloc.imaging.regions import Box
+from afloc.text import one_line
 
 OVERHANG = 1.0  # pixels a box may stand out of its image: what rounding leaves
 
@@ -31,18 +34,42 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A picture of the image's size, not zero where the finding is. `name`: as the set names it."""
+    """A picture of the image's size, not zero where the finding is. `name`: as the set names it.
+
+    Where it was compressed with a loss, the finding is what is brighter than half.
+    """
 
     path: Path = field(repr=False)
     name: str
 
     def size(self) -> tuple[int, int]:
         """(height, width)"""
-        return picture_size(self.path)
+        header = picture_header(self.path)
+        if header.frames > 1:
+            raise DataError(f"{self.name} holds {header.frames} pages: give a mask of one")
+        return header.height, header.width
 
     def draw(self, height: int, width: int) -> np.ndarray:
-        pixels = read_image(self.path).pixels
-        return (pixels if pixels.ndim == 2 else pixels.max(2)) > 0
+        try:
+            return read_mask(self.path)
+        except ImageError as error:
+            raise DataError(f"The mask {self.name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A mask drawn on its picture as that is stored, which `turn`, the EXIF orientation, shows otherwise."""
+
+    mask: MaskSource
+    turn: int
+
+    def size(self) -> tuple[int, int] | None:
+        size = self.mask.size()
+        return size[::-1] if size and self.turn in SIDEWAYS else size
+
+    def draw(self, height: int, width: int) -> np.ndarray:
+        stored = (width, height) if self.turn in SIDEWAYS else (height, width)
+        return turn_upright(self.mask.draw(*stored), self.turn)
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +87,8 @@ class GroundTruth:
 
     def __repr__(self) -> str:
         # Part of `Dataset.digest`, by which a run finds its folder again: it must stay as it is.
-        fields = (f"{name}={value!r}" for name, value in vars(self).items())
+        values = vars(self) | {"boxes": tuple(map(tuple, self.boxes))}
+        fields = (f"{name}={value!r}" for name, value in values.items())
         return f"Truth({', '.join(fields)})"
 
     def draw(self, height: int, width: int) -> np.ndarray:
@@ -87,12 +115,24 @@ def _span(start: float, length: float, limit: int) -> tuple[int, int]:
 
 def picture_size(path: Path) -> tuple[int, int]:
     """(height, width) of a picture as `read_image` gives it, from its header; DataError if there is none."""
-    if not path.is_file():
-        raise DataError("there is no such file")
+    header = picture_header(path)
+    return header.height, header.width
+
+
+def picture_header(path: Path) -> Header:
+    """What the header of a picture says; DataError if there is none."""
+    if not is_file(path):
+        raise DataError(f"there is no such file as {one_line(path.name, 80)}")
     try:
-        return image_size(path)
+        return read_header(path)
     except ImageError:
         raise DataError("the file is no picture that can be read") from None
+
+
+def turn_truth(truth: GroundTruth, turn: int, height: int, width: int) -> GroundTruth:
+    """Ground truth drawn on a picture as it is stored, on the picture turned upright: `height` x `width`."""
+    boxes = tuple(Box(*turn_extent_upright(tuple(box), turn, height, width)) for box in truth.boxes)
+    return replace(truth, boxes=boxes, mask=truth.mask and Turned(truth.mask, turn))
 
 
 def check_truth(truth: GroundTruth, height: int, width: int, where: Callable[[str], str]) -> None:
@@ -107,13 +147,20 @@ def check_truth(truth: GroundTruth, height: int, width: int, where: Callable[[st
                 f"{where('mask')}: the mask of {truth.label!r} is {size[1]} x {size[0]} pixels, "
                 f"its image {width} x {height}."
             )
-    for x, y, box_width, box_height in truth.boxes:
-        low, right, bottom = min(x, y), x + box_width - width, y + box_height - height
-        if max(-low, right, bottom) > OVERHANG or x >= width or y >= height:
+    outlines = getattr(truth.mask, "polygons", ())
+    bounds = [("boxes", "a box", box.bounds) for box in truth.boxes]
+    bounds += [("mask", "a polygon", _bounds(points)) for points in outlines]
+    for column, shape, (left, top, right, bottom) in bounds:
+        over = max(-left, -top, right - width, bottom - height)
+        if over > OVERHANG or left >= width or top >= height:
             raise DataError(
-                f"{where('boxes')}: a box of {truth.label!r} reaches outside its image of "
+                f"{where(column)}: {shape} of {truth.label!r} reaches outside its image of "
                 f"{width} x {height} pixels."
             )
+
+
+def _bounds(points: tuple[float, ...]) -> regions.Bounds:
+    return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
 
 
 def read_box(values: list, label: str, where: Callable[[str], str]) -> Box:
@@ -123,6 +170,14 @@ def read_box(values: list, label: str, where: Callable[[str], str]) -> Box:
     except (TypeError, ValueError, OverflowError):
         numbers = []
     try:
-        return regions.read_box(numbers)
+        box = regions.read_box(numbers)
     except ValueError as error:
         raise DataError(f"{where('boxes')}: a box of {label!r} {error}.") from None
+    if are_relative(box.bounds):
+        raise DataError(f"{where('boxes')}: a box of {label!r} lies within 0 … 1: give it in pixels.")
+    return box
+
+
+def are_relative(coordinates: Iterable[float]) -> bool:
+    """Whether what was drawn is given in parts of the image's sides: nobody draws within its first pixel."""
+    return all(0 <= value <= 1 for value in coordinates)

@@ -17,6 +17,14 @@ _IDRID = {  # folder of a lesion, the end of its files' names, what it is called
 }
 
 
+def is_known(folder: Path) -> bool:
+    """Whether a folder has one of the layouts below, or was meant to."""
+    named = ("A. Segmentation", "1. Original Images", "covid_rural_annot", "pngs_masks", "jpgs")
+    masks = folder / "masks"
+    found = folder.name == "A. Segmentation" or any((folder / name).is_dir() for name in named)
+    return found or (masks.is_dir() and any(each.is_dir() for each in masks.iterdir()))
+
+
 def read_folder(folder: Path) -> Iterator[Row]:
     """The set in a folder, whichever of the three layouts below it has."""
     if (inside := folder / "A. Segmentation").is_dir():

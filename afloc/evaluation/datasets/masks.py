@@ -3,15 +3,18 @@
 Run lengths count pixels down the columns, from the top left: so many outside, so many inside, and so on.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageDraw
 
 from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import draw_boxes
+from afloc.imaging.regions import Box
 
 Runs = tuple[int, ...]
+
+_FAR = 1e9  # pixels; of a corner further away than this only the direction counts
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,55 @@ class Shapes:
         return self.extent
 
     def draw(self, height: int, width: int) -> np.ndarray:
-        """bool (height, width). A polygon's outline belongs to it, as Pillow draws it."""
-        picture = Pillow.new("1", (width, height))
-        pen = ImageDraw.Draw(picture)
+        """bool (height, width): the pixels whose centre lies in one of the polygons, and the runs."""
+        mask = np.zeros((height, width), bool)
         for polygon in self.polygons:
-            # Pillow's coordinates name pixels, ours their corners.
-            pen.polygon([value - 0.5 for value in polygon], fill=1)
-        mask = np.array(picture, bool)
+            draw_polygon(polygon, mask)
         for runs in self.runs:
             mask |= draw_runs(runs, height, width)
         return mask
+
+
+def draw_polygon(polygon: tuple[float, ...], mask: np.ndarray) -> None:
+    """Set the pixels of a bool (H, W) mask whose centre lies in the polygon (x, y, x, y, …), at least one.
+
+    Where it crosses itself, by the even-odd rule.
+    """
+    height, width = mask.shape
+    points = np.clip(np.reshape(np.asarray(polygon, float), (-1, 2)), -_FAR, _FAR)
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    rows, columns = _pixels(top, bottom, height), _pixels(left, right, width)
+    part = mask[rows, columns]
+    inside = _inside(points - (columns.start, rows.start), *part.shape)
+    part |= inside
+    if inside.any():
+        return
+    if 0 < min(right - left, bottom - top) < 1:  # as its box is drawn
+        mask |= draw_boxes((Box(left, top, right - left, bottom - top),), height, width)
+    else:  # thinner than a pixel: what its outline passes through
+        steps = np.linspace(points, np.roll(points, -1, axis=0), 2 * sum(part.shape) + 2)
+        x, y = np.floor(steps).astype(int).reshape(-1, 2).T
+        mask[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] = True
+
+
+def _pixels(start: float, end: float, limit: int) -> slice:
+    """The pixels whose centres lie from `start` to `end`, of `limit`."""
+    first, last = (min(max(0, math.ceil(value - 0.5)), limit) for value in (start, end))
+    return slice(first, last)
+
+
+def _inside(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """bool (height, width): a centre is inside where an odd number of edges lies to its left."""
+    ends = np.roll(points, -1, axis=0)
+    (x, y), (across, down) = points.T, (ends - points).T
+    first = np.clip(np.ceil(np.minimum(y, ends[:, 1]) - 0.5), 0, height).astype(int)
+    rows = np.clip(np.ceil(np.maximum(y, ends[:, 1]) - 0.5), 0, height).astype(int) - first
+    edge = np.repeat(np.arange(len(points)), rows)  # one entry for each row that an edge crosses
+    row = np.arange(len(edge)) - (np.cumsum(rows) - rows - first)[edge]
+    crossing = x[edge] + (row + 0.5 - y[edge]) * across[edge] / down[edge]
+    crossed = np.zeros((height, width + 1), bool)
+    np.logical_xor.at(crossed, (row, np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)), True)
+    return np.logical_xor.accumulate(crossed[:, :width], axis=1)
 
 
 def draw_runs(runs: Runs | np.ndarray, height: int, width: int) -> np.ndarray:

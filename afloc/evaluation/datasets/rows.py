@@ -4,22 +4,27 @@ Every fault is one DataError that names the file, the row (the header is row 1, 
 column.
 """
 
+import codecs
 import csv
 import hashlib
 import json
+import math
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, picture_size
+from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.imaging.regions import Box
 from afloc.language.findings import find_by_label
 from afloc.text import LONGEST_LABEL, clean_text, one_line
 
 _KINDS: dict[type, str] = {dict: "object", list: "list"}
+_DELIMITERS = (",", ";", "\t")
 _Json = TypeVar("_Json", dict, list)
 UNNAMED_SOURCE = "all"
 
@@ -32,7 +37,8 @@ class Row:
     and description. `labels`: all findings that the set names for the image; None where the set says nothing
     of labels. `patient`: the bootstrap draws patients. `source`: an AUROC is computed within a source.
     `readers`: what human readers marked; it is compared with the same truths. `location` and `columns` (of
-    image, boxes and mask): where the row stands in its file, for error messages.
+    image, boxes and mask): where the row stands in its file, for error messages. `drawn_on`: (height, width)
+    of the picture that the truths were drawn on, where the set says it.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Row:
     modality: str | None = None
     readers: tuple[GroundTruth, ...] = ()
     columns: tuple[str, str, str] = ("image", "boxes", "mask")
+    drawn_on: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,44 @@ def parse_json(text: str, kind: type[_Json], location: str) -> _Json:
     return value
 
 
+def read_extent(height: object, width: object, location: str) -> tuple[int, int] | None:
+    """(height, width) of the picture a set was drawn on, numbers or their texts; None where it gives none."""
+    if any(value in (None, "", 0, "0") for value in (height, width)):
+        return None
+    try:
+        sides = [float(value) for value in (height, width) if not isinstance(value, bool)]
+    except (TypeError, ValueError, OverflowError):
+        sides = []
+    if len(sides) != 2 or not all(side > 0 and math.isfinite(side) and side == int(side) for side in sides):
+        raise DataError(f"{location}: width and height should be whole numbers of pixels.")
+    return int(sides[0]), int(sides[1])
+
+
 def read_columns(path: Path) -> tuple[str, ...]:
     """The columns of a CSV, without the blanks around their names."""
+    with _open_table(path) as rows:
+        return tuple(name.strip() for name in next(rows, ()))
+
+
+@contextmanager
+def _open_table(path: Path) -> Iterator[Iterator[list[str]]]:
+    """The rows of a table, the header first, whether commas, semicolons or tabs part its cells.
+
+    In UTF-8, or in UTF-16 with a byte order mark. A first line "sep=;" names the character, as Excel has it.
+    """
+    csv.field_size_limit(sys.maxsize)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return tuple(name.strip() for name in next(csv.reader(file), ()))
-    except (UnicodeDecodeError, csv.Error):
+        with open(path, "rb") as file:
+            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        with open(path, encoding="utf-16" if marked else "utf-8-sig", newline="") as file:
+            first = file.readline()
+            said = re.fullmatch(r'"?sep=([,;\t|])"?\s*', first, re.IGNORECASE)
+            if not said:
+                file.seek(0)
+            found = (len(next(csv.reader([first], delimiter=each), ())) for each in _DELIMITERS)
+            best = max(zip(found, _DELIMITERS, strict=True), key=lambda pair: pair[0])
+            yield csv.reader(file, delimiter=said[1] if said else best[1])
+    except (UnicodeError, csv.Error):
         raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
 
 
@@ -104,7 +143,6 @@ def read_table(
     path: Path, required: Iterable[str], one_of: Iterable[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """(row number, cells by column) of a CSV; DataError for no table, a missing column, a row too long."""
-    csv.field_size_limit(sys.maxsize)
     columns = read_columns(path)
     if not any(columns):
         raise DataError(f"{path.name} is empty: give a table with the column {next(iter(required))}.")
@@ -114,32 +152,28 @@ def read_table(
     if one_of and not set(one_of) & set(columns):
         raise DataError(f"{path.name} has none of the columns {', '.join(one_of)}.")
     number = 1
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            next(reader)
-            for cells in reader:
-                number += 1
-                if len(cells) > len(columns):
-                    raise DataError(
-                        f"{path.name}, row {number}, column {columns[-1]}: more cells follow than the header "
-                        "has columns."
-                    )
-                if cells:
-                    yield (
-                        number,
-                        dict.fromkeys(columns, "") | dict(zip(columns, map(clean_text, cells), strict=False)),
-                    )
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{path.name} is not a CSV in UTF-8.") from None
+    with _open_table(path) as rows:
+        next(rows)
+        for cells in rows:
+            number += 1
+            if len(cells) > len(columns):
+                raise DataError(
+                    f"{path.name}, row {number}, column {columns[-1]}: more cells follow than the header "
+                    "has columns."
+                )
+            if cells:
+                yield (
+                    number,
+                    dict.fromkeys(columns, "") | dict(zip(columns, map(clean_text, cells), strict=False)),
+                )
     if number == 1:
         raise DataError(f"{path.name} holds no row below its header.")
 
 
 def load_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> Any:
-    """The JSON of a file; DataError where it is none, or of none of these kinds."""
+    """The JSON of a file in UTF-8, -16 or -32; DataError where it is none, or of none of these kinds."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise DataError(f"{path.name} is not valid JSON.") from None
     if not isinstance(content, kinds):
@@ -162,24 +196,3 @@ def by_label(found: Iterable[tuple[str, Box]]) -> tuple[GroundTruth, ...]:
     for label, box in found:
         boxes.setdefault(label, []).append(box)
     return tuple(GroundTruth(label, tuple(each)) for label, each in boxes.items())
-
-
-def check_rows(rows: tuple[Row, ...]) -> None:
-    """DataError where an image stands twice, is missing, or does not fit its ground truth."""
-    seen: dict[str, str] = {}
-    for row in rows:
-        if (first := seen.setdefault(row.name, row.location)) != row.location:
-            location, column = first.rpartition(", ")[2], row.columns[0]
-            raise DataError(f"{row.location}, column {column}: the same image as in {location}.")
-    for row in rows:
-
-        def where(column: str, row: Row = row) -> str:
-            named = dict(zip(("image", "boxes", "mask"), row.columns, strict=True))
-            return f"{row.location}, column {named[column]}"
-
-        try:
-            height, width = picture_size(row.path)
-        except DataError as error:
-            raise DataError(f"{where('image')}: {error}.") from None
-        for truth in (*row.truths, *row.readers):
-            check_truth(truth, height, width, where)

@@ -38,6 +38,10 @@ _REASONS = (
     "Too many open files",
     "Out of Memory",
 )
+_NO_LOCKS = re.compile(
+    'Could not set lock on file ".*": '
+    "(No locks available|Function not implemented|Operation not supported|Invalid argument)"
+)
 log = logging.getLogger(__name__)
 
 
@@ -166,9 +170,10 @@ class SavedCount:
 
     def write(self, store_id: str, count: int) -> None:
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            # Opened at its beginning and not cut: there is no moment without a count. Windows has no pwrite.
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             try:
-                os.pwrite(file, f"{store_id} {count:>20}\n".encode(), 0)
+                os.write(file, f"{store_id} {count:>20}\n".encode())
             finally:
                 os.close(file)
         except OSError:
@@ -200,6 +205,11 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(path)
     except duckdb.Error as error:
         text = str(error)
+        if _NO_LOCKS.search(text):
+            raise StoreError(
+                "The file system of the data folder keeps no locks: choose a folder on a local disk with "
+                "AFLOC_DATA_DIR."
+            ) from None
         if "Could not set lock" in text:
             raise StoreInUseError(
                 "Another AFLoc has this data folder open: close it, or give this one a folder of its own "

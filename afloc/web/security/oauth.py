@@ -3,10 +3,12 @@
 The exchange with the hub is gradio's (`gradio.oauth`): its routes, and a signed cookie that says who came in.
 """
 
+import html
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
@@ -17,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from afloc.errors import SettingsError
-from afloc.web.paths import HUB_LOGIN
+from afloc.web.paths import HUB_LOGIN, public_path
 from afloc.web.security.password_sign_in import PLEASE, refuse
 
 _LINK = """<a href="{}" target="{}">Sign in with Hugging Face</a>
@@ -44,7 +46,10 @@ class HubSignIn:
 
     def __init__(self, app: ASGIApp, public: tuple[str, ...], framed: bool):
         self._app, self._public = app, public
-        self._link = _LINK.format(HUB_LOGIN, "_blank" if framed else "_self")
+        way = public_path(HUB_LOGIN)
+        if way != HUB_LOGIN:
+            way += "?" + urlencode({"_target_url": public_path("/")})  # where gradio leads who comes back
+        self._link = _LINK.format(html.escape(way), "_blank" if framed else "_self")
         try:
             from authlib.common.errors import AuthlibBaseError
 

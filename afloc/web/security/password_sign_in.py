@@ -4,6 +4,7 @@
 count. The cookie is a random token known to this process only: a restart signs everybody out.
 """
 
+import html
 import secrets
 import threading
 import time
@@ -19,7 +20,7 @@ from afloc.errors import AccessError
 from afloc.passwords import matches
 from afloc.web.errors import TooManyError, sentence_response
 from afloc.web.page_files import read_asset
-from afloc.web.paths import LOGIN, LOGOUT
+from afloc.web.paths import LOGIN, LOGOUT, public_path
 from afloc.web.security.open_routes import find_route
 from afloc.web.security.rate_limits import wrong_tries
 
@@ -27,7 +28,7 @@ COOKIE = "afloc-session"
 HOURS = 12
 MOST_SESSIONS = 10_000
 PLEASE = "Please sign in."
-_FORM = f"""<form method="post" action="{LOGIN}">
+_FORM = """<form method="post" action="{}">
 <label>Password
 <input type="password" name="password" autocomplete="current-password" required autofocus></label>
 <button>Sign in</button>
@@ -63,7 +64,7 @@ class PasswordSignIn:
         elif route == LOGIN and request.method == "POST":
             app = await self._enter(request)
         elif not self._knows(request):
-            app = refuse(request, PLEASE, 401, _FORM)
+            app = refuse(request, PLEASE, 401, _form())
         elif route == LOGOUT:
             app = self._leave(request)
         await app(scope, receive, send)
@@ -82,16 +83,16 @@ class PasswordSignIn:
                 if not await run_in_threadpool(matches, password, self._hashed):
                     raise AccessError("This is not the password: check it and try again.")
         except AccessError as error:
-            return refuse(request, str(error), 429 if isinstance(error, TooManyError) else 401, _FORM)
+            return refuse(request, str(error), 429 if isinstance(error, TooManyError) else 401, _form())
         page = wants_page(request)
-        answer = RedirectResponse(_root(request), 303) if page else JSONResponse({"success": True})
+        answer = RedirectResponse(public_path("/"), 303) if page else JSONResponse({"success": True})
         answer.headers["Set-Cookie"] = self._cookie(request, self._begin(), HOURS * 3600)
         return answer
 
     def _leave(self, request: Request) -> Response:
         with self._lock:
             self._ends.pop(request.cookies.get(COOKIE, ""), None)
-        answer = RedirectResponse(_root(request), 303)
+        answer = RedirectResponse(public_path("/"), 303)
         answer.headers["Set-Cookie"] = self._cookie(request, "", 0)
         return answer
 
@@ -112,6 +113,10 @@ class PasswordSignIn:
         return "; ".join(parts)
 
 
+def _form() -> str:
+    return _FORM.format(html.escape(public_path(LOGIN)))
+
+
 def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
     """What somebody who is not signed in is told; `way`: the markup of the page that lets them in."""
     if not wants_page(request):
@@ -123,7 +128,3 @@ def refuse(request: Request, sentence: str, status: int, way: str) -> Response:
 def wants_page(request: Request) -> bool:
     """Whether a browser asks for a page to show, and no script or program for an answer."""
     return "text/html" in request.headers.get("accept", "")
-
-
-def _root(request: Request) -> str:
-    return f"{request.scope.get('root_path', '')}/"

@@ -4,22 +4,20 @@ Beside each folder lies a file NAME.lock, locked by the process that made the fo
 with its process, however that ends.
 """
 
-import os
+import errno
 import secrets
 import shutil
-import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from afloc.errors import SettingsError
-
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove a file that a process has open
     fcntl = None  # type: ignore[assignment]  # no module
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ def lock_folder(parent: Path, prefix: str) -> LockedFolder:
     path = parent / (prefix + secrets.token_urlsafe(16))
     locked = LockedFolder(path, FileIO(_lock_of(path), "w"))
     try:
-        if fcntl:
-            fcntl.flock(locked.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(locked.lock)
         path.mkdir(mode=0o700)  # after its lock: a folder without one is left over
     except OSError:
         locked.remove()
@@ -51,8 +48,21 @@ def lock_folder(parent: Path, prefix: str) -> LockedFolder:
     return locked
 
 
+def _lock(file: FileIO) -> None:
+    """OSError where another process holds it; nothing where the file system keeps no locks."""
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+
+
 def remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove the folders below `parent` that `lock_folder` named with `prefix` and that no process locks."""
+    """Remove the folders below `parent` that `lock_folder` named with `prefix` and that no process locks.
+
+    Where the file system keeps no locks nobody can tell, and they stay.
+    """
     for path in parent.glob(f"{prefix}*"):
         if path.is_dir():
             with suppress(OSError):  # locked, or another process removes it just now
@@ -72,19 +82,3 @@ def _remove_free(path: Path) -> None:
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
-
-
-def private_folder(name: str) -> Path:
-    """This user's folder `name` among the system's temporary ones, the same at each start.
-
-    SettingsError where another user made it.
-    """
-    user = os.getuid() if hasattr(os, "getuid") else None  # Windows has a temporary folder for each user
-    path = Path(tempfile.gettempdir()) / (name if user is None else f"{name}-{user}")
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or user not in (None, found.st_uid):
-        raise SettingsError(f"{path} was made by another user: remove it, or set TMPDIR to another folder.")
-    path.chmod(0o700)
-    return path

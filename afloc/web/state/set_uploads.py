@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from afloc.errors import DataError
+from afloc.evaluation.datasets.dataset import TABLES
 from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
 from afloc.web.state.open_images import IDLE_SECONDS
 
@@ -25,7 +26,6 @@ PREFIX = "upload-"  # of the names of uploaded sets
 MOST_FILES = 4000
 MOST_ENTRIES = 4 * MOST_FILES  # of a ZIP file: folders and what desktops leave in it, too
 MOST_SETS = 8
-TABLES = (".csv", ".json")
 LONGEST_NAME = 255  # bytes; file systems take no more
 CHUNK = 1 << 20
 DAMAGED = "The ZIP file is damaged or locked: please pack it again."
@@ -92,7 +92,7 @@ class SetUploads:
         return None if found is None else found.locked.path
 
     def table(self, key: str) -> Path | None:
-        """What `read_dataset` reads of a set: its one table, or the folder where it has none."""
+        """What `read_dataset` reads of a set: the one table beside everything else, or the folder."""
         folder = self.folder(key)
         if folder is None:
             return None
@@ -100,10 +100,7 @@ class SetUploads:
             raise DataError("There is no file of a set in it: please give a table and its images.")
         root = _root(folder / "set")
         tables = [path for path in sorted(root.iterdir()) if path.suffix.lower() in TABLES]
-        if len(tables) > 1:
-            names = ", ".join(path.name for path in tables)
-            raise DataError(f"There are several tables, {names}: please give one with its images.")
-        return tables[0] if tables else root
+        return tables[0] if len(tables) == 1 else root
 
     def drop(self, key: str | None) -> None:
         with self._lock:

@@ -50,18 +50,18 @@ def test_reading_a_set_does_not_wait_for_torch(tmp_path):
 
 
 def test_images_that_do_not_lie_beside_the_table(tmp_path):
-    table = write_set(tmp_path)
+    table = write_set(tmp_path / "set")
     (tmp_path / "elsewhere" / "images").mkdir(parents=True)
     for number in range(12):
         name = f"images/{number}.png"
-        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+        (tmp_path / "set" / name).rename(tmp_path / "elsewhere" / name)
     with pytest.raises(DataError, match="no such file"):
         read_dataset(table)
     rows = read_dataset(table, tmp_path / "elsewhere").rows
     assert rows[0].path == tmp_path / "elsewhere" / "images" / "0.png"
-    assert rows[0].truths[0].mask.path == tmp_path / "images" / "0_mask.png"
+    assert rows[0].truths[0].mask.path == tmp_path / "set" / "images" / "0_mask.png"
     with pytest.raises(DataError, match=r"its images lie in it: leave out --images\.$"):
-        read_dataset(tmp_path, tmp_path / "elsewhere")
+        read_dataset(tmp_path / "set", tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from pycocotools import mask as coco
+from skimage.measure import points_in_poly
 
 from afloc.errors import DataError
+from afloc.evaluation.datasets.ground_truth import draw_boxes
 from afloc.evaluation.datasets.masks import Shapes, draw_runs, encode_runs, read_coco_runs, read_relative_runs
 
 
@@ -44,6 +46,31 @@ def test_bad_coco_runs(counts):
 
 def test_polygons_cover_what_they_enclose():
     square = Shapes(polygons=((2, 1, 6, 1, 6, 5, 2, 5),)).draw(8, 9)
-    assert square[1:5, 2:6].all() and square.sum() <= 25
+    assert square[1:5, 2:6].all() and square.sum() == 16
     both = Shapes(polygons=((2, 1, 6, 1, 6, 5, 2, 5),), runs=((0, 1),), extent=(8, 9)).draw(8, 9)
     assert both[0, 0] and both.sum() == square.sum() + 1
+
+
+def test_polygons_by_pixel_centres():
+    rows, columns = np.mgrid[:150, :160] + 0.5
+    centres = np.stack([columns.ravel(), rows.ravel()], 1)
+    random = np.random.default_rng(0)
+    for radius in (2, 4, 8, 16, 64):
+        for corners in (3, 5, 12, 40):
+            angles = np.sort(random.random(corners)) * 2 * np.pi
+            reach = radius * random.uniform(0.6, 1, corners)
+            points = np.stack([80 + reach * np.cos(angles), 75 + reach * np.sin(angles)], 1)
+            inside = points_in_poly(centres, points).reshape(150, 160)
+            mask = Shapes((tuple(points.ravel()),)).draw(150, 160)
+            assert np.array_equal(mask, inside) or not inside.any()
+            assert mask.any(), "no polygon vanishes"
+
+
+@pytest.mark.parametrize(
+    "box", [(2, 1, 4, 4), (2.5, 1.5, 3, 2), (2.2, 1.7, 3.9, 2.4), (3.6, 1.7, 0.1, 4), (0, 0, 9, 8)]
+)
+def test_a_box_and_the_same_box_as_polygon_are_equal(box):
+    x, y, width, height = box
+    for points in (((0, 0), (1, 0), (1, 1), (0, 1)), ((1, 1), (1, 0), (0, 0), (0, 1), (1, 1))):
+        polygon = tuple(value for a, b in points for value in (x + a * width, y + b * height))
+        assert np.array_equal(Shapes((polygon,)).draw(8, 9), draw_boxes((box,), 8, 9))

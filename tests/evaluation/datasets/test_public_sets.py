@@ -44,8 +44,8 @@ def runs_of(mask: np.ndarray) -> dict:
 
 
 def nih(folder: Path) -> Path:
-    picture(folder / "images_001" / "images" / "00000001_000.png")
-    picture(folder / "images_012" / "images" / "00000002_000.png")
+    picture(folder / "images_001" / "images" / "00000001_000.png", 1024, 1024)
+    picture(folder / "images_012" / "images" / "00000002_000.png", 1024, 1024)
     (folder / "Data_Entry_2017.csv").write_text(
         "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
         "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n"
@@ -64,7 +64,7 @@ def nih(folder: Path) -> Path:
 
 def rsna(folder: Path) -> Path:
     for name in ("a1", "b2"):
-        dicom(folder / "stage_2_train_images" / f"{name}.dcm")
+        dicom(folder / "stage_2_train_images" / f"{name}.dcm", 1024, 1024)
     table = folder / "stage_2_train_labels.csv"
     table.write_text(
         "patientId,x,y,width,height,Target\na1,,,,,0\nb2,4.0,5.0,10.0,8.0,1\nb2,20.0,5.0,10.0,8.0,1\n"
@@ -245,7 +245,7 @@ WRONG = [
     (nih, "BBox_List_2017.csv", "00000002_000", "00000003_000", "row 3, column Image Index"),
     (rsna, "stage_2_train_labels.csv", "Target", "target", "lacks the column Target"),
     (rsna, "stage_2_train_labels.csv", "8.0,1\n", "-8.0,1\n", "row 3, column x.*wider"),
-    (rsna, "stage_2_train_labels.csv", "b2,20.0", "b2,200.0", "row 3, column x.*outside"),
+    (rsna, "stage_2_train_labels.csv", "b2,20.0", "b2,1020.0", "row 3, column x.*outside"),
     (vindr, "annotations/annotations_test.csv", "y_max", "bottom", "lacks the column y_max"),
     (vindr, "annotations/annotations_test.csv", ",14,", ",,", "row 3, column x_min"),
     (siim, "train-rle.csv", "EncodedPixels", "Pixels", "lacks the column EncodedPixels"),

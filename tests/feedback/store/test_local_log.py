@@ -1,3 +1,4 @@
+import os
 import random
 import signal
 import subprocess
@@ -7,9 +8,11 @@ import time
 import pytest
 
 from afloc.errors import StoreError
+from afloc.feedback.store.events import Event
 from afloc.feedback.store.recovery import StoreInUseError
 from afloc.feedback.store.store import Store
-from tests.feedback.store.rows import full_event, new_id, run_script
+from tests import no_locks
+from tests.feedback.store.rows import SCRIPT, full_event, new_id, run_script
 
 
 def test_a_second_process_is_refused_in_one_sentence(tmp_path):
@@ -107,3 +110,23 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path, long):
         assert {row["id"] for row in rows} >= acknowledged
         assert all(row["comment"] == f"{row['reader']} {row['visible_ms']} " + "x" * 200 for row in rows)
     print(f"{len(acknowledged)} acknowledged rows, slowest opening {slowest:.2f} s")
+
+
+def test_rows_are_saved_where_the_system_has_no_pwrite(tmp_path, monkeypatch):
+    """As on Windows: there the count of what was acknowledged is kept, too."""
+    monkeypatch.delattr(os, "pwrite", raising=False)
+    with Store(tmp_path) as store:
+        for description in ("effusion", "cardiomegaly"):
+            store.record(Event("feedback", description=description))
+        assert store.rows("SELECT count(*) n FROM events")[0]["n"] == 2
+    (kept,) = tmp_path.glob("*.saved")
+    assert kept.read_bytes().split()[1:] == [b"2"] and kept.read_bytes().count(b"\n") == 1
+
+
+def test_a_file_system_without_locks_is_named_as_such(tmp_path):
+    code = (
+        "try:\n    Store(sys.argv[1])\nexcept StoreError as error:\n    print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", SCRIPT + code, tmp_path / "data"]
+    done = subprocess.run(command, env=no_locks.environment(tmp_path), capture_output=True, text=True)
+    assert done.stdout.startswith("StoreError The file system of the data folder keeps no locks: choose")

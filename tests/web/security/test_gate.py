@@ -7,6 +7,7 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from afloc.errors import AccessError, SettingsError
+from afloc.files import private_folder
 from afloc.passwords import check_hash, hash_password, matches
 from afloc.settings import read_settings
 from afloc.web.errors import TooManyError
@@ -33,8 +35,9 @@ from afloc.web.security.rate_limits import (
     client,
     name_client,
 )
-from afloc.web.state.locked_folders import lock_folder, private_folder
+from afloc.web.state.locked_folders import lock_folder
 from tests.web.conftest import serve
+from tests.web.nginx import free_port, running_nginx
 from tests.web.tabs.test_probe import a_film, to_png
 
 PASSWORD = "correct horse battery"
@@ -472,6 +475,29 @@ def test_signing_in_and_out_in_a_browser(locked, chromium):
     page.goto(locked)
     assert page.locator("input[type=password]").count() == 1
     context.close()
+
+
+@pytest.mark.parametrize("root", ["/heat/maps", "http://127.0.0.1:{}/heat/maps/"])
+def test_signing_in_below_a_path(tiny_folder, tmp_path, monkeypatch, root):
+    port = free_port()
+    monkeypatch.setenv("GRADIO_ROOT_PATH", root.format(port))
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_PASSWORD": hash_password(PASSWORD)}
+    with serve(tiny_folder, **settings) as url:
+        here = f"location /heat/maps/ {{ proxy_pass {url}; proxy_set_header Host $http_host; }}"
+        site = f"server {{ listen 127.0.0.1:{port}; {here} }}"
+        with running_nginx(tmp_path, port, site, "/heat/maps/health") as below, httpx.Client() as browser:
+            page = {"Accept": "text/html"}
+            for path in (".", "afloc/images"):  # whatever is asked for, the form is the same
+                form = browser.get(urljoin(below, path), headers=page)
+                assert form.status_code == 401
+                action = form.text.partition('action="')[2].partition('"')[0]
+                there = urljoin(str(form.url), action)
+                entered = browser.post(
+                    there, data={"password": PASSWORD}, headers=page, follow_redirects=True
+                )
+                assert entered.status_code == 200 and entered.url.path == "/heat/maps/"
+                left = browser.get(urljoin(below, "logout"), headers=page, follow_redirects=True)
+                assert left.url.path == "/heat/maps/" and 'type="password"' in left.text
 
 
 def test_signing_in_with_gradio_client(locked, film):

@@ -15,10 +15,12 @@ import pytest
 from gradio_client import Client, handle_file
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from afloc.errors import SettingsError
 from afloc.feedback.store.store import FILE_NAME
-from afloc.web.security.oauth import user_name
+from afloc.web.security.oauth import SignedIn, user_name
 from tests.web.conftest import serve
 from tests.web.tabs.test_probe import a_film, to_png
 from tests.web.test_load import open_image, server_function
@@ -157,3 +159,9 @@ def test_elsewhere_it_is_refused(tiny_folder, tmp_path):
     """Gradio would sign everybody in as whoever runs the page."""
     with pytest.raises(SettingsError, match="for Hugging Face Spaces"):
         serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path), AFLOC_SIGN_IN="oauth").__enter__()
+
+
+def test_the_way_in_below_a_path(provider, monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/heat/maps")
+    shut = TestClient(SignedIn(PlainTextResponse("inside"), (), framed=False)).get("/", headers=PAGE)
+    assert 'href="/heat/maps/login/huggingface?_target_url=%2Fheat%2Fmaps%2F"' in shut.text

@@ -201,8 +201,10 @@ def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder
     files = [tmp_path / "small" / "set.csv", *sorted((tmp_path / "small" / "images").iterdir())]
     tab.click("#ground_truth [data-view=set]")
     state = tab.locator("#ground_truth .set .state")
-    tab.set_input_files("#ground_truth .of-set", files)  # the table says images/0.png: so not side by side
-    expect(state).to_contain_text("set.csv, row 2")
+    tab.set_input_files("#ground_truth .of-set", files[:1])
+    expect(state).to_contain_text("set.csv, row 2, column image: there is no such file as 0.png")
+    tab.set_input_files("#ground_truth .of-set", files)  # side by side, where the table says images/0.png
+    expect(state).to_contain_text("4 images, not evaluated yet")
 
     def is_sent(request):
         return "/afloc/sets?" in request.url
