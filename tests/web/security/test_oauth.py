@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from afloc.errors import SettingsError
 from afloc.feedback.store.store import FILE_NAME
-from afloc.web.security.oauth import SignedIn, user_name
+from afloc.web.security.oauth import HubSignIn, user_name
 from tests.web.conftest import serve
 from tests.web.tabs.test_probe import a_film, to_png
 from tests.web.test_load import open_image, server_function
@@ -163,5 +163,5 @@ def test_elsewhere_it_is_refused(tiny_folder, tmp_path):
 
 def test_the_way_in_below_a_path(provider, monkeypatch):
     monkeypatch.setenv("GRADIO_ROOT_PATH", "/heat/maps")
-    shut = TestClient(SignedIn(PlainTextResponse("inside"), (), framed=False)).get("/", headers=PAGE)
+    shut = TestClient(HubSignIn(PlainTextResponse("inside"), (), framed=False)).get("/", headers=PAGE)
     assert 'href="/heat/maps/login/huggingface?_target_url=%2Fheat%2Fmaps%2F"' in shut.text
