@@ -3,8 +3,12 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from afloc.feedback.export_formats import FORMATS
+
+if TYPE_CHECKING:
+    from afloc.feedback.store.store import Store
 
 
 def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +165,7 @@ def _add_data(parser: argparse.ArgumentParser, run) -> None:
     parser.set_defaults(run=run)
 
 
-def _store(arguments: argparse.Namespace, create: bool = False):
+def _store(arguments: argparse.Namespace, create: bool = False) -> "Store":
     from afloc.errors import StoreError
     from afloc.feedback.store.postgres import is_url
     from afloc.feedback.store.store import FILE_NAME, Store

@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +53,11 @@ def _write_svg(figures: dict[Path, go.Figure]) -> None:
     from choreographer.browsers import Chromium
 
     class SilentChromium(Chromium):
-        def get_cli(self):
+        def get_cli(self) -> list[str]:
             no_network = "--host-resolver-rules=MAP * ~NOTFOUND", "--no-proxy-server"
             return [*super().get_cli(), *no_network, "--disable-background-networking"]
 
-        def get_env(self):
+        def get_env(self) -> MutableMapping[str, str]:
             if self.is_isolated():  # a snap has a home of its own
                 return super().get_env()
             folders = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")

@@ -8,7 +8,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,7 +35,7 @@ class BackupTarget(Protocol):
     def version(self) -> Hashable | None:
         """Another value whenever the copy is another; None where there is no copy yet."""
 
-    def fetched(self, version: Hashable | None):
+    def fetched(self, version: Hashable | None) -> AbstractContextManager[Path | None]:
         """A context with the path of the copy of that version, None where there is no copy yet."""
 
     def put(self, store: Store, over: Hashable | None) -> Hashable | None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -140,7 +141,7 @@ class _Worker:
             pipe.raw.close()  # in a forked child, what is buffered is the parent's to send
 
     @contextlib.contextmanager
-    def _within(self, seconds: float):
+    def _within(self, seconds: float) -> Iterator[None]:
         """Kill the worker if the block takes longer, or if it is left by an exception."""
 
         def be_late() -> None:

@@ -62,6 +62,6 @@ EXAMPLES = (
 
 
 @functools.cache
-def load_example(name: str):
+def load_example(name: str) -> Image:
     """The image of an example; drawn or read once."""
     return next(each for each in EXAMPLES if each.name == name).load()

@@ -4,6 +4,7 @@ Nothing is decoded here. JPEG-LS, whose streams are built alike, is read too.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _START, _END, _SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
@@ -106,7 +107,7 @@ def _is_frame(marker: int) -> bool:
     return marker == _JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME)
 
 
-def _segments(stream: bytes):
+def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of what stands before the coded data, the scan's header included."""
     at = 2
     while stream[:2] == _START and at + 4 <= len(stream):

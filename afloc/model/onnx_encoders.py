@@ -14,7 +14,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from afloc.model.network import AFLoc
 from afloc.model.text_encoder import TextEncoder, TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.settings import read_setting
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _KEPT = 4  # models whose exported encoders stay on disk
 _OPSET = 17  # the first with layer normalisation
@@ -75,7 +78,7 @@ class OnnxEncoders:
 
         return self._network.text_encoder(texts, sum_layers)
 
-    def session(self, part: str):
+    def session(self, part: str) -> "InferenceSession | None":
         """The ONNX Runtime session of "text" or of a modality's image encoder; None where there is none to be
         had."""
         with self._lock:
@@ -83,7 +86,7 @@ class OnnxEncoders:
                 self._sessions[part] = self._open(part)
             return self._sessions[part]
 
-    def _open(self, part: str):
+    def _open(self, part: str) -> "InferenceSession | None":
         path = self._folder / f"{part}.onnx"
         try:
             if _is_sound(path):
@@ -128,7 +131,7 @@ def _checksum(content: Path, path: Path) -> str:
     return f"{digest}  {path.parent.name}/{path.name}\n"
 
 
-def _start_session(path: Path):
+def _start_session(path: Path) -> "InferenceSession":
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # where it was imported before this package

@@ -10,9 +10,10 @@ with the whole batch.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -124,7 +125,7 @@ class _Losses(nn.Module):
         return self.stage.losses(step)
 
 
-def losses_of(stage):
+def losses_of(stage: Any) -> Callable[..., Any]:
     """`stage.losses`; with several processes, their gradients become those of the whole batch."""
     if rank_and_world_size()[1] == 1:
         return stage.losses

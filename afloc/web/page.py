@@ -4,9 +4,10 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from starlette.applications import Starlette
@@ -146,7 +147,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
 
 def _keep_until_the_end(
     store: Store, settings: Settings, uploads: LockedFolder, forget_unused: Callable[[], None]
-):
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
     @asynccontextmanager

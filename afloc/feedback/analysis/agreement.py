@@ -9,6 +9,7 @@ answer throughout) is NaN.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import krippendorff
 import numpy as np
@@ -79,7 +80,7 @@ def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
     return float(fleiss(counts))
 
 
-def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
+def krippendorff_alpha(ratings: np.ndarray, level: Literal["nominal", "ordinal"] = "ordinal") -> float:
     """Krippendorff's alpha of (cases, readers) numbers, NaN for missing; `level`: nominal, ordinal or
     interval."""
     ratings = np.asarray(ratings, float)
@@ -88,7 +89,7 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     if len(domain) < 2:
         return NAN
     counts = (paired[:, :, None] == domain).sum(1)
-    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))  # type: ignore[arg-type]  # one of its names
+    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
 
 
 def intraclass(ratings: np.ndarray) -> dict[str, float]:

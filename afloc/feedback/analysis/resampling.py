@@ -7,8 +7,10 @@ matrix products. For inference by the analytical method, export to iMRMC.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 RESAMPLES = 1000
 SEED = 20240102
@@ -126,6 +128,6 @@ def _nanmean(values: np.ndarray) -> float:
     return _divide(values[there].sum(), there.sum())
 
 
-def _divide(above, below):
+def _divide(above: ArrayLike, below: ArrayLike) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(np.asarray(below) != 0, np.divide(above, below), np.nan)[()]

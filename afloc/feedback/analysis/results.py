@@ -6,7 +6,7 @@ be had again from an export.
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from afloc.feedback.analysis import agreement, resampling
 from afloc.feedback.analysis.data_frames import BOX
 from afloc.feedback.store.regions import LARGEST_COORDINATE, sound_regions
+from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.reference_standard import Reference
 from afloc.feedback.studies.study import Study
 from afloc.imaging.regions import Region
@@ -124,7 +125,7 @@ def measure_agreement(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
                     "n_readers": values.shape[1],
                     "kappa": _mean(kappas[np.triu_indices(len(kappas), 1)]),
                     "fleiss": agreement.fleiss_kappa(values, len(question.labels)),
-                    "alpha": agreement.krippendorff_alpha(values, question.scale),
+                    "alpha": agreement.krippendorff_alpha(values, question.scale or "ordinal"),
                     "icc": agreement.intraclass(values)["2,1"] if ordinal else np.nan,
                 }
             )
@@ -263,7 +264,7 @@ def trace_roc(
     return pd.DataFrame(points, columns=columns).dropna()
 
 
-def _parts(study: Study, frame: pd.DataFrame):
+def _parts(study: Study, frame: pd.DataFrame) -> Iterator[tuple[Question, str, pd.DataFrame]]:
     """(question, arm, its readings) for each that has any."""
     for question in study.scaled_questions:
         for arm in ARMS:

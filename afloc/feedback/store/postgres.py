@@ -8,7 +8,7 @@ order, and to read what is new is to read behind the last number.
 
 import json
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from afloc.errors import SettingsError
@@ -66,7 +66,7 @@ class PostgresTables:
         of a new one that is not in `doubles`; then nothing is added.
         """
 
-        def insert(connection):
+        def insert(connection: Any) -> None:
             with connection.transaction():
                 connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
                 ids = [name for name, _ in rows]
@@ -100,7 +100,7 @@ class PostgresTables:
                 connection.close()
             self._connections = {}
 
-    def _ask(self, purpose: str, question):
+    def _ask(self, purpose: str, question: Callable[[Any], Any]) -> Any:
         """Answer from the connection of this purpose; once more on a new one if it had broken."""
         for attempt in (1, 2):
             try:
@@ -113,7 +113,7 @@ class PostgresTables:
                 if connection is None or attempt == 2:
                     raise UnreachableError("The database server cannot be reached or used.") from None
 
-    def _connect(self, purpose: str):
+    def _connect(self, purpose: str) -> Any:
         with self._lock:
             if purpose not in self._connections:
                 connection = self._psycopg.connect(

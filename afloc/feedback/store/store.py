@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -23,6 +23,9 @@ from afloc.feedback.store.log import NOT_READ, NOT_SAVED, Batch, KeptStudy, Log,
 from afloc.feedback.store.postgres import is_url
 from afloc.feedback.store.postgres_log import PostgresLog
 from afloc.feedback.store.writer import Writer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE_NAME = "feedback.duckdb"
 SECONDS_BETWEEN_CHECKS = 5.0
@@ -89,14 +92,14 @@ class Store:
         `notices`.
         """
 
-        def fetch(cursor):
+        def fetch(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             cursor.execute(query, list(parameters))
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
         return [_plain(row) for row in self._read(fetch)]
 
-    def frame(self, query: str, parameters: Sequence[Any] = ()):
+    def frame(self, query: str, parameters: Sequence[Any] = ()) -> "pd.DataFrame":
         """The rows of a SELECT as a pandas DataFrame, JSON as text."""
         return self._read(lambda cursor: cursor.execute(query, list(parameters)).df())
 

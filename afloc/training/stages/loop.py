@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,7 +109,7 @@ class Trainer:
             each.load_state_dict(saved[name])
         self.step = saved["step"]
 
-    def _parts(self):
+    def _parts(self) -> list[tuple[str, Any]]:
         return [
             ("modules", self.stage.modules),
             ("average", self.average),

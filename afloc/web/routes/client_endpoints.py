@@ -35,12 +35,12 @@ class Page(gr.Blocks):
     def calls(self) -> CallQueue:
         return self._queue
 
-    def queue(self, *arguments, **settings):
+    def queue(self, *arguments, **settings) -> "Page":
         super().queue(*arguments, **settings)
         self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)
         return self
 
-    async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
+    async def preprocess_data(self, block_fn, inputs, state, explicit_call=False) -> list:
         if len(inputs) != len(block_fn.inputs):
             wanted = f"{block_fn.name} takes {len(block_fn.inputs)} values, not {len(inputs)}."
             raise gr.Error(wanted, print_exception=False)

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -80,7 +81,7 @@ class Mailbox(asyncio.Queue):
     def drop(self, call_id: str | None) -> None:
         del self._queue[call_id]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str | None]:
         """The calls that a message waits of, the newest message first."""
         return reversed(list(self._queue))
 
@@ -97,7 +98,7 @@ class Mailbox(asyncio.Queue):
         self._queue.pop(message.event_id, None)
         self._queue[message.event_id] = message, self.changed
 
-    def _get(self):
+    def _get(self) -> Any:
         return self._queue.pop(next(iter(self._queue)))[0]
 
 
@@ -128,7 +129,7 @@ class CallQueue(Queue):
         """How many calls wait or are being answered."""
         return len(self._under_way())
 
-    async def push(self, body, request, username):
+    async def push(self, body, request, username) -> tuple[bool, Any, str]:
         """Let a call join; CallRefusedError where it is one too many."""
         session = body.session_hash or uuid.uuid4().hex
         call = Call(client.get(), session, len(await request.body()))
@@ -200,7 +201,7 @@ class CallQueue(Queue):
     def _cancel_asyncio_tasks(self) -> None:
         """What is being answered goes on, also while the loop begins again."""
 
-    def compute_analytics_summary(self, records):
+    def compute_analytics_summary(self, records) -> dict:
         """Gradio's would make a table of every call of the past after each one."""
         return self.cached_event_analytics_summary
 

@@ -8,6 +8,7 @@ import io
 import json
 import tempfile
 import zipfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def _enter(sessions: StudySessions, code: str) -> tuple[Visitor, dict[str, Study
     return visitor, {**kept_studies(sessions.store), **sessions.studies}
 
 
-def _remember(store: Store):
+def _remember(store: Store) -> Callable[[str | None, str, int], dict[str, Any]]:
     """The parts of a study (None: of the Probe tab), worked out anew only after something was saved."""
 
     @lru_cache(8)
