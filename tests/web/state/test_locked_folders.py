@@ -6,11 +6,11 @@ from tests import no_locks
 CODE = """
 import sys
 from pathlib import Path
-from afloc.web.state.locked_folders import hold, remove_left
-held = hold(Path(sys.argv[1]), "upload-")
-remove_left(Path(sys.argv[1]), "upload-")
-print(held.path.is_dir())
-held.remove()
+from afloc.web.state.locked_folders import lock_folder, remove_abandoned
+locked = lock_folder(Path(sys.argv[1]), "upload-")
+remove_abandoned(Path(sys.argv[1]), "upload-")
+print(locked.path.is_dir())
+locked.remove()
 print(any(Path(sys.argv[1]).iterdir()))
 """
 
