@@ -182,7 +182,8 @@ def read_mask(path: str | Path) -> np.ndarray:
     data = _read_bytes(path)
     _check_kind(data)
     _, marked = decoding.ask("mask", data, len(data))
-    return marked > 0
+    assert marked is not None  # a mask is always answered with its pixels
+    return np.asarray(marked > 0)
 
 
 def image_from_array(array: np.ndarray) -> Image:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import GroundTruth, are_relative, read_box
@@ -27,11 +28,11 @@ _FIELDS = {
 }
 
 
-def is_coco(content: object) -> bool:
+def is_coco(content: Any) -> bool:
     return isinstance(content, dict) and ("images" in content or "annotations" in content)
 
 
-def draws(content: object) -> bool:
+def draws(content: Any) -> bool:
     """Whether it is a COCO file of boxes or masks; COCO's own sets come with captions, too."""
     return is_coco(content) and "categories" in content
 

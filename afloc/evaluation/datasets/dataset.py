@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets import chest_films as chest
@@ -163,7 +164,7 @@ def read_csv(path: Path, images: Path | None = None) -> Iterator[Row]:
 
 def _read_labels(text: str, location: str) -> tuple[str, ...]:
     """The labels of a cell, each once: joined by ";" or "|", or a list as JSON or Python writes it."""
-    labels = re.split(r"[;|]", text)
+    labels: Any = re.split(r"[;|]", text)
     if text.startswith("["):
         try:
             labels = ast.literal_eval(text)

@@ -17,10 +17,9 @@ def fit_rows(rows: Iterable[Row]) -> tuple[Row, ...]:
     DataError where an image stands twice, is missing, or does not fit its ground truth.
     """
     rows = tuple(rows)
-    names: dict[str, str] = {}
-    files: dict[Path, str] = {}
+    seen: dict[str | Path, str] = {}  # names are texts, files are paths
     for row in rows:
-        for seen, key in ((names, row.name), (files, row.path)):
+        for key in (row.name, row.path):
             if (first := seen.setdefault(key, row.location)) != row.location:
                 raise DataError(
                     f"{row.location}, column {row.columns[0]}: the same image as in "

@@ -131,7 +131,10 @@ def picture_header(path: Path) -> Header:
 
 def turn_truth(truth: GroundTruth, turn: int, height: int, width: int) -> GroundTruth:
     """Ground truth drawn on a picture as it is stored, on the picture turned upright: `height` x `width`."""
-    boxes = tuple(Box(*turn_extent_upright(tuple(box), turn, height, width)) for box in truth.boxes)
+    boxes = tuple(
+        Box(*turn_extent_upright((each.x, each.y, each.width, each.height), turn, height, width))
+        for each in truth.boxes
+    )
     return replace(truth, boxes=boxes, mask=truth.mask and Turned(truth.mask, turn))
 
 

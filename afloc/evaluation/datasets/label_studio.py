@@ -14,6 +14,7 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
 from afloc.evaluation.datasets.masks import Shapes
 from afloc.evaluation.datasets.picture_files import PictureFiles, path_parts
 from afloc.evaluation.datasets.rows import Row, by_label, check_label, read_extent
+from afloc.imaging.regions import Box
 
 _RECTANGLE, _POLYGON = "rectanglelabels", "polygonlabels"
 _OTHERS = ("brushlabels", "ellipselabels", "keypointlabels", "bitmasklabels", "vectorlabels")
@@ -90,7 +91,10 @@ def _truths(shapes: list[dict], extent: tuple[int, int] | None, location: str) -
     def where(_: str) -> str:
         return f"{location}, value"
 
-    boxes, polygons = [], {}
+    if extent is None:  # nothing is drawn
+        return ()
+    boxes: list[tuple[str, Box]] = []
+    polygons: dict[str, list[tuple[float, ...]]] = {}
     for shape in shapes:
         if kind := next((each for each in _OTHERS if each in shape), None):
             raise DataError(f"{location}: {kind} are not read: export the masks as PNG.")
@@ -131,8 +135,11 @@ def _in_pixels(values: list, extent: tuple[int, int], location: str) -> list[flo
 
 def _points(shape: dict, extent: tuple[int, int], location: str) -> tuple[float, ...]:
     points = shape.get("points")
-    good = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
-    if not good or len(points) < 3:
+    if (
+        not isinstance(points, list)
+        or len(points) < 3
+        or not all(isinstance(point, list) and len(point) == 2 for point in points)
+    ):
         raise DataError(f"{location}: a polygon needs three or more points.")
     return tuple(_in_pixels([value for point in points for value in point], extent, location))
 

@@ -98,7 +98,7 @@ def parse_json(text: str, kind: type[_Json], location: str) -> _Json:
     return value
 
 
-def read_extent(height: object, width: object, location: str) -> tuple[int, int] | None:
+def read_extent(height: Any, width: Any, location: str) -> tuple[int, int] | None:
     """(height, width) of the picture a set was drawn on, numbers or their texts; None where it gives none."""
     if any(value in (None, "", 0, "0") for value in (height, width)):
         return None

@@ -75,13 +75,12 @@ def _truths_of(
 def _pick(rows: tuple[Row, ...], image: str | None, path: Path) -> Row:
     """The row of the image: by its name, whole, without folder, without ending, or the only one."""
     for same in (_file, _bare, _stem) if image else ():
-        found = [row for row in rows if same(row.name) == same(image)]
+        name = same(image or "")
+        found = [row for row in rows if same(row.name) == name]
         if len(found) == 1:
             return found[0]
         if found:
-            raise DataError(
-                f"{path.name} names {len(found)} images {same(image)}: give the rows of one alone."
-            )
+            raise DataError(f"{path.name} names {len(found)} images {name}: give the rows of one alone.")
     if len(rows) != 1:
         raise DataError(f"{path.name} is about {len(rows)} images, and this one's name is not among them.")
     return rows[0]
