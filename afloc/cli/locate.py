@@ -65,6 +65,8 @@ def run_classify(arguments: argparse.Namespace) -> None:
         if not names:
             raise SettingsError("--findings names no finding: give names separated by commas.")
     if arguments.image.suffix.lower() in TABLES:
+        if arguments.frame:
+            raise SettingsError("--frame is for one image: of each file in a table the first frame is taken.")
         return classify_table(arguments, names)
     _, view = _open(arguments, "native")
     findings = view.classify(names)
@@ -112,7 +114,12 @@ def write_result(
         }
         entries.append(entry | ({"warning": finding.warning} if finding.warning else {}))
     result = {
-        "image": {"width": view.image.width, "height": view.image.height, "modality": view.modality},
+        "image": {
+            "width": view.image.width,
+            "height": view.image.height,
+            "modality": view.modality,
+            "orientation": view.orientation.as_json(),
+        },
         "model": {"name": model.name, "fingerprint": model.fingerprint},
         "protocol": view.protocol,
         "findings": entries,
@@ -125,7 +132,9 @@ def write_result(
 def _open(arguments: argparse.Namespace, protocol: str) -> tuple["Model", "View"]:
     from afloc.imaging.image import read_image
 
-    image = read_image(arguments.image)  # before torch is imported: a wrong file name is answered at once
+    image = read_image(
+        arguments.image, arguments.frame
+    )  # before torch is imported: a wrong file name is answered at once
     quiet()
     from afloc.inference.model import load_model
 

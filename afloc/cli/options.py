@@ -21,6 +21,13 @@ def add_image(parser: argparse.ArgumentParser, also: str = "") -> None:
     parser.add_argument(
         "image", metavar="IMAGE", type=Path, help=f"a DICOM, PNG, JPEG, TIFF or WebP file{also}"
     )
+    parser.add_argument(
+        "--frame",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which picture of a file that holds several, from 0 (default: 0)",
+    )
     add_modality(parser)
 
 

@@ -39,7 +39,8 @@ class Finding:
     `operating_point`, the probability from which on it is, come from the model's calibration and are None
     without one. `grid`: float32 (rows, columns), 0 … 1 on a fixed scale, covers exactly the image; it is
     never gated by `present`. `height`, `width`: of `heatmap`, those of the image. `warning`: a sentence on
-    what the answer leaves out. `query`: the description as it was read.
+    what the answer leaves out. `mirrored`: the model saw the image turned over. `query`: the description as
+    it was read.
 
     Under protocol `paper`, `score` is the raw cosine, and `grid` and `heatmap` are the published map: (224,
     224) over the letterboxed square, -1 … 1, NaN in the margin; `letterbox` leads back to the image.
@@ -57,6 +58,7 @@ class Finding:
     operating_point: float | None = None
     warning: str | None = None
     letterbox: Letterbox | None = field(default=None, repr=False)
+    mirrored: bool = False
     query: Query | None = field(default=None, repr=False)
 
     def __post_init__(self):
@@ -68,7 +70,11 @@ class Finding:
     @cached_property
     def heatmap(self) -> np.ndarray:
         """The map at full size, float32 (height, width)."""
-        return self.grid if self.letterbox else enlarge(self.grid, self.height, self.width)
+        if self.letterbox:
+            return self.grid
+        if self.mirrored:  # enlarged as the model saw it, so that not a digit depends on how a film hangs
+            return enlarge(self.grid[:, ::-1], self.height, self.width)[:, ::-1]
+        return enlarge(self.grid, self.height, self.width)
 
     def regions(self, threshold: float = 0.5) -> tuple[Box, ...]:
         """The boxes around the connected parts of the map from `threshold` up, in pixels of the image,

@@ -23,6 +23,7 @@ from afloc.inference import paper_protocol as paper
 from afloc.inference.cache import ByteCache
 from afloc.inference.finding import NOT_FINITE
 from afloc.inference.modality import modality_of
+from afloc.inference.orientation import complete_orientation
 from afloc.inference.picture import Picture
 from afloc.inference.view import View
 from afloc.inference.zero_gpu import encode_on_zero_gpu, on_zero_gpu
@@ -83,7 +84,9 @@ class Model:
     def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> View:
         """Look at an image; the same image again costs nothing while it is remembered.
 
-        `modality` is recognised unless given. SettingsError for a modality or protocol that does not exist.
+        `modality` is recognised unless given. A film whose file says that it is mirrored is turned back
+        before it is encoded, but not under protocol `paper`, which knows of no such thing. SettingsError for
+        a modality or protocol that does not exist.
         """
         if protocol not in PROTOCOLS:
             raise SettingsError(f"The protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
@@ -91,9 +94,13 @@ class Model:
             raise SettingsError(f"The modality must be one of {', '.join(MODALITIES)}, not {modality!r}.")
         picture = Picture(image)
         modality = modality or modality_of(picture)
+        orientation = complete_orientation(image.orientation, MODALITIES[modality])
+        mirrored = orientation.mirrored and protocol != "paper"
+        if mirrored:
+            picture = picture.mirrored()
         gray = MODALITIES[modality].grayscale or (protocol == "paper" and self.config.released)
         encoder = self._encoder_for(modality)
-        key = (image.digest, encoder, gray, protocol)
+        key = (image.digest, mirrored, encoder, gray, protocol)
         features = self.images.get(key)
         if features is None:
             with self._image_turn:
@@ -101,7 +108,7 @@ class Model:
                 if features is None:
                     features = self._encode_image(picture.shown, encoder, gray, protocol)
                     self.images.put(key, features)
-        return View(self, image, modality, protocol, features, picture)
+        return View(self, image, modality, protocol, features, picture, orientation, mirrored)
 
     def side(self, modality: str) -> int:
         """Pixels a side of the square in which an image of `modality` is seen."""

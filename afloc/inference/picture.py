@@ -17,6 +17,10 @@ class Picture:
     def __init__(self, image: Image):
         self._image = image
 
+    def mirrored(self) -> "Picture":
+        """The image turned over, left to right; its pixels are not copied."""
+        return Picture(replace(self._image, pixels=self._image.pixels[:, ::-1]))
+
     @property
     def is_gray(self) -> bool:
         """Whether it has one channel; an image with three may look gray too."""

@@ -21,6 +21,7 @@ from afloc.inference.native_protocol import (
     score_logits,
     sentence_logits,
 )
+from afloc.inference.orientation import ViewOrientation
 from afloc.inference.picture import Picture
 from afloc.inference.word_maps import Word, weigh_words
 from afloc.language.descriptions import ReadText, read_description, remarks
@@ -47,7 +48,11 @@ class TextReader(Protocol):
 
 
 class View:
-    """An image as the model sees it, ready for questions. Made by `Model.encode`."""
+    """An image as the model sees it, ready for questions. Made by `Model.encode`.
+
+    `orientation`: how the patient lies in the image, as its file says or as is assumed. `mirrored`: the model
+    saw it turned over; maps and regions are those of the image as read all the same.
+    """
 
     def __init__(
         self,
@@ -57,10 +62,14 @@ class View:
         protocol: str,
         features: ImageFeatures,
         picture: Picture,
+        orientation: ViewOrientation,
+        mirrored: bool,
     ):
         self.image = image
         self.modality = modality
         self.protocol = protocol
+        self.orientation = orientation
+        self.mirrored = mirrored
         self._model = model
         self._features = features
         self._picture = picture  # kept for `doubt`
@@ -105,7 +114,10 @@ class View:
         tokens = finding.query.tokens
         (features,) = self._model.encode_texts([tokens])
         level = self._model.calibration(self.modality).levels.word
-        return weigh_words(tokens.spelling, self._features, features, level, self._letterbox(), finding.grid)
+        words = weigh_words(
+            tokens.spelling, self._features, features, level, self._letterbox(), self._turn(finding.grid)
+        )
+        return [replace(word, grid=self._turn(word.grid)) for word in words]
 
     def remarks(self, finding: Finding, words: Iterable[Word]) -> list[str]:
         """Sentences on what the model makes of a finding's description; `words`: those of `self.words`."""
@@ -154,12 +166,17 @@ class View:
             score,
             probability,
             present,
-            self._letterbox().crop(square),
+            self._turn(self._letterbox().crop(square)),
             self.image.height,
             self.image.width,
             point.threshold if point else None,
+            mirrored=self.mirrored,
             query=query,
         )
+
+    def _turn(self, grid: np.ndarray) -> np.ndarray:
+        """A map of what the model saw as one of the image as read, or the other way round."""
+        return grid[:, ::-1] if self.mirrored else grid
 
     def _letterbox(self) -> Letterbox:
         image = self.image

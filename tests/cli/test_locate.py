@@ -7,6 +7,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.cli.test_main import FILM, run
+from tests.imaging.dicoms import dicom
 from tests.released import REFERENCE
 
 
@@ -16,7 +17,9 @@ def test_locate_writes_the_result(tmp_path, small_folder):
     assert run("locate", FILM, *texts, *options) == 0
     result = json.loads((tmp_path / "o" / "result.json").read_text())
     assert list(result) == ["image", "model", "protocol", "findings"]
-    assert result["image"] == {"width": 150, "height": 301, "modality": "chest_xray"}
+    assumed = {"patient_right": "left", "view": "frontal", "eye": None, "source": "assumed"}
+    about = {"width": 150, "height": 301, "modality": "chest_xray", "orientation": assumed}
+    assert result["image"] == about
     assert result["model"]["name"] == "small" and len(result["model"]["fingerprint"]) == 12
     assert result["protocol"] == "native"
     assert [finding["text"] for finding in result["findings"]] == texts
@@ -30,6 +33,30 @@ def test_locate_writes_the_result(tmp_path, small_folder):
         assert ("warning" in finding) == (number == 2)
         assert all(region["score"] >= 0.4 for region in finding["regions"])
         assert bool(finding["regions"]) == bool((heatmap >= 0.4).any())
+
+
+def test_a_frame_of_a_file(capsys, tmp_path, small_folder):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 40, 30), np.uint8)
+    path = tmp_path / "frames.dcm"
+    path.write_bytes(dicom(frames, PatientOrientation=["R", "F"]))
+    model = ("--model", small_folder, "--modality", "chest_xray")
+    assert run("locate", path, "effusion", "--frame", 2, "--out", tmp_path / "o", *model) == 0
+    result = json.loads((tmp_path / "o" / "result.json").read_text())
+    said = {"patient_right": "right", "view": "frontal", "eye": None, "source": "file"}
+    assert result["image"]["orientation"] == said
+    painted = np.asarray(Image.open(tmp_path / "o" / "0.png").convert("L"), float)
+    off = [abs(painted - frame).mean() for frame in frames]
+    assert off[2] < min(off[:2]) / 2  # the overlay lies on the frame that was asked for
+    capsys.readouterr()
+    tables = []
+    for arguments in ((path, "--frame", 2), (path, "--frame", 0)):
+        assert run("classify", *arguments, *model) == 0
+        tables.append(capsys.readouterr().out)
+    assert tables[0] != tables[1]
+    assert run("locate", path, "effusion", "--frame", 3, *model) == 2
+    assert "ask for one from 0 to 2" in capsys.readouterr().err
+    assert run("classify", tmp_path / "table.csv", "--frame", 1, *model) == 2
+    assert "--frame is for one image" in capsys.readouterr().err
 
 
 def test_locate_by_the_published_protocol(tmp_path, released_checkpoint):

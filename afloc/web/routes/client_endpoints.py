@@ -79,11 +79,18 @@ def add_endpoints(model: Model, queue: FairQueue, store: Store, uploads: Path, s
 
     @refusing
     def locate(image: gr.FileData, description: str) -> dict:
-        """Where the model sees the described finding: its score, its regions and the map as `grid`."""
+        """Where the model sees the described finding: its score, its regions and the map as `grid`;
+        and what the image is: `modality`, `orientation`, `doubt` (a sentence, or null)."""
         opened = read_upload(image, uploads)
         with queue.turn(CLIENTS):
-            finding = model.encode(opened).locate(read_description(description))
-        return describe(finding) | {"regions": [vars(region) for region in finding.regions()]}
+            view = model.encode(opened)
+            finding = view.locate(read_description(description))
+            about = {
+                "modality": view.modality,
+                "orientation": view.orientation.as_json(),
+                "doubt": view.doubt,
+            }
+        return describe(finding) | {"regions": [vars(region) for region in finding.regions()]} | about
 
     @refusing
     def classify(image: gr.FileData) -> list:

@@ -37,6 +37,13 @@ def test_locate_answers_as_python_does(client, film, model):
     assert answer["score"] == pytest.approx(expected.score, abs=1e-6)
     assert (answer["probability"], answer["present"]) == (expected.probability, expected.present)
     np.testing.assert_allclose(answer["grid"], expected.grid, atol=6e-5)
+    assert answer["modality"] == "chest_xray" and answer["doubt"] is None
+    assert answer["orientation"] == {
+        "patient_right": "left",
+        "view": "frontal",
+        "eye": None,
+        "source": "assumed",
+    }
     assert answer["regions"] == [vars(region) for region in expected.regions()]
 
 
