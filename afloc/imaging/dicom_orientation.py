@@ -37,7 +37,8 @@ def read_orientation(dataset: pydicom.Dataset) -> Orientation:
     row, column = _directions(dataset)
     right = {"L": "left", "R": "right"}.get(row or "")
     view = _view(dataset) or _view_of_plane(row, column)
-    return Orientation(right, None if view == "neither" else view, _eye(dataset))
+    front = {"P": "left", "A": "right"}.get(row)
+    return Orientation(right, None if view == "neither" else view, _eye(dataset), front)
 
 
 def _directions(dataset: pydicom.Dataset) -> tuple[str | None, str | None]:

@@ -44,11 +44,13 @@ class Orientation:
 
     ``patient_right``: the side of the picture, "left" or "right", where the patient's right lies.
     ``view``: "frontal" or "lateral". ``eye``: the patient's "right" or "left" eye, of a picture of one.
+    ``patient_front``: as ``patient_right``, of a picture from the side.
     """
 
     patient_right: str | None = None
     view: str | None = None
     eye: str | None = None
+    patient_front: str | None = None
 
 
 @dataclass(frozen=True)

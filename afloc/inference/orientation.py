@@ -38,5 +38,6 @@ def complete_orientation(said: Orientation, modality: Modality) -> ViewOrientati
         said.patient_right or "left",
         said.view or "frontal",
         said.eye,
+        said.patient_front,
         source="file" if said.patient_right else "assumed",
     )

@@ -33,6 +33,10 @@ from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.text import clean_text
 
+LATERAL = (
+    "By its file this is a lateral film. The model knows frontal ones only, so its answers may mean nothing."
+)
+
 
 class TextReader(Protocol):
     """What a view asks its model while it answers; `afloc.inference.model.Model` says what each does."""
@@ -100,6 +104,8 @@ class View:
         vector = self._features.global_[0].cpu().numpy()
         looks_alike = picture_in_distribution(self._picture, self.modality)
         self._picture.forget_shown()
+        if self.orientation.view == "lateral":
+            return LATERAL
         if looks_alike and features_in_distribution(vector, distribution):
             return None
         kind = self.modality.replace("_", " ")

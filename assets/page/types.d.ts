@@ -7,10 +7,19 @@ export type Range = number[];
 /** [x, y]. */
 export type Point = number[];
 
+/** How the patient lies in an image. `patient_right` and `patient_front`: the side of the picture where they lie. */
+export interface Orientation {
+  patient_right: "left" | "right" | null; patient_front: "left" | "right" | null; view: "frontal" | "lateral" | null; eye: "left" | "right" | null;
+  source: "file" | "assumed" | null;
+}
+/** The letters at the sides of an image, whether they are assumed, and what the pointer is told of them. */
+export interface Sides { left: string; right: string; assumed: boolean; tag: string; hint: string }
+
 /** What the server says of the pixels it sends; `window` in stored values, `spacing` in mm between rows and between columns. */
 export interface AboutImage {
   width: number; height: number; channels: 1 | 3; depth: 8 | 16; window: Range;
   token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
+  orientation?: Orientation;
 }
 
 export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
@@ -62,7 +71,7 @@ export interface Word { text: string; known: boolean; pull: number; grid: string
 
 export interface Saved { id: string; time: string }
 export interface LocateReply extends Refused {
-  modality: string; doubt: string | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
+  modality: string; orientation: Orientation; doubt: string | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
 }
 export interface ScanReply extends Refused { modality: string; doubt: string | null; findings: ScannedFinding[] }
 
@@ -75,7 +84,7 @@ export interface Curve { iou: number[] | null; dice: number[] | null; area: numb
 export interface Agreement { iou: number | null; dice: number | null; cnr: number | null; pointing: number | null }
 export interface Measured { finding: Finding; range: Range; agreement: Agreement; stretched: Curve; fixed: Curve }
 export interface Case { descriptions: string[]; answers: (Measured | null)[] }
-export interface MeasureReply extends Refused { modality: string; doubt: string | null; cases: Case[] }
+export interface MeasureReply extends Refused { modality: string; orientation: Orientation; doubt: string | null; cases: Case[] }
 
 export interface Interval { mean: number | null; ci95: Range | null }
 export interface SummaryRow { name: string; n: number | null; iou: Interval; dice: Interval; cnr: Interval; pointing: Interval }
@@ -108,10 +117,10 @@ interface Descriptions { simple: string[]; precise: string[]; about: string[] }
 
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
-  card: string; modalities: Record<string, string>; lateral: string[]; descriptions: Record<string, Descriptions>; examples: Example[];
+  card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
 }
 export interface GroundTruthProps {
-  colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; lateral: string[]; examples: Example[]; first: string;
+  colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; examples: Example[]; first: string;
   truths: Record<string, Truth[]>; stretched: number[]; fixed: number[]; paper: number[]; sets: string[];
 }
 export interface StudyProps { colors: Colors; hint: string }
@@ -160,7 +169,7 @@ export interface Gesture { move(to: Point): void; end(): void; cancel(): void }
 /** One image with one map over it, and shapes over both. `own` and `group` hold the reader's shapes. */
 export interface Pane {
   frame: HTMLElement; element: HTMLElement; canvas: HTMLCanvasElement; shapes: SVGElement; title: HTMLElement; note: HTMLElement;
-  close: HTMLButtonElement; letter: HTMLElement; imageContext: CanvasRenderingContext2D; mapContext: CanvasRenderingContext2D;
+  close: HTMLButtonElement; imageContext: CanvasRenderingContext2D; mapContext: CanvasRenderingContext2D;
   truth?: boolean; group?: SVGElement; own?: Map<number, SVGElement>;
 }
 /** How the screen pixels of one axis mix its cells. */

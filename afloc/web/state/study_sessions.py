@@ -12,8 +12,11 @@ from afloc.feedback.studies.schedule import Slot, schedule
 from afloc.feedback.studies.study import Case, Study, load_image
 from afloc.imaging.image import Image
 from afloc.inference.finding import Finding
+from afloc.inference.modality import recognise_modality
 from afloc.inference.model import Model
+from afloc.inference.orientation import ViewOrientation, complete_orientation
 from afloc.inference.view import View
+from afloc.language.modalities import MODALITIES
 from afloc.web.security.rate_limits import Limit, wrong_tries
 from afloc.web.state.fair_queue import FairQueue
 
@@ -68,6 +71,12 @@ class StudySessions:
 
     def image(self, study: Study, case: Case) -> Image:
         return self._read(study.id, case.id)
+
+    def orientation(self, study: Study, case: Case) -> ViewOrientation:
+        """How the patient lies in the image of a case, as its file says or as is assumed."""
+        image = self.image(study, case)
+        modality = case.modality or recognise_modality(image)
+        return complete_orientation(image.orientation, MODALITIES[modality])
 
     def model_answer(self, study: Study, reader: str, case: Case) -> tuple[View, Finding]:
         """What the model answers to a case, for a reader who waits for it."""

@@ -66,7 +66,7 @@ def ground_truth_tab(model: Model, open_images: OpenImages, queue: FairQueue, se
 
     @answering(MeasureRequest)
     def measure(request: MeasureRequest) -> dict:
-        """{"modality", "doubt", "cases"}.
+        """{"modality", "orientation", "doubt", "cases"}.
 
         A case has both `descriptions` of a finding and `answers`: to the first, or with `compare` to each.
         """
@@ -84,7 +84,8 @@ def ground_truth_tab(model: Model, open_images: OpenImages, queue: FairQueue, se
                 return view.locate(description)
 
         cases = [_measure_truth(view, locate, entry, request.compare) for entry in request.truths]
-        return {"modality": view.modality, "doubt": doubt, "cases": cases}
+        about = {"modality": view.modality, "orientation": vars(view.orientation)}
+        return about | {"doubt": doubt, "cases": cases}
 
     @answering(ReadCaseRequest)
     def read_case(request: ReadCaseRequest) -> dict:
@@ -105,7 +106,6 @@ def ground_truth_tab(model: Model, open_images: OpenImages, queue: FairQueue, se
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         modalities={each.id: each.title for each in MODALITIES.values()},
-        lateral=[each.id for each in MODALITIES.values() if each.laterality],
         examples=offer_examples(model),
         first=EXAMPLES[0].name,  # drawn, so that its ground truth is exact
         truths={each.name: _truths_of(each) for each in EXAMPLES},

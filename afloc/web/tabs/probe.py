@@ -28,7 +28,7 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
 
     @answering(LocateRequest)
     def locate(request: LocateRequest) -> dict:
-        """{"modality", "doubt", "finding", …}.
+        """{"modality", "orientation", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
         them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
@@ -40,7 +40,8 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
         try:
             with queue.turn(request.image, live=request.live):
                 view = opened.view(model, request.modality)
-                answer = {"modality": view.modality, "doubt": view.doubt, "finding": None}
+                about = {"modality": view.modality, "orientation": vars(view.orientation)}
+                answer = about | {"doubt": view.doubt, "finding": None}
                 if not request.description.strip():
                     return answer
                 finding = view.locate(request.description)
@@ -86,7 +87,6 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
         image_sizes={each: model.side(each) for each in model.modalities},
         card=model.card,
         modalities={each.id: each.title for each in MODALITIES.values()},
-        lateral=[each.id for each in MODALITIES.values() if each.laterality],
         descriptions=offer_descriptions(),
         examples=offer_examples(model),
     )

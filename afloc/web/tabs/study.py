@@ -96,7 +96,8 @@ def study_routes(sessions: StudySessions) -> list[Route]:
 
     def pixels(request: CaseRequest) -> Response:
         study, _, slot = sessions.open_slot(request.code, request.index)
-        return pixels_response(sessions.image(study, slot.case))
+        image, orientation = sessions.image(study, slot.case), sessions.orientation(study, slot.case)
+        return pixels_response(image, orientation=vars(orientation))
 
     return [post_route(STUDY, CaseRequest, pixels)]
 

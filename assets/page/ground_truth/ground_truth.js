@@ -49,7 +49,7 @@ export function mount({ element, props, server }) {
       find(".step").hidden = source.set === undefined;
       modality = kind;
       viewer.showImage(shown, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
-      viewer.showSide("");
+      viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       markExample(element, source.example);
       const known = given ?? props.truths[source.example] ?? [];
@@ -165,7 +165,7 @@ export function mount({ element, props, server }) {
     cases = reply.cases;
     picker.disabled = false;
     picker.value = reply.modality;
-    viewer.showSide(props.lateral.includes(reply.modality) ? "R" : "");
+    viewer.showOrientation(reply.orientation);
     answers += 1;
     showCase();
   }

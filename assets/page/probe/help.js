@@ -31,7 +31,7 @@ export function createHelp(dialog, props) {
       make("h3", "", "The number"), make("p", "", `How likely it is that the whole description fits this image, by the model's own calibration. ${point}`),
       make("h3", "", "The map"), make("p", "", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${[...new Set(Object.values(props.image_sizes))].join(" or ")} pixels.${cell} Edges within a cell mean nothing.`),
       make("h3", "", "The words"), make("p", "", "Under the description each word is tinted by its pull: the value of its own map where the whole map is strongest. Point at a word to see its map."),
-      make("h3", "", "The side"), make("p", "", "“R” on a chest film's left is an assumption about how films are hung. It is not read from the file and never part of a saved picture."),
+      make("h3", "", "The sides"), make("p", "", "R and L beside a chest film, or A and P beside a lateral one, are what its file says. Where the file is silent they say “assumed”: films are hung with the patient's right on the left. They are never part of a saved picture."),
       make("h3", "", "What the model was made for"), make("p", "", `${props.model} (${props.fingerprint}), for: ${props.trained_on.join(", ")}.`),
     ];
   }

@@ -66,7 +66,7 @@ export function mount({ element, props, server }) {
       scan.forget();
       suggestions.show("try");
       viewer.showImage(shown, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
-      viewer.showSide("");
+      viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       if (source.example) { box.value = about.description; ownWords = false; }
       else if (!ownWords) box.value = "";
@@ -133,7 +133,7 @@ export function mount({ element, props, server }) {
   function showReply(reply) {
     viewer.showState("ready");
     doubt = reply.doubt ?? null;
-    if (reply.modality) showModality(reply.modality);
+    if (reply.modality) { showModality(reply.modality); viewer.showOrientation(reply.orientation); }
     if (reply.error) return showProblem(reply.error);
     showAnswer(reply.finding, reply.remarks, greeting && reply.finding?.present === false);
     greeting = false;
@@ -269,7 +269,6 @@ export function mount({ element, props, server }) {
   function showModality(name) {
     picker.disabled = false;
     picker.value = name;
-    viewer.showSide(props.lateral.includes(name) ? "R" : "");
     suggestions.modality = name;
   }
 

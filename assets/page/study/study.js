@@ -98,9 +98,9 @@ export function mount({ element, props, server }) {
   async function showCase(place, mine, warning) {
     const { slot } = place;
     viewer.showState("loading");
-    let image;
+    let image, orientation;
     try {
-      image = await fetchImage(slot.index);
+      [image, orientation] = await fetchImage(slot.index);
     } catch (error) {
       if (mine === turn) refuse(error instanceof Refusal ? error.message : "The image could not be fetched. Please sign in again.");
       return;
@@ -119,6 +119,7 @@ export function mount({ element, props, server }) {
     find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
     viewer.setMode("pan");
     viewer.showImage(image, `Case ${slot.index + 1}, ${image.width} by ${image.height} pixels`);
+    viewer.showOrientation(orientation);
     viewer.shapes = place.saved.regions.map(toShape);
     questions.load(place.saved.answers, place.open);
     if (place.finding) showModel(place.finding);
@@ -133,7 +134,8 @@ export function mount({ element, props, server }) {
 
   async function fetchImage(index) {
     const response = await post(addressOf("study"), JSON.stringify({ code, index }), "The image could not be fetched. Please sign in again.", { "Content-Type": "application/json" });
-    return readImage(await response.arrayBuffer(), aboutOf(response));
+    const about = aboutOf(response);
+    return /** @type {const} */ ([readImage(await response.arrayBuffer(), about), about.orientation]);
   }
 
   // --- the model, in the aided arm only -----------------------------------------------------------------------------

@@ -1,28 +1,40 @@
 // A pane: one image with one map over it, shapes over both, and above them a title where there are several.
 
 import { button, make, svg } from "../shared/dom.js";
-/** @import { Pane } from "../types" */
-
-const SIDE_NOTE = "Assumed for a frontal film: the patient's right lies on the image's left. Not read from the file.";
+/** @import { Pane, Sides } from "../types" */
 
 // Adds a pane to `holder`; `onClose(pane)` is told when its cross is pressed.
-/** @param {HTMLElement} holder @param {string} label @param {string} side @param {(pane: Pane) => void} onClose @returns {Pane} */
-export function makePane(holder, label, side, onClose) {
+/** @param {HTMLElement} holder @param {string} label @param {Sides} sides @param {(pane: Pane) => void} onClose @returns {Pane} */
+export function makePane(holder, label, sides, onClose) {
   const frame = make("div", "frame"), element = make("div", "pane"), canvas = make("canvas", "film"), map = make("canvas", "map");
   const caption = make("p", "caption"), title = make("b", ""), note = make("span", ""), close = button("close", "×");
-  const sideNote = make("p", "side"), letter = make("b", "", side), shapes = svg("svg", { class: "shapes" });
+  const shapes = svg("svg", { class: "shapes" });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
   map.setAttribute("aria-hidden", "true");
-  sideNote.title = SIDE_NOTE;
-  sideNote.append(letter, make("span", "", "assumed"));
   caption.append(title, note, close);
-  element.append(canvas, map, shapes, sideNote);
+  element.append(canvas, map, shapes);
   frame.append(caption, element);
   holder.append(frame);
-  const pane = { frame, element, canvas, shapes, title, note, close, letter, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
+  const pane = { frame, element, canvas, shapes, title, note, close, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
   close.addEventListener("click", () => onClose(pane));
+  showSides(pane, sides);
   return pane;
+}
+
+// The letters at the pane's left and right, and the tag above them.
+/** @param {Pane} pane @param {Sides} sides */
+export function showSides({ element }, { left, right, assumed, tag, hint }) {
+  for (const old of element.querySelectorAll(".side, .tag")) old.remove();
+  for (const [place, letter] of Object.entries({ left, right })) {
+    if (!letter) continue;
+    const side = make("p", `side ${place}`);
+    side.title = hint;
+    side.append(make("b", "", letter));
+    if (assumed) side.append(make("span", "", "assumed"));
+    element.append(side);
+  }
+  if (tag) element.append(make("p", "tag", tag));
 }
 
 // In how many columns `count` images of a shape are largest on a stage.

@@ -1,5 +1,5 @@
-// The image as a picture to keep: at its own size, with or without what lies over it, and lines of text below. The side label is an
-// assumption and stays out.
+// The image as a picture to keep: at its own size, with or without what lies over it, and lines of text below. The letters at its
+// sides, which may be assumed, stay out.
 
 import { pathOf } from "./annotations.js";
 import { paintImage, paintMap } from "./paint.js";

@@ -15,7 +15,8 @@
 //   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map
 //   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
 //   setMode("pan" | "window" | "box" | "outline")   what dragging does
-//   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text), showSide(text)
+//   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text)
+//   showOrientation(orientation | null)   the letters at the image's sides, as sidesOf (orientation.js) makes them
 //   peek(rows | null | undefined)     another map in the last pane (or none in any) for as long as something is held; undefined ends it
 //   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
 //   render(options)                   a pane as a canvas at the image's size: { overlay, caption: [line, …], spacing, pane (from 0; the last), largest }
@@ -28,12 +29,13 @@ import { createDisplayControls } from "./display_controls.js";
 import { watchPointer } from "./gestures.js";
 import { clamp, readColors, shadesOf } from "./image_pixels.js";
 import { PAINT_FROM, mapAt, paintImage, paintMap, readMap, scaled } from "./paint.js";
-import { bestColumns, makePane } from "./panes.js";
+import { sidesOf } from "./orientation.js";
+import { bestColumns, makePane, showSides } from "./panes.js";
 import { renderPicture } from "./picture_export.js";
 import { createRenderLoop } from "./render_loop.js";
 import { createShortcuts } from "./shortcuts.js";
 import { createViewport } from "./viewport.js";
-/** @import { Colors, Display, Grid, RenderOptions, Shape, ShownMap } from "../types" */
+/** @import { Colors, Display, Grid, Orientation, RenderOptions, Shape, ShownMap } from "../types" */
 
 /** @typedef {ReturnType<typeof createViewer>} Viewer */
 
@@ -52,7 +54,7 @@ export function createViewer(root, options) {
   let beside = false, over = true;
   let dragged = null;                                 // the pane a drag began on
   let held;                                           // the map of peek()
-  let sideLetter = "", label = "No image";
+  let sides = sidesOf(null), label = "No image";
   let display = { ...startDisplay }, mode = "pan";
 
   const annotations = createAnnotations({
@@ -70,7 +72,7 @@ export function createViewer(root, options) {
   // As many panes as there are maps (and one for the truth), laid out so that the image is largest.
   function layOut() {
     const count = Math.max(1, maps.length) + (beside ? 1 : 0);
-    while (panes.length < count) panes.push(makePane(find(".panes"), label, sideLetter, (pane) => options.onClose?.(panes.indexOf(pane))));
+    while (panes.length < count) panes.push(makePane(find(".panes"), label, sides, (pane) => options.onClose?.(panes.indexOf(pane))));
     while (panes.length > count) panes.pop().frame.remove();
     const columns = bestColumns(count, stage, image ?? { width: 1, height: 1 });
     const rows = Math.ceil(count / columns), grid = find(".panes");
@@ -292,8 +294,8 @@ export function createViewer(root, options) {
     showNotice(text) { find(".notice").textContent = text; },
     // Says above the image why a map is shown that would otherwise be held back.
     showGate(text) { find(".gate").textContent = text; },
-    // What lies on the left edge of the image, and that it is assumed; "" for nothing.
-    showSide(text) { sideLetter = text; for (const pane of panes) pane.letter.textContent = text; },
+    /** @param {Orientation | null} orientation */
+    showOrientation(orientation) { sides = sidesOf(orientation); for (const pane of panes) showSides(pane, sides); },
     /** @param {RenderOptions} [options] */
     render: ({ overlay = true, caption = [], spacing = null, pane = -1, largest } = {}) => renderPicture({
       largest, image, shades, map: overlay && display.map ? maps.at(pane)?.map : null, paint: { ...display, colors: tables[display.colors] },
