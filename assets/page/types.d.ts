@@ -19,7 +19,7 @@ export interface Sides { left: string; right: string; assumed: boolean; tag: str
 export interface AboutImage {
   width: number; height: number; channels: 1 | 3; depth: 8 | 16; window: Range;
   token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
-  orientation?: Orientation;
+  orientation?: Orientation; frame?: number; frames?: number;
 }
 
 export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
@@ -29,7 +29,7 @@ export interface Level { width: number; height: number; planes: Plane[] }
 export interface PixelImage { width: number; height: number; depth: 8 | 16; window: Range; levels: Level[] }
 
 /** Where an image comes from, so that it can be sent again. */
-export interface Source { file?: File; example?: string; set?: string; row?: number }
+export interface Source { file?: File; frame?: number; example?: string; set?: string; row?: number }
 
 /** An image that the server holds, as a tab keeps it. */
 export interface OpenImage { token: string; source: Source; about: AboutImage; sending?: Promise<void> | null }

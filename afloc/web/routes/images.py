@@ -3,7 +3,9 @@
 POST /afloc/images          takes the file as the body, or `?example=NAME`, or `?set=NAME&row=N`; answers with
                             the pixels (`ShownPixels`) and, in the header X-AFLoc-Image, JSON: token, width,
                             height, notes, spacing and how to read the pixels. With `again=true`, for an image
-                            that the server dropped, it answers with the new token alone
+                            that the server dropped, it answers with the new token alone. `frame=N` takes
+                            another frame than the first; `?of=TOKEN&frame=N` that of an open image's file, which
+                            need not be sent again (410 where the server dropped it)
 DELETE /afloc/images/TOKEN  drops it
 """
 
@@ -20,8 +22,8 @@ from starlette.routing import Route
 
 from afloc.errors import ImageError
 from afloc.imaging.examples import EXAMPLES, load_example
-from afloc.imaging.image import Image, read_image
-from afloc.web.errors import answering_errors
+from afloc.imaging.image import FIRST_FRAME, Image, read_image
+from afloc.web.errors import RefusedError, answering_errors
 from afloc.web.paths import IMAGES
 from afloc.web.routes.responses import read_body
 from afloc.web.state.dataset_runs import Sets
@@ -74,6 +76,11 @@ def _about(about: dict) -> dict[str, str]:
     return {"X-AFLoc-Image": json.dumps(about), "Cache-Control": "no-store"}
 
 
+def _number(text: str) -> int:
+    """A number in an address; -1, which nothing has, for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
 def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = None) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
 
@@ -81,22 +88,32 @@ def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = Non
         """The image that is sent or named, and what is known of it beside."""
         name = query.get("example")
         if sets and "set" in query:
-            number = query.get("row", "")
-            path = sets.row(query["set"], int(number) if number.isdecimal() else -1).path
-            return read_image(path), {}
+            return read_image(sets.row(query["set"], _number(query.get("row", ""))).path), {}
         if name is None:
-            return read_image(content), {}
+            frame = _number(query.get("frame", "0"))
+            image = read_image(content, frame)
+            return image, {"frame": frame, "frames": image.frames}
         if name not in examples:
             raise ImageError(f"There is no such example; there are {', '.join(examples)}.")
         shown = examples[name]
         return load_example(name), {"title": shown.title, "description": shown.description}
 
+    def file_of(token: str) -> bytes:
+        opened = open_images.get(token)
+        if opened is None or opened.file is None:
+            raise RefusedError("The server no longer holds this file; please open it again.", 410)
+        return opened.file
+
     def admit(content: bytes, query: Mapping[str, str]) -> Response:
+        if "of" in query:
+            content = file_of(query["of"])
         image, about = read(content, query)
-        token = open_images.add(image)
+        token = open_images.add(image, content if about.get("frames", 1) > 1 else None)
         if query.get("again"):  # the browser has the pixels
             return Response(headers=_about({"token": token}))
-        return pixels_response(image, **about, notes=image.notes, spacing=image.spacing, token=token)
+        notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]
+        about |= {"notes": notes, "spacing": image.spacing, "token": token}
+        return pixels_response(image, **about)
 
     @answering_errors
     async def open_image(request: Request) -> Response:

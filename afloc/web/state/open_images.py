@@ -17,15 +17,19 @@ FEATURE_BYTES = 8 << 20  # what an encoded view keeps beside the pixels, generou
 
 @dataclass
 class OpenImage:
-    """An image someone has open, and its views by modality; encoded when first asked for."""
+    """An image someone has open, and its views by modality; encoded when first asked for.
+
+    `file`: the bytes it was read from, of a file that holds further frames.
+    """
 
     image: Image
+    file: bytes | None = field(default=None, repr=False)
     views: dict[str | None, View] = field(default_factory=dict)
     last_used: float = 0.0
 
     @property
     def size(self) -> int:
-        return self.image.pixels.nbytes + FEATURE_BYTES
+        return self.image.pixels.nbytes + len(self.file or b"") + FEATURE_BYTES
 
     def view(self, model: Model, modality: str | None) -> View:
         """The image as the model sees it; `modality` None has it recognised."""
@@ -47,11 +51,12 @@ class OpenImages:
         self._lock = threading.Lock()
         self._images: OrderedDict[str, OpenImage] = OrderedDict()
 
-    def add(self, image: Image) -> str:
-        """The new token of an image. The newest image stays whatever its size."""
+    def add(self, image: Image, file: bytes | None = None) -> str:
+        """The new token of an image, and of the file whose other frames may be asked for. The newest image
+        stays whatever its size."""
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._images[token] = OpenImage(image, last_used=self._clock())
+            self._images[token] = OpenImage(image, file, last_used=self._clock())
             self._drop_stale()
         return token
 

@@ -3,8 +3,9 @@
 
 import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { number } from "../shared/dom.js";
-import { RETRY, Refusal, askAbout, forget, send } from "../shared/server.js";
+import { RETRY, Refusal, askAbout, forget, nameOf, send, sendFrame } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
+import { newestOnly } from "../viewer/frames.js";
 import { clamp, readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
 import { createCurve } from "./agreement_curve.js";
@@ -21,7 +22,7 @@ const START = { stretched: 0.65, fixed: 0.3 };        // of the viewer's 0 … 1
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const boxes = [...element.querySelectorAll("textarea")], picker = find(".modality select"), slider = find(".slider");
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures, onFrame: (frame) => openFrame(image.source.file, frame) });
   const curve = createCurve(find(".curves svg"), setThreshold);
   const dataset = createDataset(find(".set"), { state: (question) => server.set_state(question), open: openCase });
 
@@ -48,7 +49,7 @@ export function mount({ element, props, server }) {
       image = { token: about.token, source, about };
       find(".step").hidden = source.set === undefined;
       modality = kind;
-      viewer.showImage(shown, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
+      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
       viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       markExample(element, source.example);
@@ -61,6 +62,29 @@ export function mount({ element, props, server }) {
       showProblem(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
     }
   }
+
+  // Another frame of the file shown. What is marked stays: whoever chooses the frame knows which one it is of.
+  const openFrame = newestOnly(async (file, frame) => {
+    const turn = opening, from = image;
+    if (from.source.file !== file) return;
+    try {
+      const [about, response] = await sendFrame(from, frame);
+      const shown = readImage(await response.arrayBuffer(), about);
+      if (turn !== opening) return forget(about.token);
+      forget(from.token);
+      image = { token: about.token, source: { file, frame }, about };
+      showProblem("");
+      viewer.showFrame(shown, nameOf(about), [frame, about.frames]);
+      viewer.showNotice(about.notes.join(" "));
+      cases = [];
+      showCase();
+      ask();
+    } catch (error) {
+      if (turn !== opening) return;
+      viewer.keepFrame(from.about.frame);
+      showProblem(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and choose the frame again.");
+    }
+  });
 
   async function openTruth(file) {
     showProblem("");
@@ -276,7 +300,7 @@ export function mount({ element, props, server }) {
     if (!find(".step").hidden) dataset.step(by);
   }
 
-  const showKeys = () => openKeys(find(".keys"), ["describe", ...(find(".step").hidden ? [] : ["set"]), "map", "image", "draw"]);
+  const showKeys = () => openKeys(find(".keys"), ["describe", ...(find(".step").hidden ? [] : ["set"]), "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw"]);
 
   function setView(name) {
     press("view", name);

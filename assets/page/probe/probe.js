@@ -2,9 +2,10 @@
 // Whatever a user wrote is put in place as text, never as markup.
 
 import { openKeys } from "../shared/key_sheet.js";
-import { RETRY, Refusal, askAbout, forget, renew, send } from "../shared/server.js";
+import { RETRY, Refusal, askAbout, forget, nameOf, renew, send, sendFrame } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { createVerdict, isLow, judge, peakOf, sureness } from "../shared/verdict.js";
+import { newestOnly } from "../viewer/frames.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
 import { createFeedback } from "./feedback.js";
@@ -25,7 +26,7 @@ const MOST_KEPT = 3;                // maps beside the newest one
 /** @param {Tab<ProbeProps, ProbeServer>} tab */
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes) });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => openFrame(image.source.file, frame) });
   const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]");
 
   let image = null;                   // { token, source, about } of the image shown
@@ -65,7 +66,7 @@ export function mount({ element, props, server }) {
       modality = null; doubt = null; trusted = false; kept = [];
       scan.forget();
       suggestions.show("try");
-      viewer.showImage(shown, source.example ? about.title : `Image, ${about.width} by ${about.height} pixels`);
+      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
       viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       if (source.example) { box.value = about.description; ownWords = false; }
@@ -80,6 +81,31 @@ export function mount({ element, props, server }) {
       refuse(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
     }
   }
+
+  // Another frame of the file shown: to the model, to feedback and to marks an image of its own.
+  const openFrame = newestOnly(async (file, frame) => {
+    const turn = opening, from = image;
+    if (from.source.file !== file) return;
+    try {
+      const [about, response] = await sendFrame(from, frame);
+      const shown = readImage(await response.arrayBuffer(), about);
+      if (turn !== opening) return forget(about.token);
+      leave(from, feedback.forget());
+      image = { token: about.token, source: { file, frame }, about };
+      kept = [];
+      scan.forget();
+      viewer.shapes = [];
+      viewer.showFrame(shown, nameOf(about), [frame, about.frames]);
+      viewer.showNotice(about.notes.join(" "));
+      showAnswer(null);
+      wordMaps.put([]);
+      askSoon();
+    } catch (error) {
+      if (turn !== opening) return;
+      viewer.keepFrame(from.about.frame);
+      refuse(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and choose the frame again.");
+    }
+  });
 
   // The server may drop an image once what was said of it is stored.
   async function leave(left, stored) {
@@ -328,7 +354,7 @@ export function mount({ element, props, server }) {
     modality = view.modality in props.modalities ? view.modality : null;
   }
 
-  const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", "draw", "share"]);
+  const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
 
   // --- events -----------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ const KEY_SHEET = {
     ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"], ["+  −", "zoom; the wheel zooms at the pointer"],
     ["v", "dragging pans; so do the arrows, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
   ],
+  frames: [["PgUp  PgDn", "previous, next frame of the file; so do { and }"]],
   draw: [
     ["b  d", "dragging draws a box, an outline"], ["Space", "in box mode, with the image focused: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
     ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"],

@@ -11,8 +11,8 @@ export const RETRY = 3000;          // ms between attempts while the server does
 /** @type {(time: number) => Promise<void>} */
 export const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
-// The server says no; the message is a sentence for the user.
-export class Refusal extends Error {}
+// The server says no; the message is a sentence for the user. `gone`: what was asked about must be sent again.
+export class Refusal extends Error { gone = false; }
 
 // The answer to a POST. Where the server refuses, a Refusal with its sentence, or with `otherwise` where it gave none.
 /** @param {string} address @param {BodyInit} body @param {string} otherwise @param {Record<string, string>} headers */
@@ -20,14 +20,18 @@ export async function post(address, body, otherwise, headers = {}) {
   const response = await fetch(address, { method: "POST", body, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new Refusal(problem.error || otherwise);
+  throw Object.assign(new Refusal(problem.error || otherwise), { gone: response.status === 410 });
 }
 
 // What an answer with pixels says of its image.
 /** @type {(response: Response) => AboutImage} */
 export const aboutOf = (response) => JSON.parse(response.headers.get("X-AFLoc-Image"));
 
-// `source` is { file }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
+// What an image without a title is called.
+/** @type {(about: AboutImage) => string} */
+export const nameOf = ({ width, height, frame = 0, frames = 1 }) => `Image, ${width} by ${height} pixels${frames > 1 ? `, frame ${frame + 1} of ${frames}` : ""}`;
+
+// `source` is { file, frame }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
 // `again`: the answer is its new token alone, without the pixels.
 /** @param {Source} source @param {boolean} again @returns {Promise<[AboutImage, Response]>} */
 export async function send(source, again = false) {
@@ -35,6 +39,19 @@ export async function send(source, again = false) {
   await file?.slice(0, 1).arrayBuffer().catch(() => { throw new Refusal("The file was moved or changed: please open it again."); });
   const response = await post(addressOf("images") + query, file ?? "", "The server could not take this image.", { "Content-Type": "application/octet-stream" });
   return [aboutOf(response), response];
+}
+
+// Another frame of the file that an open image comes from; the file itself is sent again only where the server dropped it.
+/** @param {OpenImage} image @param {number} frame @returns {Promise<[AboutImage, Response]>} */
+export async function sendFrame(image, frame) {
+  const query = `?${new URLSearchParams({ of: image.token, frame: String(frame) })}`;
+  try {
+    const response = await post(addressOf("images") + query, "", "The server could not show this frame.");
+    return [aboutOf(response), response];
+  } catch (error) {
+    if (error instanceof Refusal && error.gone) return send({ ...image.source, frame });
+    throw error;
+  }
 }
 
 // Gives `image`, { token, source, … }, a new token where the server had dropped it; once for all who ask for that meanwhile.

@@ -10,7 +10,7 @@ export function watchPointer(stage, on) {
   let gesture = null, pane = null;
 
   stage.addEventListener("pointerdown", (event) => {
-    if (!on.ready() || event.target.closest("button")) return;
+    if (!on.ready() || event.target.closest("button, .frames")) return;
     if (!event.target.dataset.shape) stage.focus({ preventScroll: true });
     stage.setPointerCapture(event.pointerId);
     pane = on.paneOf(event);
@@ -50,7 +50,7 @@ export function watchPointer(stage, on) {
   stage.addEventListener("pointercancel", lift);
   stage.addEventListener("pointerleave", on.leave);
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("dblclick", (event) => { if (!event.target.closest("button")) on.fit(); });
+  stage.addEventListener("dblclick", (event) => { if (!event.target.closest("button, .frames")) on.fit(); });
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     const box = on.paneOf(event).element.getBoundingClientRect(), pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);

@@ -3,6 +3,7 @@
 const KEYS = {
   0: "fit", r: "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", o: "outline", m: "map", f: "full", v: "pan", w: "window",
   b: "box", d: "draw", p: "preset", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
+  PageUp: "previousFrame", PageDown: "nextFrame", "{": "previousFrame", "}": "nextFrame",
 };
 const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "middle" };
 const ONCE = ["middle"];   // a held key does these once

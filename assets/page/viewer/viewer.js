@@ -4,9 +4,11 @@
 //
 // `root` holds the markup of viewer.html. `colors`: tables by name (props.colors), the first one the default. Optional callbacks:
 // `onShapes(shapes)` after every change of the reader's shapes, `onClose(index)` when a pane's cross is pressed (without it panes
-// have none), `onDisplay(display)` after a change of how things are displayed.
+// have none), `onDisplay(display)` after a change of how things are displayed, `onFrame(frame)` when another frame is chosen.
 //
 //   showImage(image, label)            an image from readImage(buffer, about), and its name for screen readers; resets window, place, shapes
+//   showImage(image, label, [frame, frames])   the same of a file with frames
+//   showFrame(image, label, [frame, frames])   another frame of the same file; window, place and shapes stay. `keepFrame(frame)`: there is none
 //   showMap(rows, answer?)            one map, rows of numbers 0 … 1 that cover exactly the image, or null; `answer` is noted in
 //                                     root.dataset.answer. Same as showMaps with one pane
 //   showMaps([{ rows, title?, note? }], answer?)   one to four panes side by side, one place, window and colour scale for all
@@ -25,6 +27,7 @@
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window).
 
 import { createAnnotations } from "./annotations.js";
+import { createFrames } from "./frames.js";
 import { createDisplayControls } from "./display_controls.js";
 import { watchPointer } from "./gestures.js";
 import { clamp, readColors, shadesOf } from "./image_pixels.js";
@@ -41,7 +44,7 @@ import { createViewport } from "./viewport.js";
 
 const MOST_PANES = 4;
 
-/** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void }} options */
+/** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void, onFrame?(frame: number): void }} options */
 export function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
@@ -159,6 +162,7 @@ export function createViewer(root, options) {
   }
 
   const controls = createDisplayControls(root, tables, setDisplay);
+  const frames = createFrames(find(".frames"), (frame) => options.onFrame?.(frame));
 
   function setMode(name) {
     mode = name;
@@ -220,6 +224,7 @@ export function createViewer(root, options) {
     higher: () => setDisplay({ threshold: display.threshold + 0.05 }), lower: () => setDisplay({ threshold: display.threshold - 0.05 }),
     stronger: () => setDisplay({ opacity: display.opacity + 0.05 }), fainter: () => setDisplay({ opacity: display.opacity - 0.05 }),
     middle() { if (image && mode === "box") annotations.addMiddle(viewport.middle(), paneWidth() / 4 / viewport.at.zoom, paneHeight() / 4 / viewport.at.zoom); },
+    previousFrame: () => frames.step(-1), nextFrame: () => frames.step(1),
     peek: (on) => peek(on ? null : undefined),
   };
   const key = createShortcuts(actions, { annotations, onStage: () => document.activeElement === stage, drawing: () => mode !== "pan" });
@@ -252,6 +257,14 @@ export function createViewer(root, options) {
     if (answer !== undefined) root.dataset.answer = String(answer);
   }
 
+  function take(shown, name) {
+    image = shown;
+    label = name;
+    held = undefined;
+    for (const pane of panes) pane.canvas.setAttribute("aria-label", label);
+    controls.offerPresets(image);
+  }
+
   layOut();
   setMode("pan");
   controls.show(display);
@@ -270,19 +283,24 @@ export function createViewer(root, options) {
     get transform() { return { ...viewport.at }; },
     get size() { return [paneWidth(), paneHeight()]; },
     get colors() { return tables[display.colors]; },
-    showImage(shown, name) {
-      image = shown;
-      label = name;
-      held = undefined;
+    showImage(shown, name, [frame, count] = [0, 1]) {
       annotations.load([]);
       annotations.loadTruth([]);
       beside = false;
-      for (const pane of panes) pane.canvas.setAttribute("aria-label", label);
-      controls.offerPresets(image);
+      take(shown, name);
+      frames.show(frame, count, true);
       setDisplay({ window: image.window, invert: false });
       viewport.fitted = true;
       layOut();
     },
+    showFrame(shown, name, [frame, count]) {
+      const place = viewport.get(), window = display.window === image.window ? shown.window : display.window;
+      take(shown, name);
+      frames.show(frame, count, false);
+      setDisplay({ window });
+      viewport.set(place);
+    },
+    keepFrame: frames.stay,
     showMap(rows, answer) { showMaps(rows ? [{ rows }] : [], answer); },
     showTruth(shapes, where = {}) {
       over = where.over ?? true;

@@ -19,6 +19,7 @@ from afloc.web.paths import IMAGES
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.responses import read_body
 from afloc.web.state.open_images import FEATURE_BYTES, IDLE_SECONDS, OpenImages
+from tests.imaging.dicoms import dicom
 from tests.web.tabs.test_probe import a_film, to_png
 
 IMAGE = image_from_array(np.zeros((16, 16), np.uint8))
@@ -145,3 +146,30 @@ def test_an_image_that_nobody_uses_is_forgotten():
     open_images.sweep()
     assert opened() is None  # not only out of reach: out of memory, also where the server stands idle
     assert open_images.get(token) is None
+
+
+def test_frames_are_read_from_the_file_that_was_sent(client, open_images):
+    frames = np.random.default_rng(4).integers(0, 256, (3, 20, 30), np.uint8)
+    sent, about = sent_pixels(client.post(IMAGES, content=dicom(frames)))
+    assert (about["frame"], about["frames"], about["notes"]) == (0, 3, [])
+    np.testing.assert_array_equal(sent, frames[0])
+    assert open_images.get(about["token"]).size > FEATURE_BYTES + frames.nbytes  # the file counts, too
+    other, shown = sent_pixels(client.post(IMAGES, params={"of": about["token"], "frame": 2}))
+    np.testing.assert_array_equal(other, frames[2])
+    assert shown["frame"] == 2 and shown["token"] != about["token"]
+    client.delete(f"{IMAGES}/{about['token']}")
+    again, _ = sent_pixels(client.post(IMAGES, params={"of": shown["token"], "frame": 1}))
+    np.testing.assert_array_equal(again, frames[1])
+    for frame in ("3", "-1", "x", "9" * 5000):
+        refused = client.post(IMAGES, params={"of": shown["token"], "frame": frame})
+        assert refused.status_code == 422 and "from 0 to 2" in refused.json()["error"]
+    for token in (about["token"], "unknown"):
+        assert client.post(IMAGES, params={"of": token, "frame": 1}).status_code == 410
+    sent, _ = sent_pixels(client.post(IMAGES, params={"frame": 1}, content=dicom(frames)))
+    np.testing.assert_array_equal(sent, frames[1])
+
+
+def test_of_a_file_with_one_picture_nothing_is_kept_beside_it(client, open_images):
+    _, about = sent_pixels(client.post(IMAGES, content=to_png(DEEP)))
+    assert open_images.get(about["token"]).file is None
+    assert client.post(IMAGES, params={"of": about["token"], "frame": 0}).status_code == 410

@@ -5,8 +5,9 @@ import pytest
 from playwright.sync_api import expect
 
 from afloc.imaging.examples import load_example
+from afloc.imaging.image import read_image
 from tests.imaging.dicoms import dicom
-from tests.web.tabs.test_probe import ask
+from tests.web.tabs.test_probe import ask, insist
 from tests.web.tabs.test_viewer import VIEWER
 
 FILM = load_example("chest_film").gray()
@@ -65,5 +66,63 @@ def test_a_mirrored_film_has_the_map_of_the_usual_one_turned_over(page):
     for name in ("usual", "mirrored"):
         pixels = FILM[:, ::-1] if name == "mirrored" else FILM
         show(page, dicom(np.ascontiguousarray(pixels), **SAID[name][0]))
+        insist(page)
         found[name] = np.array(page.evaluate(f"{VIEWER}.grid"))
     np.testing.assert_array_equal(found["mirrored"], found["usual"][:, ::-1])
+
+
+FRAMES = np.stack([np.roll(FILM, 4 * number, axis=1)[::2, ::2] for number in range(60)])
+
+
+def wait_for_frame(page, number, tab="probe"):
+    expect(page.locator(f"#{tab} .frames output")).to_have_text(f"frame {number} of {len(FRAMES)}")
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "dropped by the server"])
+def test_any_frame_can_be_looked_at_and_asked_about(page, model, kept):
+    data, sent = dicom(FRAMES), []
+    ask(page, TEXT)
+    expect(page.locator("#probe .frames")).to_be_hidden()
+    show(page, data, width=FRAMES.shape[2], height=FRAMES.shape[1])
+    wait_for_frame(page, 1)
+    expect(page.locator("#probe .notice")).to_be_empty()
+    page.evaluate(f"{VIEWER}.setPlace({{ x: 100, y: 120, zoom: 2 }})")
+    page.evaluate(f"{VIEWER}.setDisplay({{ window: [20, 200] }})")
+    if not kept:
+        page.route("**/afloc/images?of=*", lambda route: route.fulfill(status=410, json={"error": "Gone."}))
+    page.on("request", lambda request: "/afloc/images?" in request.url and sent.append(request))
+    page.locator("#probe .stage").focus()
+    for key, number in (("PageDown", 2), ("}", 3), ("PageUp", 2), ("{", 1)):
+        page.keyboard.press(key)
+        wait_for_frame(page, number)
+    before = int(page.get_attribute("#probe .viewer", "data-answer"))
+    page.locator("#probe .frames input").fill("38")
+    wait_for_frame(page, 38)
+    assert page.evaluate(f"{VIEWER}.place.zoom") == pytest.approx(2)
+    assert page.evaluate(f"{VIEWER}.display.window") == [20, 200]
+    pixels = page.evaluate(f"[...{VIEWER}.film.levels[0].planes[0]]")
+    np.testing.assert_array_equal(pixels, FRAMES[37].ravel())
+    page.wait_for_function(
+        "n => Number(document.querySelector('#probe .viewer').dataset.answer) > n", arg=before
+    )
+    insist(page)
+    wanted = model.encode(read_image(data, frame=37)).locate(TEXT)
+    np.testing.assert_allclose(page.evaluate(f"{VIEWER}.grid"), wanted.grid, atol=6e-5)
+    again = [each for each in sent if "of=" not in each.url]
+    assert len(again) == (0 if kept else 5) and len(sent) == (5 if kept else 10)
+    page.locator("#probe .frames input").fill("60")
+    wait_for_frame(page, 60)
+    expect(page.locator("#probe .frames button >> nth=1")).to_be_disabled()
+
+
+def test_marks_stay_where_ground_truth_is_held_against_frames(page):
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+    show(page, dicom(FRAMES), "ground_truth", FRAMES.shape[2], FRAMES.shape[1])
+    page.evaluate("document.querySelector('#ground_truth .viewer').viewer.setMode('box')")
+    page.locator("#ground_truth .stage").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#ground_truth path.own")).to_have_count(1)
+    page.keyboard.press("PageDown")
+    wait_for_frame(page, 2, "ground_truth")
+    expect(page.locator("#ground_truth path.own")).to_have_count(1)
