@@ -17,7 +17,7 @@ export interface Sides { left: string; right: string; assumed: boolean; tag: str
 
 /** What the server says of the pixels it sends; `window` in stored values, `spacing` in mm between rows and between columns. */
 export interface AboutImage {
-  width: number; height: number; channels: 1 | 3; depth: 8 | 16; window: Range;
+  width: number; height: number; aspect?: number; channels: 1 | 3; depth: 8 | 16; window: Range;
   token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
   orientation?: Orientation; frame?: number; frames?: number;
 }
@@ -26,7 +26,7 @@ export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 export interface Level { width: number; height: number; planes: Plane[] }
 
 /** An image in the browser: of level k, each cell stands for 2^k by 2^k pixels. */
-export interface PixelImage { width: number; height: number; depth: 8 | 16; window: Range; levels: Level[] }
+export interface PixelImage { width: number; height: number; aspect: number; depth: 8 | 16; window: Range; levels: Level[] }
 
 /** Where an image comes from, so that it can be sent again. */
 export interface Source { file?: File; frame?: number; example?: string; set?: string; row?: number }
@@ -39,7 +39,9 @@ export type Grid = number[][];
 /** The same, flat, ready to be painted. */
 export interface HeatMap { rows: number; columns: number; cells: Float32Array }
 
-/** Image pixel (x, y) lies at (left + x·zoom, top + y·zoom). */
+/** The extent of an image in pixels; `aspect`: height of a pixel over its width, 1 unless given. */
+export interface Extent { width: number; height: number; aspect?: number }
+/** Image pixel (x, y) lies at (left + x·zoom, top + y·zoom·aspect). */
 export interface View { zoom: number; left: number; top: number }
 /** The image pixel in the middle and the zoom, 1 where the image fits. */
 export interface Place { x: number; y: number; zoom: number }

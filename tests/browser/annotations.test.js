@@ -158,3 +158,14 @@ test("paths close every ring", () => {
 test("the box around points", () => {
   assert.deepEqual(boxAround([[3, 9], [1, 12], [2, 4]]), { x: 1, y: 4, width: 2, height: 8 });
 });
+
+test("over pixels that are not square shapes stay in pixels of the image, and are painted in their shape", () => {
+  annotations = createAnnotations({ panes: () => [pane], image: () => ({ ...IMAGE, aspect: 2 }), view: () => ({ zoom: 4, left: 10, top: 20 }), repaint() {} }, () => {});
+  drag("box", [[10, 20], [30, 40]]);
+  assert.deepEqual(boxes(), [[10, 20, 20, 20]]);
+  annotations.render();
+  assert.equal(pane.group.attributes.transform, "translate(10 20) scale(4 8)");
+  const corner = pane.shapes.children.find(({ attributes }) => attributes.class === "handle se");
+  const { x, y, width, height } = corner.attributes;
+  assert.deepEqual([Number(x) + width / 2, Number(y) + height / 2], [10 + 30 * 4, 20 + 40 * 8]);
+});

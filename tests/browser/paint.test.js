@@ -87,3 +87,13 @@ test("no rows are no map", () => assert.equal(readMap(null), null));
 test("a view scales with the canvas", () => {
   assert.deepEqual(scaled({ zoom: 2, left: 10, top: -4 }, 0.5), { zoom: 1, left: 5, top: -2 });
 });
+
+test("pixels that are not square are painted in their shape, the map over them too", () => {
+  const image = { ...gray(2, 2, [0, 100, 200, 255]), aspect: 2 }, view = { zoom: 4, left: 0, top: 0 }, over = context(8, 16);
+  paintImage(/** @type {any} */ (over), image, view, plain(image));
+  assert.deepEqual([over.pixel(0, 7)[0], over.pixel(4, 7)[0], over.pixel(3, 8)[0], over.pixel(7, 15)[0]], [0, 100, 200, 255]);
+  const map = context(8, 16);
+  paintMap(/** @type {any} */ (map), readMap([[0, 0], [1, 1]]), image, view, { colors: COLORS, opacity: 1, threshold: 0.5, outline: false });
+  assert.deepEqual([map.pixel(3, 7)[3], map.pixel(3, 15)[3]], [0, 255]);
+  assert.equal(mapAt(readMap([[0, 0], [1, 1]]), image, 1, 1), 0.5);
+});

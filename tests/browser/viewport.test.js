@@ -75,3 +75,20 @@ test("a place that is read and set again is the same, also in a pane of another 
   other.set(null);
   assert.equal(other.get(), null);
 });
+
+test("pixels that are not square fill the pane in their shape, and places stay those of the file", () => {
+  for (const [aspect, wanted] of [[2, { zoom: 2, left: 0, top: 0 }], [0.5, { zoom: 2, left: 0, top: 150 }], [4, { zoom: 1, left: 100, top: 0 }]]) {
+    const { viewport } = place([400, 400], { ...IMAGE, aspect });
+    viewport.fit();
+    assert.deepEqual(viewport.at, wanted);
+    assert.deepEqual(viewport.middle(), [100, 50]);
+    assert.deepEqual(viewport.toImage(wanted.left + 200 * wanted.zoom, wanted.top + 100 * wanted.zoom * aspect), [200, 100]);
+    const before = viewport.toImage(130, 170);
+    viewport.zoomAt(130, 170, 1.7);
+    viewport.toImage(130, 170).forEach((value, i) => assert.ok(Math.abs(value - before[i]) < 1e-9));
+    const kept = viewport.get();
+    viewport.fit();
+    viewport.set(kept);
+    for (const key of ["x", "y", "zoom"]) assert.ok(Math.abs(viewport.get()[key] - kept[key]) < 1e-9, key);
+  }
+});

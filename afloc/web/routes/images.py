@@ -2,10 +2,10 @@
 
 POST /afloc/images          takes the file as the body, or `?example=NAME`, or `?set=NAME&row=N`; answers with
                             the pixels (`ShownPixels`) and, in the header X-AFLoc-Image, JSON: token, width,
-                            height, notes, spacing and how to read the pixels. With `again=true`, for an image
-                            that the server dropped, it answers with the new token alone. `frame=N` takes
-                            another frame than the first; `?of=TOKEN&frame=N` that of an open image's file, which
-                            need not be sent again (410 where the server dropped it)
+                            height, aspect, notes, spacing and how to read the pixels. With `again=true`, for
+                            an image that the server dropped, it answers with the new token alone. `frame=N`
+                            takes another frame than the first; `?of=TOKEN&frame=N` that of the file of an
+                            open image, which need not be sent again (410 where the server dropped it)
 DELETE /afloc/images/TOKEN  drops it
 """
 
@@ -65,7 +65,8 @@ def pixels_response(image: Image, **about) -> Response:
     `notes` of `about` go on with what is not shown of the image.
     """
     shown = show_pixels(image)
-    about = about | {"width": image.width, "height": image.height, **shown.describe()}
+    size = {"width": image.width, "height": image.height, "aspect": image.aspect}
+    about = about | size | shown.describe()
     if "notes" in about:
         about["notes"] = [*about["notes"], *shown.notes]
     headers = _about(about) | {"Content-Encoding": "gzip"}

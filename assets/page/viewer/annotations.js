@@ -5,7 +5,7 @@
 
 import { svg } from "../shared/dom.js";
 import { clamp } from "./image_pixels.js";
-/** @import { Box, Gesture, Pane, Point, Shape, View } from "../types" */
+/** @import { Box, Extent, Gesture, Pane, Point, Shape, View } from "../types" */
 
 const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const HANDLE = matchMedia("(pointer: coarse)").matches ? 18 : 8;   // screen pixels of a handle's side
@@ -41,12 +41,13 @@ export function pathOf(shape) {
 }
 
 // `stage` gives them what it needs: { panes(), image(), view(), repaint() }; `onChange` hears of every change by the reader.
-/** @param {{ panes(): Pane[], image(): { width: number, height: number } | null, view(): View, repaint(): void }} stage @param {(shapes: Shape[]) => void} onChange */
+/** @param {{ panes(): Pane[], image(): Extent | null, view(): View, repaint(): void }} stage @param {(shapes: Shape[]) => void} onChange */
 export function createAnnotations(stage, onChange) {
   let shapes = [], truth = [], selected = null, drawing = null, kind = null, next = 1;
   let past = [], future = [];
 
   const find = (id) => shapes.find((shape) => shape.id === id);
+  const aspect = () => stage.image()?.aspect ?? 1;
 
   function keepInside(shape) {
     const { width, height } = stage.image();
@@ -133,7 +134,7 @@ export function createAnnotations(stage, onChange) {
     return {
       move(to) {
         const point = inside(to), [x, y] = points.at(-1);
-        if (Math.hypot(point[0] - x, point[1] - y) * stage.view().zoom < 2) return;
+        if (Math.hypot(point[0] - x, (point[1] - y) * aspect()) * stage.view().zoom < 2) return;
         points.push(point);
         drawing = { kind: "outline", ...boxAround(points), rings: [points] };
         stage.repaint();
@@ -150,7 +151,7 @@ export function createAnnotations(stage, onChange) {
   function finish() {
     const drawn = drawing, zoom = stage.view().zoom;
     drawing = null;
-    if (drawn && drawn.width * zoom >= SMALLEST && drawn.height * zoom >= SMALLEST) add(drawn);
+    if (drawn && drawn.width * zoom >= SMALLEST && drawn.height * zoom * aspect() >= SMALLEST) add(drawn);
     else stage.repaint();
   }
 
@@ -170,7 +171,7 @@ export function createAnnotations(stage, onChange) {
       for (const [id, path] of pane.own) if (!find(id)) { path.remove(); pane.own.delete(id); }
       for (const passing of pane.shapes.querySelectorAll(".halo, .truth, .drawing, .handle, text")) passing.remove();
       if (!stage.image()) continue;
-      pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom})`);
+      pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom} ${zoom * aspect()})`);
       if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, "truth"); renderLabel(pane.shapes, shape); }
       for (const shape of shapes) {
         if (!pane.own.has(shape.id)) pane.own.set(shape.id, makeOwn(pane.group, shape.id));
@@ -199,14 +200,14 @@ export function createAnnotations(stage, onChange) {
   function renderLabel(holder, shape) {
     if (!shape.label) return;
     const { zoom, left, top } = stage.view();
-    svg("text", { x: left + shape.x * zoom + 4, y: Math.max(top + shape.y * zoom - 5, 12) }, holder).textContent = shape.label;
+    svg("text", { x: left + shape.x * zoom + 4, y: Math.max(top + shape.y * zoom * aspect() - 5, 12) }, holder).textContent = shape.label;
   }
 
   function renderHandles(holder, shape) {
     const { zoom, left, top } = stage.view();
     for (const handle of HANDLES) {
       const across = handle.includes("w") ? 0 : handle.includes("e") ? 1 : 0.5, down = handle.includes("n") ? 0 : handle.includes("s") ? 1 : 0.5;
-      const x = left + (shape.x + across * shape.width) * zoom, y = top + (shape.y + down * shape.height) * zoom;
+      const x = left + (shape.x + across * shape.width) * zoom, y = top + (shape.y + down * shape.height) * zoom * aspect();
       svg("rect", { x: x - HANDLE / 2, y: y - HANDLE / 2, width: HANDLE, height: HANDLE, class: `handle ${handle}`, "data-shape": shape.id, "data-handle": handle }, holder);
     }
   }
@@ -224,7 +225,7 @@ export function createAnnotations(stage, onChange) {
     if (!shape) return false;
     if (event.key === "Delete" || event.key === "Backspace") { remove(); return true; }
     if (!arrow || document.activeElement?.dataset.shape === undefined) return false;
-    const [dx, dy] = arrow.map((way) => way * Math.max(1, Math.round(8 / stage.view().zoom)));
+    const { zoom } = stage.view(), [dx, dy] = [zoom, zoom * aspect()].map((size, i) => arrow[i] * Math.max(1, Math.round(8 / size)));
     const { x, y, width, height } = shape;
     const box = event.shiftKey ? { x, y, width: Math.max(1, width + dx), height: Math.max(1, height + dy) } : { x: x + dx, y: y + dy, width, height };
     change(swap(keepInside(reshape(shape, box))));

@@ -5,12 +5,12 @@
 /** @type {(x: number, low: number, high: number) => number} */
 export const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
-// The pixels of an image from the server: `about` is { width, height, channels (1 or 3), depth (8 or 16), window: [low, high] },
-// `buffer` its values row by row, little-endian. An image is { width, height, depth, window, levels }: of level k, one array a
-// channel, each cell stands for 2^k by 2^k pixels.
+// The pixels of an image from the server: `about` is { width, height, aspect, channels (1 or 3), depth (8 or 16), window: [low, high] },
+// `buffer` its values row by row, little-endian. An image is { width, height, aspect, depth, window, levels }: of level k, one array a
+// channel, each cell stands for 2^k by 2^k pixels. `aspect`: height of a pixel over its width, 1 where nothing is said.
 /** @param {ArrayBuffer} buffer @param {AboutImage} about @returns {PixelImage} */
 export function readImage(buffer, about) {
-  const { width, height, channels, depth } = about;
+  const { width, height, aspect = 1, channels, depth } = about;
   const Values = depth === 16 ? Uint16Array : Uint8Array;
   const values = new Values(buffer), count = width * height;
   if (values.length !== count * channels) throw new Error("The image arrived incomplete.");
@@ -21,7 +21,7 @@ export function readImage(buffer, about) {
   }
   const levels = [{ width, height, planes }];
   while (Math.max(levels.at(-1).width, levels.at(-1).height) > 256) levels.push(halve(levels.at(-1), Values));
-  return { width, height, depth, window: about.window, levels };
+  return { width, height, aspect, depth, window: about.window, levels };
 }
 
 // Means of two by two cells; the last row or column of an odd side stands alone.

@@ -1,8 +1,8 @@
 // Painting a part of an image or of a map into a canvas. `view` is { zoom, left, top }: image pixel (x, y) lies at
-// (left + x·zoom, top + y·zoom) of the canvas. The cost is that of the canvas, not of the image.
+// (left + x·zoom, top + y·zoom·aspect) of the canvas. The cost is that of the canvas, not of the image.
 
 import { axis, clamp, sampleRows } from "./image_pixels.js";
-/** @import { Box, Context, Grid, HeatMap, PaintOptions, PixelImage, View } from "../types" */
+/** @import { Box, Context, Extent, Grid, HeatMap, PaintOptions, PixelImage, View } from "../types" */
 
 export const PAINT_FROM = 0.5;      // of the map, as regions() has it
 const SHARP_FROM = 4;               // from this zoom on, image pixels are shown as squares
@@ -19,12 +19,16 @@ function bufferOf(context, width, height) {
 /** @type {(view: View, scale: number) => View} */
 export const scaled = (view, scale) => ({ zoom: view.zoom * scale, left: view.left * scale, top: view.top * scale });
 
+// Screen pixels of an image pixel's height; its width has `view.zoom`.
+/** @type {(image: Extent, view: View) => number} */
+export const downZoom = (image, view) => view.zoom * (image.aspect ?? 1);
+
 // The part of a canvas that an image covers, in whole pixels; null where none.
-/** @param {{ width: number, height: number }} image @param {View} view @param {number} width @param {number} height @returns {Box | null} */
+/** @param {Extent} image @param {View} view @param {number} width @param {number} height @returns {Box | null} */
 function covered(image, view, width, height) {
   const x0 = Math.max(0, Math.round(view.left)), y0 = Math.max(0, Math.round(view.top));
   const x1 = Math.min(width, Math.round(view.left + image.width * view.zoom));
-  const y1 = Math.min(height, Math.round(view.top + image.height * view.zoom));
+  const y1 = Math.min(height, Math.round(view.top + image.height * downZoom(image, view)));
   return x1 > x0 && y1 > y0 ? { x: x0, y: y0, width: x1 - x0, height: y1 - y0 } : null;
 }
 
@@ -32,11 +36,11 @@ function covered(image, view, width, height) {
 export function paintImage(context, image, view, shades) {
   const part = covered(image, view, context.canvas.width, context.canvas.height);
   if (!part) return;
-  // The copy whose cells are just not larger than a screen pixel: nothing is skipped, and little is read.
-  const depth = clamp(Math.floor(Math.log2(1 / view.zoom)), 0, image.levels.length - 1);
+  // The copy whose cells are just not larger than a screen pixel either way: nothing is blurred, and little is read.
+  const depth = clamp(Math.floor(Math.log2(1 / Math.max(view.zoom, downZoom(image, view)))), 0, image.levels.length - 1);
   const level = image.levels[depth], step = view.zoom * 2 ** depth, smooth = view.zoom < SHARP_FROM;
   const across = axis(part.x, part.width, view.left, step, level.width, smooth);
-  const down = axis(part.y, part.height, view.top, step, level.height, smooth);
+  const down = axis(part.y, part.height, view.top, step * (image.aspect ?? 1), level.height, smooth);
   const pixels = bufferOf(context, part.width, part.height), { data } = pixels;
   if (level.planes.length === 1) {
     const words = new Int32Array(data.buffer);
@@ -54,12 +58,12 @@ export function paintImage(context, image, view, shades) {
 
 // A map: { rows, columns, cells }, values 0 … 1 that cover exactly the image. From `threshold` on, the paint is as opaque as the
 // map is high, `opacity` at 1.
-/** @param {Context} context @param {HeatMap} map @param {{ width: number, height: number }} image @param {View} view @param {PaintOptions} options */
+/** @param {Context} context @param {HeatMap} map @param {Extent} image @param {View} view @param {PaintOptions} options */
 export function paintMap(context, map, image, view, { colors, opacity, threshold, outline }) {
   const part = covered(image, view, context.canvas.width, context.canvas.height);
   if (!part) return;
   const across = axis(part.x, part.width, view.left, image.width * view.zoom / map.columns, map.columns);
-  const down = axis(part.y, part.height, view.top, image.height * view.zoom / map.rows, map.rows);
+  const down = axis(part.y, part.height, view.top, image.height * downZoom(image, view) / map.rows, map.rows);
   const pixels = bufferOf(context, part.width, part.height), words = new Uint32Array(pixels.data.buffer);
   const inside = new Uint8Array(part.width * part.height);
   const table = Uint32Array.from({ length: 256 }, (_, i) => (Math.round(opacity * i) << 24) | (colors[3 * i + 2] << 16) | (colors[3 * i + 1] << 8) | colors[3 * i]);
@@ -103,8 +107,8 @@ export function mapAt(map, image, x, y) {
 // A small picture of an image, with a map over it where one is given.
 /** @param {HTMLCanvasElement} canvas @param {PixelImage} image @param {Uint8Array} shades @param {HeatMap | null} map @param {PaintOptions} paint */
 export function paintThumbnail(canvas, image, shades, map, paint) {
-  const zoom = Math.max(canvas.width / image.width, canvas.height / image.height);
-  const view = { zoom, left: (canvas.width - image.width * zoom) / 2, top: (canvas.height - image.height * zoom) / 2 };
+  const zoom = Math.max(canvas.width / image.width, canvas.height / (image.height * image.aspect));
+  const view = { zoom, left: (canvas.width - image.width * zoom) / 2, top: (canvas.height - image.height * image.aspect * zoom) / 2 };
   const context = canvas.getContext("2d");
   paintImage(context, image, view, shades);
   if (!map) return;

@@ -1,7 +1,7 @@
 // A pane: one image with one map over it, shapes over both, and above them a title where there are several.
 
 import { button, make, svg } from "../shared/dom.js";
-/** @import { Pane, Sides } from "../types" */
+/** @import { Extent, Pane, Sides } from "../types" */
 
 // Adds a pane to `holder`; `onClose(pane)` is told when its cross is pressed.
 /** @param {HTMLElement} holder @param {string} label @param {Sides} sides @param {(pane: Pane) => void} onClose @returns {Pane} */
@@ -38,8 +38,8 @@ export function showSides({ element }, { left, right, assumed, tag, hint }) {
 }
 
 // In how many columns `count` images of a shape are largest on a stage.
-/** @param {number} count @param {{ clientWidth: number, clientHeight: number }} stage @param {{ width: number, height: number }} image */
+/** @param {number} count @param {{ clientWidth: number, clientHeight: number }} stage @param {Extent} image */
 export function bestColumns(count, stage, image) {
-  const fits = (columns) => Math.min(stage.clientWidth / columns / image.width, stage.clientHeight / Math.ceil(count / columns) / image.height);
+  const fits = (columns) => Math.min(stage.clientWidth / columns / image.width, stage.clientHeight / Math.ceil(count / columns) / (image.height * (image.aspect ?? 1)));
   return Array.from({ length: count }, (_, i) => i + 1).reduce((best, each) => (fits(each) > fits(best) * 1.001 ? each : best));
 }

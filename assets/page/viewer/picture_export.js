@@ -1,4 +1,4 @@
-// The image as a picture to keep: at its own size, with or without what lies over it, and lines of text below. The letters at its
+// The image as a picture to keep: at its own size (pixels that are not square are drawn longer, never shorter), with or without what lies over it, and lines of text below. The letters at its
 // sides, which may be assumed, stay out.
 
 import { pathOf } from "./annotations.js";
@@ -12,9 +12,9 @@ const LENGTHS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];   // mm of a sc
 // largest: pixels of the longer side, at most }.
 /** @param {ExportedPicture} shown */
 export function renderPicture({ largest = LARGEST, image, shades, map, paint, shapes, caption, spacing }) {
-  const longest = Math.max(image.width, image.height);
-  const zoom = longest > largest ? largest / longest : Math.ceil(Math.min(LEGIBLE / longest, 16));
-  const width = Math.round(image.width * zoom), height = Math.round(image.height * zoom);
+  const own = Math.max(1, 1 / image.aspect), longest = own * Math.max(image.width, image.height * image.aspect);
+  const zoom = own * (longest > largest ? largest / longest : Math.ceil(Math.min(LEGIBLE / longest, 16)));
+  const width = Math.round(image.width * zoom), height = Math.round(image.height * image.aspect * zoom);
   const size = Math.max(13, Math.round(Math.max(width, height) / 64)), font = `${size}px system-ui, sans-serif`;
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
   context.font = font;
@@ -33,7 +33,7 @@ export function renderPicture({ largest = LARGEST, image, shades, map, paint, sh
   }
   for (const shape of shapes) {
     const path = new Path2D();
-    path.addPath(new Path2D(pathOf(shape)), new DOMMatrix([zoom, 0, 0, zoom, 0, 0]));
+    path.addPath(new Path2D(pathOf(shape)), new DOMMatrix([zoom, 0, 0, zoom * image.aspect, 0, 0]));
     for (const [style, thickness] of Object.entries({ "#000": size / 4, "#fff": size / 8 })) {
       context.strokeStyle = style;
       context.lineWidth = thickness;

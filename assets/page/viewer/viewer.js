@@ -31,7 +31,7 @@ import { createFrames } from "./frames.js";
 import { createDisplayControls } from "./display_controls.js";
 import { watchPointer } from "./gestures.js";
 import { clamp, readColors, shadesOf } from "./image_pixels.js";
-import { PAINT_FROM, mapAt, paintImage, paintMap, readMap, scaled } from "./paint.js";
+import { PAINT_FROM, downZoom, mapAt, paintImage, paintMap, readMap, scaled } from "./paint.js";
 import { sidesOf } from "./orientation.js";
 import { bestColumns, makePane, showSides } from "./panes.js";
 import { renderPicture } from "./picture_export.js";
@@ -223,7 +223,7 @@ export function createViewer(root, options) {
     left: push(40, 0), right: push(-40, 0), up: push(0, 40), down: push(0, -40),
     higher: () => setDisplay({ threshold: display.threshold + 0.05 }), lower: () => setDisplay({ threshold: display.threshold - 0.05 }),
     stronger: () => setDisplay({ opacity: display.opacity + 0.05 }), fainter: () => setDisplay({ opacity: display.opacity - 0.05 }),
-    middle() { if (image && mode === "box") annotations.addMiddle(viewport.middle(), paneWidth() / 4 / viewport.at.zoom, paneHeight() / 4 / viewport.at.zoom); },
+    middle() { if (image && mode === "box") annotations.addMiddle(viewport.middle(), paneWidth() / 4 / viewport.at.zoom, paneHeight() / 4 / downZoom(image, viewport.at)); },
     previousFrame: () => frames.step(-1), nextFrame: () => frames.step(1),
     peek: (on) => peek(on ? null : undefined),
   };

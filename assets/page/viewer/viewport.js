@@ -1,18 +1,25 @@
-// Where the image lies in a pane: image pixel (x, y) at (left + x·zoom, top + y·zoom).
+// Where the image lies in a pane: image pixel (x, y) at (left + x·zoom, top + y·zoom·aspect). `aspect` is the image's: pixels that are
+// not square are drawn in their shape, and places stay those of the file.
 
 import { clamp } from "./image_pixels.js";
+/** @import { Extent } from "../types" */
 
 const MAX_ZOOM = 40;                // screen pixels per image pixel
 
 // `on`: size() of a pane, image() shown or null; moved() after a move by the user, repaint() after any other.
-/** @param {{ size(): [number, number], image(): { width: number, height: number } | null, moved(): void, repaint(): void }} on */
+/** @param {{ size(): [number, number], image(): Extent | null, moved(): void, repaint(): void }} on */
 export function createViewport(on) {
   const at = { zoom: 1, left: 0, top: 0 };
-  const viewport = { at, fitted: true, fit, set, get, zoomAt, zoomBy, panBy, middle, toImage: (x, y) => [(x - at.left) / at.zoom, (y - at.top) / at.zoom] };
+  const viewport = { at, fitted: true, fit, set, get, zoomAt, zoomBy, panBy, middle, toImage };
+  const down = () => at.zoom * (on.image()?.aspect ?? 1);
+
+  function toImage(x, y) {
+    return [(x - at.left) / at.zoom, (y - at.top) / down()];
+  }
 
   function fitting() {
     const [width, height] = on.size(), image = on.image();
-    return Math.min(width / image.width, height / image.height);
+    return Math.min(width / image.width, height / (image.height * (image.aspect ?? 1)));
   }
 
   function fit() {
@@ -21,7 +28,7 @@ export function createViewport(on) {
     if (!image || !width) return;
     at.zoom = fitting();
     at.left = (width - image.width * at.zoom) / 2;
-    at.top = (height - image.height * at.zoom) / 2;
+    at.top = (height - image.height * down()) / 2;
     on.repaint();
   }
 
@@ -68,7 +75,7 @@ export function createViewport(on) {
     const [width, height] = on.size();
     at.zoom = clamp(given.zoom * fitting(), fitting() / 2, Math.max(MAX_ZOOM, fitting()));
     at.left = width / 2 - given.x * at.zoom;
-    at.top = height / 2 - given.y * at.zoom;
+    at.top = height / 2 - given.y * down();
     viewport.fitted = false;
     on.repaint();
   }

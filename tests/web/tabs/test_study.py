@@ -20,6 +20,7 @@ from afloc.feedback.studies.study_file import read_study
 from afloc.imaging.examples import EXAMPLES
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.study import show_place
+from tests.imaging.dicoms import dicom
 from tests.web.conftest import call_of, held, serve
 from tests.web.tabs.test_probe import a_film, to_png
 
@@ -238,6 +239,28 @@ def test_a_crossover_with_an_interruption(site, sit):
             assert row["image_width"] == 240 and len(row["image_digest"]) == 64
     for path in folder.iterdir():
         assert b"Doe_Jane" not in path.read_bytes() and b"code-of" not in path.read_bytes()
+
+
+def test_a_reader_sees_the_sides_and_the_shape_that_the_file_names(tiny_folder, chromium, tmp_path):
+    write_study(tmp_path / "studies", 1, 2)
+    for number, side in enumerate("RLRL"):
+        said = {"PatientOrientation": [side, "F"], "PixelSpacing": [0.5, 1.0]}
+        (tmp_path / "studies" / f"Doe_Jane_{number}.png").write_bytes(dicom(a_film(number), **said))
+    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
+    with serve(tiny_folder, **settings) as url:
+        seat = sit_down(chromium, url)
+        seat.page.click(".study[data-stage=consent] .card .go")
+        seen = set()
+        for index in range(2):
+            seat.arrive(index)
+            sides = seat.page.locator("#study .viewer .side").all_inner_texts()
+            seen.add((*sides, *seat.page.locator("#study .viewer .tag").all_inner_texts()))
+            shown = seat.page.evaluate("document.querySelector('#study .viewer').viewer.film")
+            assert shown["aspect"] == 0.5
+            seat.page.click("#study .option >> nth=0")
+            seat.page.click(".hand .go")
+        assert seen == {("R", "L"), ("L", "R", "mirrored")}
+        seat.page.context.close()
 
 
 def drag_in_study(page):

@@ -1,6 +1,10 @@
 """What a DICOM file says of its picture, as the page shows it: sides, frames, shape of the pixels."""
 
+import base64
+import io
+
 import numpy as np
+import PIL.Image
 import pytest
 from playwright.sync_api import expect
 
@@ -8,7 +12,7 @@ from afloc.imaging.examples import load_example
 from afloc.imaging.image import read_image
 from tests.imaging.dicoms import dicom
 from tests.web.tabs.test_probe import ask, insist
-from tests.web.tabs.test_viewer import VIEWER
+from tests.web.tabs.test_viewer import VIEWER, edges
 
 FILM = load_example("chest_film").gray()
 TEXT = "left pleural effusion"
@@ -126,3 +130,58 @@ def test_marks_stay_where_ground_truth_is_held_against_frames(page):
     page.keyboard.press("PageDown")
     wait_for_frame(page, 2, "ground_truth")
     expect(page.locator("#ground_truth path.own")).to_have_count(1)
+
+
+@pytest.mark.parametrize("tab", ["probe", "ground_truth"])
+@pytest.mark.parametrize("spacing", [[0.5, 1.0], [1.0, 0.5]], ids=["wide", "tall"])
+def test_pixels_are_shown_in_their_shape_and_everything_lies_on_its_place(page, tab, spacing):
+    height, width, aspect = 200, 150, spacing[0] / spacing[1]
+    left, top, right, bottom = 100, 40, 120, 80  # a bright patch, a hot cell and a box
+    pixels = np.zeros((height, width), np.uint8)
+    pixels[top:bottom, left:right] = 255
+    grid = np.zeros((10, 15))
+    grid[2:4, 10:12] = 1
+    if tab == "ground_truth":
+        page.get_by_role("tab", name="Ground truth").click()
+        page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+    else:
+        ask(page, TEXT)
+    show(page, dicom(pixels, PixelSpacing=spacing), tab, width, height)
+    viewer = f"document.querySelector('#{tab} .viewer').viewer"
+    box = {"kind": "box", "x": left, "y": top, "width": right - left, "height": bottom - top}
+    page.evaluate(
+        f"([rows, box]) => {{ const v = {viewer}; v.shapes = [box]; v.showMap(rows);"
+        " v.setDisplay({ threshold: 0.6, opacity: 1, outline: false, window: [0, 255] }); }",
+        [grid.tolist(), box],
+    )
+    for zoom in (1, 2.3):
+        page.evaluate(f"zoom => {viewer}.setPlace({{ x: 108, y: 63, zoom }})", zoom)
+        page.wait_for_function(f"{viewer}.painted")
+        at, size = page.evaluate(f"{viewer}.transform"), page.evaluate(f"{viewer}.size")
+        across, down = at["zoom"], at["zoom"] * aspect
+        if zoom == 1:
+            fills = min(size[0] / width, size[1] / (height * aspect))
+            assert across == pytest.approx(fills)
+        sides = np.array([left, top, right, bottom]) * ([across, down] * 2) + [at["left"], at["top"]] * 2
+        assert (sides[:2] >= 0).all() and (sides[2:] <= size).all(), "the patch is in view"
+        np.testing.assert_allclose(edges(canvas_of(page, tab, "film")[..., 0] > 127), sides, atol=1.01)
+        hot = edges(canvas_of(page, tab, "map")[..., 3] > 0)
+        np.testing.assert_allclose((hot[:2] + hot[2:]) / 2, (sides[:2] + sides[2:]) / 2, atol=1.01)
+        drawn = page.evaluate(
+            "tab => { const s = document.querySelector(`#${tab} .pane`).getBoundingClientRect(),"
+            " b = document.querySelector(`#${tab} path.own`).getBoundingClientRect();"
+            " return [b.left - s.left, b.top - s.top, b.right - s.left, b.bottom - s.top]; }",
+            tab,
+        )
+        np.testing.assert_allclose(drawn, sides, atol=1.6)
+        stage = page.locator(f"#{tab} .pane").first.bounding_box()
+        page.mouse.move(stage["x"] + sides[2] - across / 2, stage["y"] + sides[3] - down / 2)
+        expect(page.locator(f"#{tab} .readout")).to_contain_text(f"x {right - 1}  y {bottom - 1}  px 255")
+    picture = page.evaluate(f"(() => {{ const c = {viewer}.render(); return [c.width, c.height]; }})()")
+    assert picture[1] / picture[0] == pytest.approx(height * aspect / width, abs=0.01)
+    assert picture[0] >= width and picture[1] >= height
+
+
+def canvas_of(page, tab, name):
+    data = page.eval_on_selector(f"#{tab} canvas.{name}", "c => c.toDataURL()").split(",")[1]
+    return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
