@@ -53,7 +53,7 @@ _ELEMENTS += [
 ]
 
 
-BURNED_IN = "The file says that text is burned into the picture: it may name the patient."
+BURNED_IN = "Text may be burned into this picture: look before you share it."
 
 _LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 MAX_NESTING = 8  # sequences in sequences; enhanced multi-frame objects have four

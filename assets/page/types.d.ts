@@ -19,7 +19,7 @@ export interface Sides { left: string; right: string; assumed: boolean; tag: str
 export interface AboutImage {
   width: number; height: number; aspect?: number; channels: 1 | 3; depth: 8 | 16; window: Range;
   token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
-  orientation?: Orientation; frame?: number; frames?: number;
+  orientation?: Orientation; frame?: number; frames?: number; burned_in?: boolean | null;
 }
 
 export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
@@ -198,7 +198,7 @@ export interface ShownMap { rows: Grid | null; title?: string; note?: string }
 /** What the Probe tab shares. */
 export interface ShareState {
   finding: Finding | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
-  image: { width: number; height: number } | null; spacing: number | null;
+  image: { width: number; height: number } | null; spacing: number | null; burnedIn: boolean;
 }
 export interface ExportedPicture {
   image: PixelImage; shades: Uint8Array; map: HeatMap | null; paint: PaintOptions; shapes: Shape[]; caption: string[]; spacing: number | null; largest?: number;

@@ -113,7 +113,7 @@ def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = Non
         if query.get("again"):  # the browser has the pixels
             return Response(headers=_about({"token": token}))
         notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]
-        about |= {"notes": notes, "spacing": image.spacing, "token": token}
+        about |= {"notes": notes, "spacing": image.spacing, "burned_in": image.burned_in, "token": token}
         return pixels_response(image, **about)
 
     @answering_errors

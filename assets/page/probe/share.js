@@ -1,5 +1,5 @@
 // What can leave the page, and coming back to it: pictures, the finding, and a view (everything but the image) as a link or a file.
-// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing }, model, fingerprint }; `shown` are
+// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing, burnedIn }, model, fingerprint }; `shown` are
 // the findings of the panes, `kept` the descriptions of all but the newest.
 
 import { make } from "../shared/dom.js";
@@ -79,7 +79,8 @@ export function createShare(dialog, probe) {
   return {
     open() {
       done.textContent = "";
-      const { finding, image } = probe.state();
+      const { finding, image, burnedIn } = probe.state();
+      dialog.querySelector(".caution").hidden = !burnedIn;
       for (const button of dialog.querySelectorAll("[data-share]")) button.disabled = !image || (!finding && ["finding", "copyText"].includes(button.dataset.share));
       openSheet(dialog);
     },

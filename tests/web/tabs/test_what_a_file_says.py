@@ -185,3 +185,17 @@ def test_pixels_are_shown_in_their_shape_and_everything_lies_on_its_place(page, 
 def canvas_of(page, tab, name):
     data = page.eval_on_selector(f"#{tab} canvas.{name}", "c => c.toDataURL()").split(",")[1]
     return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
+
+
+def test_text_that_is_burned_in_is_told_where_it_may_be_shared(page):
+    ask(page, TEXT)
+    caution = page.locator(".sharing .caution")
+    for said in ("NO", "YES"):
+        show(page, dicom(FILM, BurnedInAnnotation=said))
+        notice = page.locator("#probe .notice")
+        expect(notice).to_have_text(
+            "Text may be burned into this picture: look before you share it." if said == "YES" else ""
+        )
+        page.click("#probe .share")
+        expect(caution).to_be_visible() if said == "YES" else expect(caution).to_be_hidden()
+        page.keyboard.press("Escape")
