@@ -67,7 +67,8 @@ def run_import(arguments: argparse.Namespace) -> None:
 def run_summary(arguments: argparse.Namespace) -> None:
     from afloc.errors import DataError
     from afloc.feedback.analysis.data_frames import double_readings, kept_study, overview, study_frame
-    from afloc.feedback.analysis.results import analyse, explain_times
+    from afloc.feedback.analysis.reading_times import explain_times
+    from afloc.feedback.analysis.results import analyse
     from afloc.feedback.studies.reference_standard import references
     from afloc.feedback.studies.versions import select_versions
 

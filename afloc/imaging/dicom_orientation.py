@@ -37,7 +37,7 @@ def read_orientation(dataset: pydicom.Dataset) -> Orientation:
     row, column = _directions(dataset)
     right = {"L": "left", "R": "right"}.get(row or "")
     view = _view(dataset) or _view_of_plane(row, column)
-    front = {"P": "left", "A": "right"}.get(row)
+    front = {"P": "left", "A": "right"}.get(row or "")
     return Orientation(right, None if view == "neither" else view, _eye(dataset), front)
 
 

@@ -61,9 +61,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     same as in `study` as it is (`versions_like`).
 
     Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
-    `results.compare_times`), score, regions and model_regions (JSON text), regions_x, _y, _width and _height
-    (of the box where they are one, and the same of model_regions), and `q_ID` for each question: the level of
-    a rating or choice from 1, or text.
+    `reading_times.compare_times`), score, regions and model_regions (JSON text), regions_x, _y, _width and
+    _height (of the box where they are one, and the same of model_regions), and `q_ID` for each question: the
+    level of a rating or choice from 1, or text.
     """
     columns: list[str] = []
     parameters: list[object] = []

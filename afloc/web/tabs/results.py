@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from afloc.feedback.analysis import figures
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
-from afloc.feedback.analysis.results import analyse, explain_times
+from afloc.feedback.analysis.reading_times import explain_times
+from afloc.feedback.analysis.results import analyse
 from afloc.feedback.export import export
 from afloc.feedback.export_formats import FORMATS
 from afloc.feedback.store.store import Store

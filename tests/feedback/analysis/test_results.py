@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from afloc.errors import DataError
-from afloc.feedback.analysis import data_frames, figures, results
+from afloc.feedback.analysis import data_frames, figures, reading_times, results
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import references
@@ -107,7 +107,7 @@ def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
     assert times.loc["difference", ["value", "low", "high"]].tolist() == pytest.approx([0.25] * 3)
     assert times.loc["aided", "value"] == pytest.approx((12 * 25 + 10 * 50) / 22)
     assert figures.times_figure(found.times).layout.title.text.startswith("Reading time: +25.0% aided")
-    assert "both looks" in results.explain_times(twice) and results.explain_times(study) == ""
+    assert "both looks" in reading_times.explain_times(twice) and reading_times.explain_times(study) == ""
     for arm in ("unaided", "aided"):  # one of the two is nothing to compare
         assert results.analyse(twice, frame[frame["arm"] == arm], {}).times.empty
 
