@@ -198,7 +198,7 @@ export interface ShownMap { rows: Grid | null; title?: string; note?: string }
 /** What the Probe tab shares. */
 export interface ShareState {
   finding: Finding | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
-  image: { width: number; height: number } | null; spacing: number | null; burnedIn: boolean;
+  image: { width: number; height: number } | null; spacing: number | null; burnedIn: boolean; frame: number | null;
 }
 export interface ExportedPicture {
   image: PixelImage; shades: Uint8Array; map: HeatMap | null; paint: PaintOptions; shapes: Shape[]; caption: string[]; spacing: number | null; largest?: number;

@@ -309,6 +309,7 @@ export function mount({ element, props, server }) {
     return {
       finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, shown: [...kept, answer].filter(Boolean), modality: suggestions.modality, description: box.value, kept: kept.map((finding) => finding.text),
       example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null, burnedIn: image?.about.burned_in === true,
+      frame: image?.about.frames > 1 ? image.about.frame : null,
     };
   }
 

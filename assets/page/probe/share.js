@@ -1,5 +1,5 @@
 // What can leave the page, and coming back to it: pictures, the finding, and a view (everything but the image) as a link or a file.
-// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing, burnedIn }, model, fingerprint }; `shown` are
+// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing, burnedIn, frame }, model, fingerprint }; `shown` are
 // the findings of the panes, `kept` the descriptions of all but the newest.
 
 import { make } from "../shared/dom.js";
@@ -23,7 +23,8 @@ export function createShare(dialog, probe) {
     return `“${finding.text}”: ${verdict} ${sureness(finding).toFixed(2)}`;
   }
 
-  const credit = () => `AFLoc, ${probe.model} (${probe.fingerprint}). ${RESEARCH}`;
+  const frameOf = () => { const { frame } = probe.state(); return frame === null ? "" : `Frame ${frame + 1}. `; };
+  const credit = () => `${frameOf()}AFLoc, ${probe.model} (${probe.fingerprint}). ${RESEARCH}`;
 
   function view() {
     const { modality, description, kept, example, image } = probe.state(), { viewer } = probe;
@@ -36,8 +37,8 @@ export function createShare(dialog, probe) {
   }
 
   function record() {
-    const { finding, modality, image } = probe.state();
-    return { finding, modality, image, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
+    const { finding, modality, image, frame } = probe.state();
+    return { finding, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
   }
 
   function picture(overlay) {

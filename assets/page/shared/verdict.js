@@ -98,7 +98,7 @@ function wordsFor(kind, finding, sentence, insisted) {
   return `No verdict on this: the map shows where the description fits best, not whether it is there.${low}`;
 }
 
-// Where the map is highest, in words for the image as seen (its left is a patient's right on a frontal film).
+// Where the map is highest, in words for the image as seen, however the patient lies in it.
 /** @param {Grid} grid */
 export function strongest(grid) {
   const highest = grid.map((row) => Math.max(...row));

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import PIL.Image
@@ -114,6 +115,12 @@ def test_any_frame_can_be_looked_at_and_asked_about(page, model, kept):
     np.testing.assert_allclose(page.evaluate(f"{VIEWER}.grid"), wanted.grid, atol=6e-5)
     again = [each for each in sent if "of=" not in each.url]
     assert len(again) == (0 if kept else 5) and len(sent) == (5 if kept else 10)
+    page.click("#probe .share")
+    with page.expect_download() as download:
+        page.click("[data-share=finding]")
+    shared = json.loads(download.value.path().read_text())
+    assert shared["image"] == {"width": FRAMES.shape[2], "height": FRAMES.shape[1], "frame": 37}
+    page.keyboard.press("Escape")
     page.locator("#probe .frames input").fill("60")
     wait_for_frame(page, 60)
     expect(page.locator("#probe .frames button >> nth=1")).to_be_disabled()
