@@ -60,11 +60,10 @@ def test_a_mirrored_film_is_answered_as_the_same_film_the_usual_way_round(small_
 
 def test_the_same_pixels_hung_both_ways_are_not_taken_for_each_other(small_model):
     image = film(120, 90)
-    usual, mirrored = (
-        small_model.encode(each, "chest_xray").locate("effusion")
-        for each in (image, replace(image, orientation=SIDEWAYS))
-    )
-    assert not np.array_equal(usual.grid, mirrored.grid)
+    hung = image, replace(image, orientation=SIDEWAYS), image_from_array(image.pixels[:, ::-1])
+    usual, mirrored, turned = (small_model.encode(each, "chest_xray").locate("effusion") for each in hung)
+    assert np.array_equal(mirrored.grid, turned.grid[:, ::-1]) and mirrored.score == turned.score
+    assert not np.array_equal(mirrored.grid, usual.grid[:, ::-1])
 
 
 def test_what_has_no_sides_and_the_published_protocol_are_not_turned(small_model):
