@@ -93,8 +93,8 @@ def versions_like(store: Store, study: Study) -> tuple[str, ...]:
     """
     definition = json.loads(json.dumps(study.definition()))
     versions = read_versions(store, study.id)
-    own = next((each for each in versions if each.name == study.version), None)
-    return _alike(versions, own or Version(study.version, definition))
+    own = (each for each in versions if each.name == study.version and each.definition)
+    return _alike(versions, next(own, Version(study.version, definition)))
 
 
 def _choose(versions: Sequence[Version], study_id: str, version: str | None) -> Version:

@@ -11,11 +11,12 @@ from afloc.feedback.analysis import data_frames
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
+from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.study import load_image
 from afloc.feedback.studies.study_file import read_study
-from afloc.feedback.studies.versions import ALL, read_versions, select_versions
+from afloc.feedback.studies.versions import ALL, read_versions, select_versions, versions_like
 from tests.cli.test_feedback import run
 
 LABELS = '["absent", "unsure", "present"]'
@@ -277,3 +278,13 @@ def test_the_summary_says_it_and_takes_another(turned, location, capsys, tmp_pat
     assert counted == [(second.version, 3), (first.version, 4), (second.version, 7)]
     assert run(*arguments[:2], "--study-version", "all", *arguments[4:]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_version_that_lost_its_definition_is_the_study_as_it_is(file, tmp_path):
+    study = read_study(file)
+    other = change(file, "A trial", "Another title")
+    with Store(tmp_path / "data") as store:
+        store.keep_study(other.version, other.id, other.definition())
+        for case, each in (("c0", study), ("c1", other)):
+            store.record(Event("reading", None, "R1", each.id, each.version, case_id=case))
+        assert study.version in versions_like(store, study)
