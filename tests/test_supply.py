@@ -4,9 +4,12 @@ import ast
 import hashlib
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from afloc.errors import ModelError
 from afloc.model.files.hub import check_hashes, download
@@ -29,6 +32,17 @@ def test_the_lock_holds_every_pin_with_its_hash():
         assert PIN.match(name) and hashes, name
         assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}", each) for each in hashes), name
     assert "://" not in lock
+
+
+def test_the_package_takes_the_tested_versions_up_to_the_next_major_one():
+    pins = dict(PIN.findall((ROOT / "requirements.txt").read_text()))
+    wanted = list(
+        map(Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    )
+    assert {each.name for each in wanted} == pins.keys()
+    for each in wanted:
+        tested = Version(pins[each.name])
+        assert tested in each.specifier and Version(f"{tested.major + 1}.0") not in each.specifier, each
 
 
 UNSAFE = {"load", "loads", "Unpickler"}
