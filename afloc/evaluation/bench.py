@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -224,8 +224,11 @@ def first_answers(source: str, device: str, soak: bool) -> None:
     print(json.dumps({"memory_mb": round(_peak_mb()), **memory}))
 
 
-MODELS = (("embedded", None, 40), ("published_size", write_published_size, 12))
-"""Key, function that writes the model's folder (None: the embedded one) and default number of runs."""
+MODELS: tuple[tuple[str, Any, int], ...] = (
+    ("embedded", None, 40),
+    ("published_size", write_published_size, 12),
+)
+"""Key, source (or the function that writes the model's folder) and default number of runs of each model."""
 
 
 def bench(
@@ -242,12 +245,11 @@ def bench(
     """
     report = {}
     with tempfile.TemporaryDirectory() as folder:
-        for key, write, usual in MODELS:
-            source: str | Path | None = None
+        for key, source, usual in MODELS:
             if model and key == "embedded":
                 key, source = "model", model
-            elif write is not None:
-                source = Path(folder) / key
+            if callable(source):
+                write, source = source, Path(folder) / key
                 write(source)
             say(f"{key}: a fresh process")
             started = cold_start(source, device, soak)

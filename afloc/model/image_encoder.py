@@ -59,7 +59,7 @@ def build_backbone(name: str, options: dict, grid: int | None = None) -> "ResNet
 
 def normalise(pixels: np.ndarray, how: str) -> Tensor:
     """uint8 (B, H, W) or (B, H, W, 3) to float32 (B, 3, H, W), scaled as `ModelConfig.normalisation` says."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels)).float()
+    x = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).float()
     x = x[:, None].expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
     return (x / 255 - 0.5) / 0.5 if how == "half" else (x - 127) / 128
 
