@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.errors import ImageError
+from afloc.imaging.burned_in import shows_text
 from afloc.imaging.examples import EXAMPLES, load_example
 from afloc.imaging.image import FIRST_FRAME, Image, read_image
 from afloc.web.errors import RefusedError, answering_errors
@@ -28,6 +29,10 @@ from afloc.web.paths import IMAGES
 from afloc.web.routes.responses import read_body
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import OpenImages
+
+TEXT_FOUND = (
+    "There is text in a corner of this picture: look whether it names the patient before you share it."
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,11 @@ def show_pixels(image: Image) -> ShownPixels:
     return ShownPixels(image.pixels, image.window)
 
 
-def pixels_response(image: Image, **about) -> Response:
+def pixels_response(image: Image, shown: ShownPixels, **about) -> Response:
     """The pixels as the browser takes them; the header says what they are, and `about`.
 
     `notes` of `about` go on with what is not shown of the image.
     """
-    shown = show_pixels(image)
     size = {"width": image.width, "height": image.height, "aspect": image.aspect}
     about = about | size | shown.describe()
     if "notes" in about:
@@ -113,8 +117,12 @@ def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = Non
         if query.get("again"):  # the browser has the pixels
             return Response(headers=_about({"token": token}))
         notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]
-        about |= {"notes": notes, "spacing": image.spacing, "burned_in": image.burned_in, "token": token}
-        return pixels_response(image, **about)
+        shown, burned_in = show_pixels(image), image.burned_in
+        if burned_in is None and "example" not in query:
+            burned_in = shows_text(image.gray() if image.pixels.ndim == 2 else shown.pixels) or None
+            notes += [TEXT_FOUND] * bool(burned_in)
+        about |= {"notes": notes, "spacing": image.spacing, "burned_in": burned_in, "token": token}
+        return pixels_response(image, shown, **about)
 
     @answering_errors
     async def open_image(request: Request) -> Response:

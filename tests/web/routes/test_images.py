@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 from anyio.from_thread import start_blocking_portal
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -16,7 +18,7 @@ from starlette.testclient import TestClient
 from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.image import Image, image_from_array
 from afloc.web.paths import IMAGES
-from afloc.web.routes.images import image_routes
+from afloc.web.routes.images import TEXT_FOUND, image_routes
 from afloc.web.routes.responses import read_body
 from afloc.web.state.open_images import FEATURE_BYTES, IDLE_SECONDS, OpenImages
 from tests.imaging.dicoms import dicom
@@ -69,6 +71,15 @@ def test_deep_colour_is_shown_with_8_bits_and_the_page_is_told(client, open_imag
     assert image.pixels.dtype == np.uint16 and sent.dtype == np.uint8
     np.testing.assert_array_equal(sent, image.rgb())
     assert about["notes"][-1] == "Colour of 16 bits a channel is shown with 8."
+
+
+def test_text_in_a_corner_is_told(client):
+    picture = Pillow.fromarray(np.full((400, 300), 9, np.uint8))
+    plain = sent_pixels(client.post(IMAGES, content=to_png(np.asarray(picture))))[1]
+    ImageDraw.Draw(picture).text((5, 5), "DOE^JANE 1961-03-12", 250, ImageFont.load_default(14))
+    named = sent_pixels(client.post(IMAGES, content=to_png(np.asarray(picture))))[1]
+    assert (plain["burned_in"], plain["notes"]) == (None, [])
+    assert (named["burned_in"], named["notes"]) == (True, [TEXT_FOUND])
 
 
 def test_deep_colour_is_windowed_once_an_opening(client, monkeypatch):
