@@ -4,6 +4,10 @@ import json
 import os
 from pathlib import Path
 
+# Read when PyTorch is loaded, here and in what is started from here. Small tensors gain nothing from more threads,
+# which wait for each other where several tests run at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 
