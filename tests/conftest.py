@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-# Read when PyTorch is loaded, here and in what is started from here. Small tensors gain nothing from more threads,
-# which wait for each other where several tests run at once.
+# Read when PyTorch is loaded, here and in what is started from here. Small tensors gain nothing from more
+# threads, which wait for each other where several tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
@@ -18,11 +18,21 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="many more kills, damaged files and random inputs")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """With `-n`, each file is run by one process: it sets its server up once."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
+
+
 def pytest_collection_modifyitems(items):
-    """What drives a browser is marked, so that `-m "not browser"` runs the rest."""
+    """What drives a browser is marked, so that `-m "not browser"` runs the rest, and comes first: its files
+    take longest, and a long file at the end would leave all processes but one idle."""
     for item in items:
         if "chromium" in item.fixturenames:
             item.add_marker("browser")
+    driven = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in driven)
 
 
 @pytest.fixture(scope="session")

@@ -27,4 +27,4 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-exec .venv/bin/python -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"
+exec .venv/bin/python -m pytest -n "${TEST_PROCESSES:-2}" "$@"
