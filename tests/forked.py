@@ -1,9 +1,8 @@
-"""A page's parts where every image is encoded in a forked process, as ZeroGPU does: `python -m tests.forked
-MODEL FOLDER`."""
+"""A page's parts where every image is encoded in a forked process, as ZeroGPU does. To be run in a process of
+its own."""
 
 import multiprocessing
 import os
-import sys
 from functools import partial
 
 import spaces
@@ -59,8 +58,3 @@ def main(folder: str, data: str) -> None:
     assert abs(found.score - plain.score) < 1e-5 and abs(found.grid - plain.grid).max() < 1e-5
     with Store(data) as store:
         assert len(store.rows("SELECT * FROM events")) == 3 and not store.notices
-    print("as one process")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])

@@ -1,9 +1,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -21,6 +18,7 @@ from afloc.evaluation.metrics import cnr, dice, iou, pointing
 from afloc.evaluation.run import evaluate, mean_truths
 from afloc.imaging import decoder_pool
 from afloc.imaging.heatmap import enlarge, min_max
+from tests import loaded
 from tests.evaluation.sets import write_set
 
 
@@ -189,13 +187,13 @@ def test_bad_ground_truth_writes_nothing(table, small_folder, tmp_path, capsys):
 
 def test_killed_at_any_moment(table, small_folder, whole, tmp_path, long):
     """SIGKILL after each further part; the run left alone in the end has an undisturbed one's figures."""
-    command = [sys.executable, "-m", "afloc", "evaluate", table, "--model", small_folder, "--out", tmp_path]
-    command = [*map(str, command), "--no-figures"]
+    command = ["evaluate", str(table), "--model", str(small_folder), "--out", str(tmp_path), "--no-figures"]
     for count in range(1, 9 if long else 2):
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            while process.poll() is None and len(list(tmp_path.glob("parts/0*"))) < count:
-                time.sleep(0.005)
-            process.send_signal(signal.SIGKILL)
+        process = loaded.start(main, command)
+        while process.is_alive() and len(list(tmp_path.glob("parts/0*"))) < count:
+            time.sleep(0.005)
+        process.kill()
+        process.join()
     assert not (tmp_path / "summary.json").exists() or long
-    subprocess.run(command, check=True, capture_output=True)
+    assert main(command) == 0
     assert files_of(tmp_path) == files_of(whole)

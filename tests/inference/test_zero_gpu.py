@@ -1,14 +1,12 @@
 """The image encoder as ZeroGPU calls it: in a forked process, while caches and database stay behind."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from afloc.inference.zero_gpu import encode_on_zero_gpu, on_zero_gpu
+from tests import loaded
 
-spaces = pytest.importorskip("spaces", reason="the package of Hugging Face Spaces is not installed")
+pytest.importorskip("spaces", reason="the package of Hugging Face Spaces is not installed")
 
 
 def test_elsewhere_the_real_package_calls_the_function_itself(small_model):
@@ -22,6 +20,6 @@ def test_elsewhere_the_real_package_calls_the_function_itself(small_model):
 
 
 def test_caches_and_database_survive_a_fork_for_each_call(small_folder, tmp_path):
-    command = [sys.executable, "-m", "tests.forked", small_folder, tmp_path]
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, timeout=120)
-    assert done.stdout == "as one process\n", done.stderr
+    from tests import forked
+
+    loaded.run(forked.main, str(small_folder), str(tmp_path))

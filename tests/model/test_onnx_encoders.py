@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from afloc import image_from_array, load_model
 from afloc.model import onnx_encoders as runtime
+from tests import loaded
 
-ROOT = Path(__file__).parents[2]
 DESCRIPTIONS = ("effusion", "small left pleural effusion", "No consolidation. The left lung is clear.")
 
 
@@ -157,21 +157,18 @@ assert abs(answers(damaged)[0][0].score - expected) < 1e-3 and damaged.encoders.
     assert ended.returncode == 0, ended.stderr
 
 
+def write_score(folder: Path, path: Path) -> None:
+    path.write_text(repr(answers(load_model(folder, "cpu"))[0][0].score))
+
+
 def test_processes_that_export_at_once_leave_a_sound_cache(small_folder, tmp_path):
-    script = """
-import sys
-from tests.model.test_onnx_encoders import answers
-from afloc import load_model
-print(answers(load_model(sys.argv[1], "cpu"))[0][0].score)
-"""
-    command = [sys.executable, "-c", script, str(small_folder)]
-    options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    environment = os.environ | {"AFLOC_CACHE_DIR": str(tmp_path)}
-    both = [subprocess.Popen(command, env=environment, **options) for _ in range(2)]
-    said = [each.communicate() for each in both]
-    assert said[0][0] == said[1][0] != b""
-    for export in tmp_path.rglob("*.onnx"):
-        assert runtime._is_sound(export)
+    paths, cache = [tmp_path / "one", tmp_path / "two"], tmp_path / "cache"
+    both = [loaded.start(write_score, small_folder, each, AFLOC_CACHE_DIR=str(cache)) for each in paths]
+    for each in both:
+        each.join()
+    assert paths[0].read_text() == paths[1].read_text()
+    exports = list(cache.rglob("*.onnx"))
+    assert exports and all(map(runtime._is_sound, exports))
 
 
 def test_without_a_place_for_the_export_pytorch_answers(small_folder, tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
-"""Small stages on drawn films; `python -m tests.training.small TABLE FOLDER [STEPS]` runs them."""
+"""Small stages on drawn films."""
 
 import csv
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -100,7 +99,3 @@ def main(table: Path, folder: Path, steps: int = 10) -> None:
     stage = ImageStage(encoder, TextBank(text, tokenizer), pairs, recipe, CONFIG.image_size, 0, folder)
     stage.modules.double()
     run_stage(stage, folder / "images")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -1,12 +1,12 @@
 """Two processes that share each batch have the losses and the weights of one that has all of it."""
 
 import csv
-import subprocess
-import sys
+import socket
 
 import pytest
 import torch
 
+from tests import loaded
 from tests.training.small import main, write_films
 
 STEPS = 3  # a difference shows from the first step on
@@ -17,15 +17,20 @@ def logged(path):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
 def test_two_processes_train_as_one(tmp_path):
+    """They have the variables that torchrun would give them."""
     table = write_films(tmp_path)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "-m", "tests.training.small", table, tmp_path / "two", STEPS]
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([str(each) for each in command], **output) as two:
-        main(table, tmp_path / "one", STEPS)  # meanwhile, in this process, which has imported everything
-        printed = two.communicate()[0]
-    assert two.returncode == 0, printed
+    own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    both = [loaded.start(main, table, tmp_path / "two", STEPS, **own, RANK=rank) for rank in "01"]
+    main(table, tmp_path / "one", STEPS)  # meanwhile, in this process
+    for each in both:
+        each.join()
+    assert [each.exitcode for each in both] == [0, 0]
     for stage in ("language", "images"):
         one, two = (logged(tmp_path / name / stage / "log.csv") for name in ("one", "two"))
         assert len(one) == len(two) == STEPS

@@ -3,8 +3,6 @@
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from afloc.errors import ModelError
 from afloc.model.files.checkpoint import convert, load_checkpoint, write_folder
 from afloc.model.files.released_checkpoint import released_name
+from tests import loaded as loaded_process
 from tests.released import draw_state, write_released
 
 QUERY = "afloc.text_encoder.model.encoder.layer.2.attention.self.query.weight"
@@ -262,25 +261,22 @@ def test_folder_with_a_tensor_missing_or_misshapen(tmp_path, small_folder):
     assert f"lacks the tensor {name}" in refusal(tmp_path / "model")
 
 
+def lose_file(folder: Path) -> None:
+    """Load a model, then overwrite its weights and cut them off."""
+    weights = folder / "model.safetensors"
+    loaded = load_checkpoint(folder)
+    before = loaded.fingerprint()
+    with open(weights, "r+b") as file:
+        file.seek(100_000)
+        file.write(bytes(200_000))
+    assert loaded.fingerprint() == before
+    os.truncate(weights, 1000)
+    assert loaded.fingerprint() == before
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_what_becomes_of_the_file_later_changes_no_weight(tmp_path, small_folder, half):
     """In a process of its own: one that has a file mapped ends where the file is cut."""
-    script = """
-import os, sys
-from pathlib import Path
-from afloc.model.files.checkpoint import load_checkpoint
-weights = Path(sys.argv[1]) / "model.safetensors"
-loaded = load_checkpoint(sys.argv[1])
-before = loaded.fingerprint()
-with open(weights, "r+b") as file:
-    file.seek(100_000)
-    file.write(bytes(200_000))
-assert loaded.fingerprint() == before
-os.truncate(weights, 1000)
-assert loaded.fingerprint() == before
-"""
-    loaded = load_checkpoint(small_folder)
-    write_folder(tmp_path, loaded.network, loaded.tokenizer, "", half=half)
-    command = [sys.executable, "-c", script, tmp_path]
-    ended = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    small = load_checkpoint(small_folder)
+    write_folder(tmp_path, small.network, small.tokenizer, "", half=half)
+    loaded_process.run(lose_file, tmp_path)
