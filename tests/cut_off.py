@@ -1,8 +1,11 @@
-"""Page and commands where no network is: `unshare --net --mount python -m tests.cut_off FOLDER`, as root.
+"""Page and commands where no network is: `unshare --net --mount python -m tests.cut_off
+FOLDER`, as root.
 
-The one name server is here and notes every question. All start at once, with an empty home
-in FOLDER; the page is asked something and stays until the commands are done. Prints JSON: `asked`, the names;
-`left`, the files in the home folder; `failed`, what each that failed said; `figures`, what `evaluate` said.
+The one name server is here and notes every question. The page and the commands start at once, with an empty
+home in FOLDER; the page is asked something and stays until the commands are done. The commands are in
+`FOLDER/commands.json`, {name: arguments}: one process does them in turn; with `--apart`, each has its own.
+Prints JSON: `asked`, the names; `left`, the files in the home folder; `failed`, what each that failed said;
+`said`, what the commands said.
 """
 
 import fcntl
@@ -17,12 +20,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.evaluation.sets import write_set
-from tests.released import REFERENCE
-from tests.training.mimic import write_mimic, write_recipe
-
 ROOT = Path(__file__).parents[1]
-FILM = REFERENCE / "images" / "pattern_3.png"
+FILM = ROOT / "tests" / "reference" / "images" / "pattern_3.png"
+IN_TURN = """
+import json, sys
+from afloc.cli.main import main
+for arguments in json.loads(sys.argv[1]):
+    if status := main(arguments):
+        sys.exit(status)
+"""
 SET_FLAGS, SET_ADDRESS, UP = 0x8914, 0x8916, 1  # of linux/sockios.h and linux/if.h
 NO_SUCH_NAME = 0x8183
 
@@ -73,7 +79,7 @@ def ask_page(url: str) -> None:
     assert "event: complete" in answer, answer
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, apart: bool) -> None:
     connect_to_nothing()
     asked = note_questions(folder)
     home, temporary = folder / "home", folder / "tmp"
@@ -81,19 +87,19 @@ def main(folder: Path) -> None:
     # Nothing of a CI service, in which some libraries keep quiet, and nothing that turns them off.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary)}
     environment |= {"LANG": "C.UTF-8", "AFLOC_DATA_DIR": str(folder / "data")}
+    environment |= {"OMP_NUM_THREADS": "1"}
 
     def start(*arguments) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(list(map(str, arguments)), cwd=ROOT, env=environment, **pipes)
 
-    afloc = sys.executable, "-m", "afloc"
     page = start(sys.executable, "app.py")
-    recipe, data = write_recipe(folder), write_mimic(folder / "mimic")
-    commands = {
-        "locate": start(*afloc, "locate", FILM, "effusion", "--out", folder / "located"),
-        "evaluate": start(*afloc, "evaluate", write_set(folder / "set", 3), "--out", folder / "evaluated"),
-        "train": start(*afloc, "train", recipe, "--data", data, "--out", folder / "trained"),
-    }
+    arguments = json.loads((folder / "commands.json").read_text())
+    if apart:
+        commands = {name: start(sys.executable, "-m", "afloc", *own) for name, own in arguments.items()}
+    else:
+        in_turn = json.dumps([*arguments.values()])
+        commands = {" and ".join(arguments): start(sys.executable, "-c", IN_TURN, in_turn)}
     try:
         if line := page.stdout.readline():
             ask_page(line.split()[-1])
@@ -105,8 +111,8 @@ def main(folder: Path) -> None:
     if not line:
         failed["page"] = page_said
     left = [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
-    print(json.dumps({"asked": asked, "left": left, "failed": failed, "figures": said["evaluate"]}))
+    print(json.dumps({"asked": asked, "left": left, "failed": failed, "said": said}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--apart" in sys.argv)

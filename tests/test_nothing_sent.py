@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut_off import FILM
+from tests.evaluation.sets import write_set
+from tests.training.mimic import write_mimic, write_recipe
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -18,19 +22,27 @@ def folder():
         yield Path(folder)
 
 
-def test_page_and_commands_ask_nobody_and_leave_nothing(folder):
-    """Also where `CI` is not set, which alone keeps some libraries quiet."""
+def test_page_and_commands_ask_nobody_and_leave_nothing(folder, long):
+    """Also where `CI` is not set, which alone keeps some libraries quiet. `--long`: each command is one
+    process."""
     alone = ["unshare", "--net", "--mount"]
     if sys.platform != "linux" or os.getuid() or subprocess.run([*alone, "true"]).returncode:
         pytest.skip("only root on Linux can give a program a network of its own")
-    command = [*alone, sys.executable, "-m", "tests.cut_off", folder]
+    recipe, data = write_recipe(folder), write_mimic(folder / "mimic")
+    commands = {
+        "locate": ["locate", FILM, "effusion", "--out", folder / "located"],
+        "evaluate": ["evaluate", write_set(folder / "set", 3), "--out", folder / "evaluated"],
+        "train": ["train", recipe, "--data", data, "--out", folder / "trained"],
+    }
+    (folder / "commands.json").write_text(json.dumps(commands, default=str))
+    command = [*alone, sys.executable, "-m", "tests.cut_off", folder, *["--apart"] * long]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert found["failed"] == {}
     assert found["asked"] == []
     assert [path for path in found["left"] if not path.startswith(".cache/afloc/")] == []
-    assert (folder / "evaluated" / "figure_means.svg").is_file(), found["figures"]
+    assert (folder / "evaluated" / "figure_means.svg").is_file(), found["said"]
 
 
 def test_a_setting_of_the_user_turns_no_telemetry_on():
