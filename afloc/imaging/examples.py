@@ -27,7 +27,13 @@ class Example:
     boxes: tuple[tuple[str, float, float, float, float], ...] = ()
 
     def load(self) -> Image:
-        return image_from_array(self.pixels())
+        """The image; drawn or read once."""
+        return _load(self)
+
+
+@functools.cache
+def _load(example: Example) -> Image:
+    return image_from_array(example.pixels())
 
 
 EXAMPLES = (
@@ -61,7 +67,6 @@ EXAMPLES = (
 )
 
 
-@functools.cache
 def load_example(name: str) -> Image:
-    """The image of an example; drawn or read once."""
+    """The image of an example."""
     return next(each for each in EXAMPLES if each.name == name).load()
