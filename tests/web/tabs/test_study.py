@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -105,14 +106,21 @@ class Seat:
             self.wait("study.dataset.stage === 'end'")
 
 
+@contextmanager
+def serve_study(model_folder, folder):
+    """The address of a page with the studies in `folder`/studies, which keeps its data in `folder`/data."""
+    settings = {"AFLOC_DATA_DIR": str(folder / "data"), "AFLOC_STUDIES_DIR": str(folder / "studies")}
+    with serve(model_folder, **settings) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def site(tiny_folder, tmp_path_factory, request):
     """A served study: (address, study, data folder)."""
     folder = tmp_path_factory.mktemp("site")
     long = request.config.getoption("--long")
     study = write_study(folder / "studies", 3 if long else 2, 40 if long else 4)
-    settings = {"AFLOC_DATA_DIR": str(folder / "data"), "AFLOC_STUDIES_DIR": str(folder / "studies")}
-    with serve(tiny_folder, **settings) as url:
+    with serve_study(tiny_folder, folder) as url:
         yield url, study, folder / "data"
 
 
@@ -241,13 +249,22 @@ def test_a_crossover_with_an_interruption(site, sit):
         assert b"Doe_Jane" not in path.read_bytes() and b"code-of" not in path.read_bytes()
 
 
+def begin(page, url):
+    """The first reader of a study, before its first case."""
+    page.goto(url)
+    page.get_by_role("tab", name="Reader study").click()
+    page.fill("#study .card input", "code-of-1")
+    page.keyboard.press("Enter")
+    page.click(".study[data-stage=consent] .card .go")
+    return Seat(page, [])
+
+
 def test_a_reader_sees_the_sides_and_the_shape_that_the_file_names(tiny_folder, chromium, tmp_path):
     write_study(tmp_path / "studies", 1, 2)
     for number, side in enumerate("RLRL"):
         said = {"PatientOrientation": [side, "F"], "PixelSpacing": [0.5, 1.0]}
         (tmp_path / "studies" / f"Doe_Jane_{number}.png").write_bytes(dicom(a_film(number), **said))
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
-    with serve(tiny_folder, **settings) as url:
+    with serve_study(tiny_folder, tmp_path) as url:
         seat = sit_down(chromium, url)
         seat.page.click(".study[data-stage=consent] .card .go")
         seen = set()
@@ -274,14 +291,8 @@ def drag_in_study(page):
 
 def test_an_impatient_reader_answers_each_case_once(tiny_folder, chromium, tmp_path):
     write_study(tmp_path / "studies", 1, 2)
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
-    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
-        seat = Seat(page, [])
-        page.goto(url)
-        page.get_by_role("tab", name="Reader study").click()
-        page.fill("#study .card input", "code-of-1")
-        page.keyboard.press("Enter")
-        page.click(".study[data-stage=consent] .card .go")
+    with serve_study(tiny_folder, tmp_path) as url, chromium.new_page() as page:
+        seat = begin(page, url)
         seat.arrive(0)
         page.keyboard.press("3")
 
@@ -305,14 +316,8 @@ def test_an_impatient_reader_answers_each_case_once(tiny_folder, chromium, tmp_p
 
 def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_path):
     write_study(tmp_path / "studies", 1, 3)
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
-    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
-        seat = Seat(page, [])
-        page.goto(url)
-        page.get_by_role("tab", name="Reader study").click()
-        page.fill("#study .card input", "code-of-1")
-        page.keyboard.press("Enter")
-        page.click(".study[data-stage=consent] .card .go")
+    with serve_study(tiny_folder, tmp_path) as url, chromium.new_page() as page:
+        seat = begin(page, url)
         viewer = page.locator("#study .viewer")
 
         def shapes():
@@ -371,8 +376,7 @@ def one_way(tiny_folder, tmp_path):
     """A served study in which no case is seen twice: (address, data folder)."""
     head = HEAD.replace("back = true\nedit = true", "").replace("crossover", "unaided")
     write_study(tmp_path / "studies", 1, 3, head)
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
-    with serve(tiny_folder, **settings) as url:
+    with serve_study(tiny_folder, tmp_path) as url:
         yield url, tmp_path / "data"
 
 
@@ -541,8 +545,8 @@ def test_results_for_the_coordinator(site, sit):
 
 def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path):
     """A study whose labels were turned round after its first reader: never both without a word."""
-    study = write_study(tmp_path / "study", 2, 2, HEAD.replace("crossover", "unaided_then_aided"))
-    table = tmp_path / "study" / "trial.toml"
+    study = write_study(tmp_path / "studies", 2, 2, HEAD.replace("crossover", "unaided_then_aided"))
+    table = tmp_path / "studies" / "trial.toml"
     with Store(tmp_path / "data") as store:
         for reader in study.readers:
             give_consent(store, study, reader)
@@ -555,8 +559,7 @@ def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path
                     table.read_text().replace('"no", "perhaps", "yes"', '"yes", "perhaps", "no"')
                 )
                 study = read_study(table)
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "study")}
-    with serve(tiny_folder, **settings) as url, chromium.new_page() as page:
+    with serve_study(tiny_folder, tmp_path) as url, chromium.new_page() as page:
         page.goto(url)
         page.get_by_role("tab", name="Results").click()
         page.fill("#results .card input", "the-coordinator")
@@ -584,7 +587,7 @@ def test_results_say_which_version_and_what_time(tiny_folder, chromium, tmp_path
 
 
 def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
-    study = write_study(tmp_path / "study", 1, 2, HEAD.replace("crossover", "unaided_then_aided"))
+    study = write_study(tmp_path / "studies", 1, 2, HEAD.replace("crossover", "unaided_then_aided"))
     with Store(tmp_path / "data") as store:
         sessions = StudySessions(load_model(tiny_folder), {study.id: study}, store)
         assert show_place(sessions, study, "R1")["stage"] == "consent"
@@ -604,18 +607,12 @@ def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
 
 def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
     model, low = low_map
-    write_study(tmp_path / "study", 1, 1, HEAD.replace("crossover", "unaided_then_aided"))
-    (tmp_path / "study" / "Doe_Jane_0.png").write_bytes(to_png(EXAMPLES[0].load().gray()))
-    table = tmp_path / "study" / "trial.toml"
+    write_study(tmp_path / "studies", 1, 1, HEAD.replace("crossover", "unaided_then_aided"))
+    (tmp_path / "studies" / "Doe_Jane_0.png").write_bytes(to_png(EXAMPLES[0].load().gray()))
+    table = tmp_path / "studies" / "trial.toml"
     table.write_text(table.read_text().replace("finding number 0", low.text))
-    settings = {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_STUDIES_DIR": str(tmp_path / "study")}
-    with serve(model, **settings) as url, chromium.new_page() as page:
-        page.goto(url)
-        page.get_by_role("tab", name="Reader study").click()
-        page.fill("#study .card input", "code-of-1")
-        page.keyboard.press("Enter")
-        page.click(".study[data-stage=consent] .card .go")
-        fill_in(Seat(page, []), {"sure": 1, "remark": ""})
+    with serve_study(model, tmp_path) as url, chromium.new_page() as page:
+        fill_in(begin(page, url), {"sure": 1, "remark": ""})
         page.click(".hand .go")
         expect(page.locator("#study .model h2")).to_have_text("Evidence for it")
         said = f"low map, at most {low.grid.max():.2f}"
@@ -628,7 +625,7 @@ def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
 
 
 def test_the_wash_out_is_waited_for(tiny_folder, tmp_path):
-    study = write_study(tmp_path / "study", 1, 2, HEAD + "washout_days = 28\n")
+    study = write_study(tmp_path / "studies", 1, 2, HEAD + "washout_days = 28\n")
     with Store(tmp_path / "data") as store:
         sessions = StudySessions(load_model(tiny_folder), {study.id: study}, store)
         give_consent(store, study, "R1")
