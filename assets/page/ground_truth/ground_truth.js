@@ -3,7 +3,7 @@
 
 import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { number } from "../shared/dom.js";
-import { RETRY, Refusal, askAbout, forget, nameOf, send, sendFrame } from "../shared/server.js";
+import { RETRY, Refusal, askAbout, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { newestOnly } from "../viewer/frames.js";
 import { clamp, readImage } from "../viewer/image_pixels.js";
@@ -22,7 +22,7 @@ const START = { stretched: 0.65, fixed: 0.3 };        // of the viewer's 0 … 1
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const boxes = [...element.querySelectorAll("textarea")], picker = find(".modality select"), slider = find(".slider");
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures, onFrame: (frame) => openFrame(image.source.file, frame) });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: takeShapes, onDisplay: showFigures, onFrame: (frame) => showFrame(image.source.file, frame) });
   const curve = createCurve(find(".curves svg"), setThreshold);
   const dataset = createDataset(find(".set"), { state: (question) => server.set_state(question), open: openCase });
 
@@ -64,15 +64,14 @@ export function mount({ element, props, server }) {
   }
 
   // Another frame of the file shown. What is marked stays: whoever chooses the frame knows which one it is of.
-  const openFrame = newestOnly(async (file, frame) => {
+  const showFrame = newestOnly(async (file, frame) => {
     const turn = opening, from = image;
-    if (from.source.file !== file) return;
     try {
-      const [about, response] = await sendFrame(from, frame);
-      const shown = readImage(await response.arrayBuffer(), about);
-      if (turn !== opening) return forget(about.token);
+      const found = await openFrame(from, file, frame, () => turn === opening);
+      if (!found) return;
+      const { about } = found.opened, shown = readImage(found.bytes, about);
       forget(from.token);
-      image = { token: about.token, source: { file, frame }, about };
+      image = found.opened;
       showProblem("");
       viewer.showFrame(shown, nameOf(about), [frame, about.frames]);
       viewer.showNotice(about.notes.join(" "));

@@ -2,7 +2,7 @@
 // Whatever a user wrote is put in place as text, never as markup.
 
 import { openKeys } from "../shared/key_sheet.js";
-import { RETRY, Refusal, askAbout, forget, nameOf, renew, send, sendFrame } from "../shared/server.js";
+import { RETRY, Refusal, askAbout, forget, nameOf, openFrame, renew, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { createVerdict, isLow, judge, peakOf, sureness } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
@@ -26,7 +26,7 @@ const MOST_KEPT = 3;                // maps beside the newest one
 /** @param {Tab<ProbeProps, ProbeServer>} tab */
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => openFrame(image.source.file, frame) });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(image.source.file, frame) });
   const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]");
 
   let image = null;                   // { token, source, about } of the image shown
@@ -83,15 +83,14 @@ export function mount({ element, props, server }) {
   }
 
   // Another frame of the file shown: to the model, to feedback and to marks an image of its own.
-  const openFrame = newestOnly(async (file, frame) => {
+  const showFrame = newestOnly(async (file, frame) => {
     const turn = opening, from = image;
-    if (from.source.file !== file) return;
     try {
-      const [about, response] = await sendFrame(from, frame);
-      const shown = readImage(await response.arrayBuffer(), about);
-      if (turn !== opening) return forget(about.token);
+      const found = await openFrame(from, file, frame, () => turn === opening);
+      if (!found) return;
+      const { about } = found.opened, shown = readImage(found.bytes, about);
       leave(from, feedback.forget());
-      image = { token: about.token, source: { file, frame }, about };
+      image = found.opened;
       kept = [];
       scan.forget();
       viewer.shapes = [];

@@ -43,7 +43,7 @@ export async function send(source, again = false) {
 
 // Another frame of the file that an open image comes from; the file itself is sent again only where the server dropped it.
 /** @param {OpenImage} image @param {number} frame @returns {Promise<[AboutImage, Response]>} */
-export async function sendFrame(image, frame) {
+async function sendFrame(image, frame) {
   const query = `?${new URLSearchParams({ of: image.token, frame: String(frame) })}`;
   try {
     const response = await post(addressOf("images") + query, "", "The server could not show this frame.");
@@ -52,6 +52,16 @@ export async function sendFrame(image, frame) {
     if (error instanceof Refusal && error.gone) return send({ ...image.source, frame });
     throw error;
   }
+}
+
+// The image that another frame of `file` is, and its bytes; null where `image`, or what is shown, is another by now.
+/** @param {OpenImage} image @param {File} file @param {number} frame @param {() => boolean} isShown */
+export async function openFrame(image, file, frame, isShown) {
+  if (image.source.file !== file) return null;
+  const [about, response] = await sendFrame(image, frame), bytes = await response.arrayBuffer();
+  if (isShown()) return { opened: { token: about.token, source: { file, frame }, about }, bytes };
+  forget(about.token);
+  return null;
 }
 
 // Gives `image`, { token, source, … }, a new token where the server had dropped it; once for all who ask for that meanwhile.
