@@ -1,5 +1,6 @@
 """The encoders through ONNX Runtime: the same answers as PyTorch's, and PyTorch where they cannot be had."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from afloc import image_from_array, load_model
 from afloc.model import onnx_encoders as runtime
 from tests import loaded
 
+CLONE_NEWNS = 0x20000  # of linux/sched.h
 DESCRIPTIONS = ("effusion", "small left pleural effusion", "No consolidation. The left lung is clear.")
 
 
@@ -98,24 +100,29 @@ def checksum_of(export: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def other_folder(small_folder, tmp_path_factory):
-    """The small model with other weights."""
-    folder = shutil.copytree(small_folder, tmp_path_factory.mktemp("other") / "model")
-    weights = load_file(folder / "model.safetensors")
-    save_file({name: each * 1.5 for name, each in weights.items()}, folder / "model.safetensors")
-    return folder
+def exported(small_folder, tmp_path_factory):
+    """A cache with the small model and one of other weights: (cache, (model, other), the model's answers)."""
+    other_folder = shutil.copytree(small_folder, tmp_path_factory.mktemp("other") / "model")
+    weights = load_file(other_folder / "model.safetensors")
+    save_file({name: each * 1.5 for name, each in weights.items()}, other_folder / "model.safetensors")
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AFLOC_CACHE_DIR", str(cache))
+        models = load_model(small_folder, "cpu"), load_model(other_folder, "cpu")
+        expected, others = map(answers, models)
+    assert others[0][0].score != expected[0][0].score
+    return cache, models, expected
 
 
 @pytest.mark.parametrize("part", ["text", "chest_xray"])
 @pytest.mark.parametrize("damage", [flip_bits, lose_checksum, swap, swap_with_checksum])
 def test_an_export_that_is_not_as_it_was_written_changes_no_answer(
-    damage, part, small_folder, other_folder, tmp_path, monkeypatch, caplog
+    damage, part, small_folder, exported, tmp_path, monkeypatch, caplog
 ):
+    cache, models, expected = exported
     monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path))
-    model, other = load_model(small_folder, "cpu"), load_model(other_folder, "cpu")
-    expected = answers(model)
-    assert answers(other)[0][0].score != expected[0][0].score
-    folders = (next(tmp_path.glob(f"{each.fingerprint}-*")) for each in (model, other))
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    folders = (next(tmp_path.glob(f"{each.fingerprint}-*")) for each in models)
     export, foreign = (folder / f"{part}.onnx" for folder in folders)
     written = export.read_bytes()
     damage(export, foreign)
@@ -127,34 +134,27 @@ def test_an_export_that_is_not_as_it_was_written_changes_no_answer(
     assert [record.getMessage() for record in caplog.records if "checksum" in record.getMessage()]
 
 
+def answer_from_a_read_only_disk(folder: Path, cache: Path) -> None:
+    """With a sound export and with a damaged one, on a disk that is read-only for this process alone."""
+    expected = answers(load_model(folder, "cpu"))[0][0].score
+    assert not ctypes.CDLL(None).unshare(CLONE_NEWNS)
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "--bind", cache, cache], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
+    sound = load_model(folder, "cpu")
+    assert answers(sound)[0][0].score == expected and sound.encoders.session("text")
+    subprocess.run(["mount", "-o", "remount,rw,bind", cache], check=True)
+    (text,) = cache.rglob("text.onnx")
+    flip_bits(text, text)
+    subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
+    damaged = load_model(folder, "cpu")
+    assert abs(answers(damaged)[0][0].score - expected) < 1e-3 and damaged.encoders.session("text") is None
+
+
 def test_a_damaged_export_that_cannot_be_replaced_is_not_used(small_folder, tmp_path):
-    """On a disk that is mounted read-only."""
     if sys.platform != "linux" or os.getuid() or subprocess.run(["unshare", "--mount", "true"]).returncode:
         pytest.skip("only root on Linux can mount a disk read-only for one program")
-    script = """
-import os, subprocess, sys
-from pathlib import Path
-from tests.model.test_onnx_encoders import answers, flip_bits
-from afloc import load_model
-folder, cache = sys.argv[1], os.environ["AFLOC_CACHE_DIR"]
-expected = answers(load_model(folder, "cpu"))[0][0].score
-subprocess.run(["mount", "--bind", cache, cache], check=True)
-subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
-sound = load_model(folder, "cpu")
-assert answers(sound)[0][0].score == expected and sound.encoders.session("text")
-subprocess.run(["mount", "-o", "remount,rw,bind", cache], check=True)
-(text,) = Path(cache).rglob("text.onnx")
-flip_bits(text, text)
-subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
-damaged = load_model(folder, "cpu")
-assert abs(answers(damaged)[0][0].score - expected) < 1e-3 and damaged.encoders.session("text") is None
-"""
-    command = ["unshare", "--mount", sys.executable, "-c", script, small_folder]
-    environment = os.environ | {"AFLOC_CACHE_DIR": str(tmp_path)}
-    ended = subprocess.run(
-        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
+    loaded.run(answer_from_a_read_only_disk, small_folder, tmp_path, AFLOC_CACHE_DIR=str(tmp_path))
 
 
 def write_score(folder: Path, path: Path) -> None:
