@@ -1,6 +1,7 @@
 """The floors of the house: what each folder of afloc/ may import, read from the source."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "afloc"
@@ -31,6 +32,7 @@ HEAVY = {"gradio", "duckdb"}
 LARGEST = 15 * 1024  # bytes
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Every module of afloc/ by its name."""
     found = {}
@@ -39,9 +41,6 @@ def modules() -> dict[str, ast.Module]:
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = ast.parse(path.read_text(encoding="utf-8"))
     return found
-
-
-MODULES = modules()
 
 
 def imports(tree: ast.AST) -> set[tuple[str, str]]:
@@ -54,11 +53,14 @@ def imports(tree: ast.AST) -> set[tuple[str, str]]:
             assert not node.level, "imports are absolute"
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
-                found.add((module, "") if module in MODULES else (node.module, alias.name))
+                found.add((module, "") if module in modules() else (node.module, alias.name))
     return found
 
 
-IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
+@cache
+def all_imports() -> dict[str, set[tuple[str, str]]]:
+    """What each module imports, by its name."""
+    return {name: imports(tree) for name, tree in modules().items()}
 
 
 def floor(module: str) -> str:
@@ -68,31 +70,32 @@ def floor(module: str) -> str:
 def test_every_folder_imports_from_below_only():
     wrong = [
         f"{name} imports {module}"
-        for name, found in IMPORTS.items()
+        for name, found in all_imports().items()
         for module, _ in found
         if floor(name) in MAY_IMPORT and module.startswith("afloc.")
         if floor(module) not in MAY_IMPORT[floor(name)] | {floor(name)}
     ]
     assert not wrong
-    assert {floor(name) for name in MODULES} - {"", "__main__"} <= MAY_IMPORT.keys(), "a folder has no floor"
+    floors = {floor(name) for name in modules()} - {"", "__main__"}
+    assert floors <= MAY_IMPORT.keys(), "a folder has no floor"
 
 
 def test_no_module_imports_itself_by_way_of_others():
     def walk(name: str, way: tuple[str, ...]) -> None:
         assert name not in way, " -> ".join((*way[way.index(name) :], name))
         if name not in seen:
-            for module, _ in sorted(IMPORTS[name]):
-                if module in MODULES:
+            for module, _ in sorted(all_imports()[name]):
+                if module in modules():
                     walk(module, (*way, name))
         seen.add(name)
 
     seen: set[str] = set()
-    for name in sorted(MODULES):
+    for name in sorted(modules()):
         walk(name, ())
 
 
 def test_no_private_name_is_imported():
-    private = [(name, *each) for name, found in IMPORTS.items() for each in found if _is_private(*each)]
+    private = [(name, *each) for name, found in all_imports().items() for each in found if _is_private(*each)]
     assert not private
 
 
@@ -107,7 +110,7 @@ def test_neither_gradio_nor_duckdb_below_the_page_and_the_store():
     above = {"web", "feedback", "cli", "pacs"}
     heavy = [
         (name, module)
-        for name, found in IMPORTS.items()
+        for name, found in all_imports().items()
         for module, _ in found
         if floor(name) not in above and module.split(".")[0] in HEAVY
     ]
