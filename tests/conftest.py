@@ -43,8 +43,10 @@ def long(request) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory) -> Path:
-    """Where the tests' models are exported to."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Where the tests' models are exported to, once for all processes of xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["AFLOC_CACHE_DIR"] = str(folder)
     return folder
 
