@@ -4,7 +4,7 @@ Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that n
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from afloc.language.findings import FindingEntry, load_findings, whole_words
@@ -30,18 +30,26 @@ from afloc.language.vocabulary import (
 )
 
 AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
+NORMAL_STATUS, STRUCTURE, DESCRIBED, UNKNOWN = "normal", "structure", "described", "unknown"
 
 Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of one finding."""
+    """What is said of one finding.
 
-    finding_id: str
-    status: str  # "affirmed", "denied" or "hedged"
+    `afloc.language.reading` also makes statements that are "normal", "structure", "described" or "unknown"; of
+    these, only a normal one and some structures have an entry in the lists, the others' `finding_id` is "".
+    `zones`: all parts of the lung that are named, of "upper", "middle", "lower", "apical", "basal", "hilar",
+    "peripheral", "retrocardiac"; they do not count in a comparison.
+    """
+
+    finding_id: str  # "" where the lists have none
+    status: str  # "affirmed", "denied", "hedged", or one of a reading
     side: str | None = None  # "left", "right" or "bilateral"
     zone: str | None = None  # "upper", "middle" or "lower"
+    zones: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_statements(sentence: str, modality: str) -> list[Statement]:
