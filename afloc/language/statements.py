@@ -39,8 +39,8 @@ Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
 class Statement:
     """What is said of one finding.
 
-    `afloc.language.reading` also makes statements that are "normal", "structure", "described" or "unknown"; of
-    these, only a normal one and some structures have an entry in the lists, the others' `finding_id` is "".
+    `afloc.language.reading` also makes statements that are "normal", "structure", "described" or "unknown":
+    the normal ones and some structures have an entry in the lists, the `finding_id` of all others is "".
     `zones`: all parts of the lung that are named, of "upper", "middle", "lower", "apical", "basal", "hilar",
     "peripheral", "retrocardiac"; they do not count in a comparison.
     """
