@@ -2,6 +2,8 @@
 
 import re
 
+AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
+
 SPELLINGS = (
     (r"haemorrhag", "hemorrhag"),
     (r"oedema", "edema"),
@@ -24,7 +26,7 @@ SPELLINGS = (
 
 
 # Phrases that hold a finding's word but not the finding, or a negation that negates nothing.
-IGNORED = (
+IGNORED = re.compile(
     r"\b(?:no|without|not)(?: (?:significant|significantly|interval|acute|substantial|appreciable|definite"
     r"|gross|real|much))* (?:change[sd]?\b(?! of prior)|increase|interval change|worsening|progression)\b"
     r"(?: (?:in|of|from))?"

@@ -12,15 +12,8 @@ from dataclasses import dataclass
 from afloc.errors import DataError
 from afloc.language.findings import ancestors, find_by_label, load_findings
 from afloc.language.modalities import MODALITIES
-from afloc.language.statements import (
-    AFFIRMED,
-    DENIED,
-    HEDGED,
-    Statement,
-    find_side,
-    find_zone,
-    read_statements,
-)
+from afloc.language.places import find_side, find_zone
+from afloc.language.statements import AFFIRMED, DENIED, HEDGED, Statement, read_statements
 from afloc.training.data.report_rules import (
     ABBREVIATIONS,
     DEFINED_BY,
