@@ -7,7 +7,7 @@ of label-only images its sentences. Any other description works too: the lists a
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -43,6 +43,9 @@ class FindingEntry:
     parents: tuple[str, ...] = ()  # findings it implies
     patterns: tuple[str, ...] = ()  # regular expressions for wordings that are no noun
     normal: bool = False  # a structure or a normal statement, not a pathology
+    translations: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # (language, names in it): for suggestions only
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -160,17 +163,38 @@ def ancestors(finding_id: str, modality: str) -> frozenset[str]:
 def _entry(name: str, modality: str, table: object) -> FindingEntry:
     if not isinstance(table, dict):
         raise DataError(f"{modality}.toml: {name} should be a table.")
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-    }
-    known = {field.name for field in fields(FindingEntry)} - {"id", "modality"}
-    if unknown := set(values) - known:
+    kinds = {each.name: each for each in fields(FindingEntry) if each.name not in ("id", "modality")}
+    if unknown := set(table) - set(kinds):
         raise DataError(f"{modality}.toml: {name} has the unknown field {min(unknown)}.")
-    try:
-        return FindingEntry(id=name, modality=modality, **values)
-    except TypeError as error:
-        missing = known - set(values) - {"parents", "patterns", "normal"}
-        raise DataError(f"{modality}.toml: {name} lacks {', '.join(sorted(missing))}.") from error
+    if missing := {key for key, kind in kinds.items() if kind.default is MISSING} - set(table):
+        raise DataError(f"{modality}.toml: {name} lacks {', '.join(sorted(missing))}.")
+    return FindingEntry(
+        id=name,
+        modality=modality,
+        **{
+            key: _value(f"{modality}.toml: {key} of {name}", value, kinds[key])
+            for key, value in table.items()
+        },
+    )
+
+
+def _value(where: str, value: object, field: Field) -> Any:
+    """A value of a list as the entry holds it. Raises DataError where it is of another kind."""
+    if field.name == "translations":
+        if not isinstance(value, dict):
+            raise DataError(f"{where} should be a table of languages.")
+        return tuple((language, _texts(where, terms)) for language, terms in value.items())
+    if field.type in (str, bool):
+        if not isinstance(value, field.type):
+            raise DataError(f"{where} should be {'true or false' if field.type is bool else 'a text'}.")
+        return value
+    return _texts(where, value)
+
+
+def _texts(where: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise DataError(f"{where} should be a list of texts.")
+    return tuple(value)
 
 
 def _key(label: str) -> str:

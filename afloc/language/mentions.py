@@ -4,16 +4,28 @@ import re
 from functools import cache
 
 from afloc.language.findings import FindingEntry, load_findings, whole_words
-from afloc.language.vocabulary import SPELLINGS
+from afloc.language.vocabulary import SHORTHAND, SPELLINGS
 
 Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
 
 
+_SHORTHAND = tuple((re.compile(pattern), words) for pattern, words in SHORTHAND)
+_SPELLINGS = tuple((re.compile(pattern), words) for pattern, words in SPELLINGS)
+
+
+def expand_shorthand(text: str) -> str:
+    """Lower case, "r/o" and "lt" written out."""
+    text = text.lower()
+    for pattern, words in _SHORTHAND:
+        text = pattern.sub(words, text)
+    return text
+
+
 def plain(text: str) -> str:
-    """Lower case, hyphens and slashes as spaces, one spelling."""
-    text = re.sub(r"[\s\-–_]+", " ", text.lower().replace("/", " / ")).strip()
-    for pattern, words in SPELLINGS:
-        text = re.sub(pattern, words, text)
+    """Lower case, shorthand written out, hyphens and slashes as spaces, one spelling."""
+    text = re.sub(r"[\s\-–_]+", " ", expand_shorthand(text).replace("/", " / ")).strip()
+    for pattern, words in _SPELLINGS:
+        text = pattern.sub(words, text)
     return text
 
 
@@ -27,7 +39,7 @@ def _matcher(
         if entry.normal:
             continue
         for term in (entry.name, *entry.synonyms):
-            terms.setdefault(_singular(plain(term)), entry)
+            terms.setdefault(singular(plain(term)), entry)
         patterns += [(re.compile(pattern), entry) for pattern in entry.patterns]
     longest_first = sorted(terms, key=len, reverse=True)
     alternatives = (
@@ -37,7 +49,7 @@ def _matcher(
     return whole_words(alternatives), terms, tuple(patterns)
 
 
-def _singular(term: str) -> str:
+def singular(term: str) -> str:
     if term.endswith("ies"):
         return term[:-3] + "y"
     plural = len(term) > 4 and term.endswith("s") and not term.endswith(("ss", "is", "us"))
@@ -51,7 +63,7 @@ def find_mentions(text: str, modality: str) -> list[Mention]:
     nouns, clauses = [], []
     for match in term.finditer(text):
         word = match[0]
-        forms = (word, word[:-1], word[:-2], _singular(word))
+        forms = (word, word[:-1], word[:-2], singular(word))
         nouns.append((*match.span(), next(terms[form] for form in forms if form in terms)))
     for pattern, entry in patterns:
         clauses += [

@@ -1,18 +1,30 @@
-"""Reads what someone typed on an image: which findings it names, and whether it affirms or denies them."""
+"""Reads what someone typed on an image: which findings it names, whether they are there, and where."""
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from afloc.language.descriptions import read_description
+from afloc.language.mentions import plain
+from afloc.language.normal_texts import is_structure, name_structures, read_all_normal, read_normal
+from afloc.language.places import find_side, find_zones
+from afloc.language.spelling import suggest
 from afloc.language.statements import (
+    AFFIRMED,
     DENIED,
     DESCRIBED,
+    HEDGED,
     NORMAL_STATUS,
-    STRUCTURE,
+    UNKNOWN,
+    Span,
     Statement,
-    read_statements,
+    read_spans,
 )
+from afloc.language.vocabulary import LIKELY, LIKELY_AFTER, QUESTION, SCOPE_END
+from afloc.language.words import describes, split_words, unknown_words
+
+_SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
+_NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
+_NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -44,24 +56,86 @@ class Reading:
 def read(text: str, modality: str, known_words: frozenset[str] = frozenset()) -> Reading:
     """Read what someone typed on an image of `modality`.
 
-    `known_words`: the words of the reports that a model learned from (`words_of`).
+    `known_words`: the words of the reports that a model learned from (`afloc.language.words.words_of`). A
+    sentence with a word that nobody knows is "unknown" as a whole: the word may be a misspelt name, or "no"
+    in another language.
     """
-    old = read_description(text, modality)
-    statements = tuple(
-        Statement(each.finding_id, NORMAL_STATUS) if each.finding_id == "normal_chest" else each
-        for each in read_statements(text, modality)
+    sentences = [each for each in _SENTENCE_END.split(text.strip()) if each] or [text]
+    unknown = {each: unknown_words(each, modality, known_words) for each in sentences}
+    said = {each: _read_sentence(each, modality, bool(unknown[each])) for each in sentences}
+    statements = tuple(dict.fromkeys(statement for each in sentences for statement in said[each]))
+    words = tuple(dict.fromkeys(word for each in sentences for word in unknown[each]))
+    named = any(each.finding_id for each in statements)
+    affirmed = text
+    if len(sentences) > 1:
+        affirmed = " ".join(filter(None, (_affirmed(each, said[each]) for each in sentences))) or text
+    return Reading(
+        text,
+        statements,
+        affirmed,
+        any(_affirms(each, statement) for each in sentences for statement in said[each]),
+        () if named and not words else suggest(text, modality, words),
+        words,
+        not named and not words and any(QUESTION.search(plain(each)) for each in sentences),
     )
-    if old.structure and all(each.status == DENIED for each in statements):
-        statements = (Statement(old.structure.id, STRUCTURE),)
-    elif not statements and old.subject and old.subject.family == "normal":
-        statements = (Statement(old.subject.id, NORMAL_STATUS),)
-    return Reading(text, statements or (Statement("", DESCRIBED),), old.affirmed, old.affirms)
 
 
-def words_of(texts: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """The words of reports that count as known, in lower case: those that occur twice or more."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        for word in re.findall(r"[^\W\d_]+", text.lower()):
-            counts[word] = counts.get(word, 0) + 1
-    return tuple(sorted(word for word, count in counts.items() if count > 1))
+def _read_sentence(sentence: str, modality: str, strange: bool) -> list[Statement]:
+    if strange or not split_words(sentence):
+        return [Statement("", UNKNOWN)]
+    text = plain(sentence)
+    if is_structure(text, modality):
+        return name_structures(text, modality)
+    if spans := _merge(read_normal(text, modality), read_spans(text, modality)):
+        return [_hedge_likely(text, *span) for span in spans]
+    if normal := read_all_normal(text, modality):
+        return [normal]
+    if structures := name_structures(text, modality):
+        return structures
+    if QUESTION.search(text) or not describes(sentence, modality):
+        return [Statement("", UNKNOWN)]
+    return [Statement("", DESCRIBED, find_side(text), zones=find_zones(text))]
+
+
+def _merge(normal: list[Span], others: list[Span]) -> list[Span]:
+    """Both in reading order. What is affirmed inside the name of something normal is part of that name."""
+    kept: list[Span] = []
+    for start, end, said in others:
+        if said.finding_id == "normal_chest":
+            said = Statement(said.finding_id, NORMAL_STATUS)
+        inside = any(a <= start and end <= z for a, z, name in normal if name.status == NORMAL_STATUS)
+        if said.status == NORMAL_STATUS and normal or inside and said.status in (AFFIRMED, HEDGED):
+            continue
+        kept.append((start, end, said))
+    first, second = (kept, normal) if any(said.status == DENIED for *_, said in normal) else (normal, kept)
+    return sorted([*first, *second], key=lambda span: span[0])
+
+
+def _hedge_likely(text: str, start: int, end: int, said: Statement) -> Statement:
+    if said.status != AFFIRMED:
+        return said
+    likely = LIKELY.search(SCOPE_END.split(text[:start])[-1]) or LIKELY_AFTER.match(text[end:])
+    return Statement(said.finding_id, HEDGED, said.side, said.zone, said.zones) if likely else said
+
+
+def _affirms(sentence: str, said: Statement) -> bool:
+    """Whether a statement says that something is there. Tissue that is called benign is there."""
+    if said.status in (NORMAL_STATUS, DESCRIBED, UNKNOWN):
+        return not (_NEGATION.search(sentence) or _NORMAL.search(sentence))
+    return said.status != DENIED
+
+
+def _affirmed(sentence: str, said: list[Statement]) -> str:
+    """A sentence up to where it denies something or calls it normal; whole where it goes on to affirm."""
+    there = [_affirms(sentence, each) for each in said]
+    if all(there):
+        return sentence
+    if not any(there) and all(each.status in (DENIED, NORMAL_STATUS) for each in said):
+        return ""
+    if found := _NEGATION.search(sentence):
+        before = sentence[: found.start()].rstrip(" ,")
+    elif found := _NORMAL.search(sentence):
+        before = sentence[: found.start()].rpartition(",")[0]
+    else:
+        return sentence
+    return f"{before}." if before else sentence

@@ -5,7 +5,9 @@ Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that n
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cache
 
+from afloc.language.findings import load_findings
 from afloc.language.mentions import Mention, find_mentions, plain
 from afloc.language.modalities import MODALITIES
 from afloc.language.normality import read_normality
@@ -13,12 +15,14 @@ from afloc.language.places import find_place, share_places
 from afloc.language.vocabulary import (
     AFFIRMED,
     DENIED,
+    DOUBLE_NEGATION,
     HEDGE_AFTER,
     HEDGE_BEFORE,
     HEDGED,
     IGNORED,
     NEGATION_AFTER,
     NEGATION_BEFORE,
+    QUESTION,
     SCOPE_END,
 )
 
@@ -51,10 +55,42 @@ def read_statements(sentence: str, modality: str) -> list[Statement]:
 
 
 def read_spans(text: str, modality: str) -> list[Span]:
-    """The same of `plain` text, each with where it is said, in reading order."""
+    """The same of `plain` text, each with where it is said, in reading order.
+
+    A sentence of the lists says what the lists say of it, also where it names nothing ("the central shadow is
+    too wide"). What it names beside that stays; but a `precise` one names what the finding looks like.
+    """
+    found = _find_spans(text, modality)
+    for statement, alone in _listed(modality).get(text.rstrip(" ."), ()):
+        same = [said for _, _, said in found if _alike(said, statement)] or [statement]
+        rest = [] if alone else [s for s in found if s[2] not in same and s[2].status == statement.status]
+        found = [(0, len(text), same[0]), *rest]
+    return found
+
+
+def _alike(one: Statement, other: Statement) -> bool:
+    return (one.finding_id, one.status) == (other.finding_id, other.status)
+
+
+@cache
+def _listed(modality: str) -> dict[str, tuple[tuple[Statement, bool], ...]]:
+    """What the sentences of the lists say, by their plain words; whether it is all they say."""
+    index: dict[str, tuple[tuple[Statement, bool], ...]] = {}
+    for entry in load_findings(modality).values():
+        sentences = [(text, AFFIRMED, False) for text in (entry.simple, *entry.affirmed)]
+        sentences += [(entry.precise, AFFIRMED, True), *((text, DENIED, False) for text in entry.denied)]
+        for text, status, alone in [] if entry.normal else sentences:
+            key = plain(text).rstrip(" .")
+            index[key] = (*index.get(key, ()), (Statement(entry.id, status), alone))
+    return index
+
+
+def _find_spans(text: str, modality: str) -> list[Span]:
     text = IGNORED.sub(lambda match: "~" * len(match[0]), text)
     mentions = find_mentions(text, modality)
     statuses = _statuses(text, mentions)
+    if QUESTION.search(text):
+        statuses = [HEDGED if status == AFFIRMED else status for status in statuses]
     places = [find_place(text, index, mentions) for index in range(len(mentions))]
     spans = [
         (start, end, Statement(entry.id, status, place.side, place.zone, place.zones))
@@ -84,6 +120,7 @@ def _statuses(text: str, mentions: list[Mention]) -> list[str]:
 def _status(text: str, start: int, end: int) -> str:
     after = re.split(r"[;.]|\b(?:but|however|although|though)\b", text[end:])[0]
     clause = SCOPE_END.split(text[:start])[-1]
+    clause = DOUBLE_NEGATION.sub(lambda match: "~" * len(match[0]), clause)
     hedged, denied = _governing(clause, HEDGE_BEFORE), _governing(clause, NEGATION_BEFORE)
     if hedged > denied or HEDGE_AFTER.match(after):  # "cannot exclude" ends after its "not"
         return HEDGED

@@ -4,6 +4,24 @@ import re
 
 AFFIRMED, DENIED, HEDGED = "affirmed", "denied", "hedged"
 
+SHORTHAND = (
+    (r"[’`´]", "'"),
+    (r"\bcan't\b", "can not"),
+    (r"\b(is|are|was|were|do|does|did|has|have|could)n't\b", r"\1 not"),
+    (r"\bw/o\b", "without"),
+    (r"\br/o\b", "rule out"),
+    (r"\be/o\b", "evidence of"),
+    (r"\bc/w\b", "consistent with"),
+    (r"\bs/p\b", "status post"),
+    (r"\bb/l\b", "bilateral"),
+    (r"\b(?:rt|r)\b\.?(?![/'])", "right"),
+    (r"\b(?:lt|l)\b\.?(?![/'])", "left"),
+    (r"\brul\b", "right upper lobe"),
+    (r"\brml\b", "right middle lobe"),
+    (r"\brll\b", "right lower lobe"),
+    (r"\blul\b", "left upper lobe"),
+    (r"\blll\b", "left lower lobe"),
+)
 SPELLINGS = (
     (r"haemorrhag", "hemorrhag"),
     (r"oedema", "edema"),
@@ -31,7 +49,7 @@ IGNORED = re.compile(
     r"|gross|real|much))* (?:change[sd]?\b(?! of prior)|increase|interval change|worsening|progression)\b"
     r"(?: (?:in|of|from))?"
     r"|\bnormal (?:thoracic )?kyphosis\b|\bnot only\b|\bno doubt\b|\bno priors?\b|\bmass effect\b"
-    r"|\b(?:thoracic|abdominal|pleural|oral|chest) cavit(?:y|ies)|\b(?:pericardial|joint) effusions?\b"
+    r"|\b(?:thoracic|abdominal|pleural|chest) cavit(?:y|ies)|\b(?:pericardial|joint) effusions?\b"
     r"|\bnot (?:well|fully|completely|optimally) (?:seen|visualized|evaluated|imaged)"
 )
 
@@ -44,17 +62,21 @@ SCOPE_END = re.compile(
 
 NEGATION_BEFORE = re.compile(
     r"\b(?:no|without|negative for|free of|free from|clear of|absence of|absent|not|denies|neither|nor|never"
-    r"|resolution of|(?:^|the |interval )resolved|clearing of|removal of|rather than|excluded?|lack of"
-    r"|devoid of)\b"
+    r"|resolution of|(?:^|the |interval )resolved|clearing of|removal of|rather than|excluded|lack of"
+    r"|devoid of|ruled out|excludes|nothing to suggest|nothing like|lacks|lacking|nil|zero|unlikely"
+    r"|cannot (?:see|find|identify|make out|detect|appreciate))\b"
 )
 NEGATION_AFTER = re.compile(
-    r"[^,;]{0,60}?\b(?:(?:is|are|was|were) (?:now |currently )?(?:absent|excluded|ruled out|unlikely"
-    r"|removed|resolved"
-    r"|gone)|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
-    r"|no longer (?:seen|visualized|present|identified|evident|visible)"
-    r"|not (?:seen|identified|visualized|present|evident|appreciated|demonstrated|visible|noted"
-    r"|detected|crowded|enlarged"
-    r"|recogni[sz]able))\b"
+    r"\W{0,3}(?:(?:has been |was |been )?(?:absent|excluded|ruled out|unlikely|resolved|cleared|gone)\b"
+    r"|(?:none|no|nil|negative)(?=[,;]|\W*$))"
+    r"|[^,;]{0,60}?\b(?:(?:is|are|was|were)(?: both)? (?:now |currently )?(?:absent|excluded|ruled out"
+    r"|unlikely|removed|resolved|lacking|missing|negative|gone)"
+    r"|(?:has|have) (?:now )?been (?:excluded|ruled out)"
+    r"|(?:has|have)(?: since| now| nearly| completely| been)* (?:resolved|cleared|removed|disappeared)"
+    r"|no longer (?:there|seen|visualized|present|identified|evident|visible)"
+    r"|(?:can ?not|could not) be (?:seen|identified|demonstrated|detected|made out|found)"
+    r"|not (?:there|seen|identified|found|shown|made out|visualized|present|evident|appreciated"
+    r"|demonstrated|visible|noted|detected|crowded|enlarged|recogni[sz]able))\b"
 )
 HEDGE_BEFORE = re.compile(
     r"\b(?:may (?:represent|reflect|be|indicate|suggest|relate)|might|could (?:represent|reflect|be"
@@ -64,13 +86,28 @@ HEDGE_BEFORE = re.compile(
     r"|questionable|borderline|question|question of|suspected|suspicious for|suspicion (?:of|for)"
     r"|concerning for|worrisome for"
     r"|differential|versus|vs|evaluate for|evaluation of|evaluation for|rule out|equivocal|conceivably"
-    r"|raises?|if)\b"
+    r"|raises?|if|query|queried|suspect|maybe|perhaps|concern (?:of|for)|uncertain|unsure|ruling out"
+    r"|to exclude|^exclude|whether)\b|\?"
 )
 HEDGE_AFTER = re.compile(
-    r"[^,;]{0,40}?\b(?:(?:can ?not|can't|could not|not) (?:be )?(?:\w+ ){0,1}(?:excluded|ruled out)"
+    r"\W{0,2}\?|[^,;]{0,40}?\b(?:(?:can ?not|can't|could not|not) (?:be )?(?:\w+ ){0,1}(?:excluded|ruled out)"
     r"|(?:is|are) (?:possible|suspected|questioned|questionable)|versus|vs|is a consideration"
     r"|should be considered"
     r"|may be present)\b"
+)
+# A negation of a negation: what it governs is there ("not free of effusion"); "not excluded" is a hedge.
+DOUBLE_NEGATION = re.compile(
+    r"\b(?:no|not|never|neither|cannot|without)\b (?:(?:an?|the|any|be|been|completely|entirely|fully) ){0,2}"
+    r"(?:without|absen(?:t|ce of)|free (?:of|from)|clear of|negative for|lack(?:ing|s)?(?: of)?|devoid of"
+    r"|resolved|resolution of|cleared|clearing of|gone|disappeared|missing|removed)\b"
+)
+# Training counts what these govern as there; whoever asks is told that it was hedged.
+LIKELY = re.compile(r"\b(?:probabl[ey]|likely|presumabl[ey]|presumed)\b")
+LIKELY_AFTER = re.compile(r"\W{0,2}(?:is |are )?(?:likely|probable|presumed)\b")
+QUESTION = re.compile(
+    r"^(?:(?:so|and|but|please|ok|hello|hi)\b,? )*(?:is|are|was|were|do|does|did|can|could|should|would|will"
+    r"|has|have|any|what|whats|where|who|why|how|show|tell|find|look(?! ?s)|search|check|give|explain"
+    r"|describe|identify|detect|diagnose|help)\b|\?\s*$"
 )
 
 # The whole chest is called normal; or only free of what is acute, which leaves room for the chronic.
@@ -116,7 +153,7 @@ NORMAL_SUBJECTS = (
     ),
     (r"\bhil(?:um|a|ar)\b", r"normal|unremarkable", ("hilar_enlargement",)),
     (r"\b(?:vascul|vessels)", r"normal|unremarkable", ("vascular_congestion",)),
-    (r"\blungs\b(?! vol)", r"clear|unremarkable", ("lung_opacity", "airspace_disease")),
+    (r"\blungs\b(?! vol)", r"clear|unremarkable|normal$", ("lung_opacity", "airspace_disease")),
     (r"\bpleura", r"clear|normal|unremarkable", ("pleural_effusion",)),
     (
         r"\b(?:costophrenic|sulci)",

@@ -1,0 +1,129 @@
+"""Suggestions: the known findings that a misspelt, foreign or half-typed text may mean."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from afloc.language.findings import load_findings
+from afloc.language.mentions import find_mentions, plain
+from afloc.language.words import split_words
+
+_MOST = 5  # suggestions
+_MOST_COMPLETIONS = 8
+_WIDEST = 7  # words of a window
+_NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
+_ALIKE = 0.6  # less alike is no suggestion
+_FOR_TYPING_ERRORS = 2  # of a text of known words, this many letters may differ from a name
+_UNSPACED = re.compile(r"[\u3400-\u9fff]+")
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """All names and synonyms of a modality in all languages, folded, with the name each stands for."""
+
+    folded: tuple[str, ...]
+    names: tuple[str, ...]
+    lengths: np.ndarray
+    unspaced: tuple[tuple[str, str], ...]  # those of languages without spaces, longest first
+
+
+def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names of the findings that a text may mean, best first.
+
+    `unknown`: its words that nobody knows: what is near them comes first, then what the text names in words
+    that are known. Without any, only a name that the whole text nearly is.
+    """
+    terms = _terms(modality)
+    words = fold(" ".join(split_words(text))).split()
+    if not words:
+        return ()
+    if not unknown:
+        return tuple(dict.fromkeys(name for _, name in _nearest([" ".join(words)], terms, whole=True)))[
+            :_MOST
+        ]
+    strange = {part for word in unknown for part in fold(word).split()}
+    windows = [
+        " ".join(words[start:end])
+        for start in range(len(words))
+        for end in range(start + 1, min(start + _WIDEST, len(words)) + 1)
+        if strange.intersection(words[start:end])
+    ]
+    near = _nearest(windows, terms)
+    unspaced = [name for term, name in terms.unspaced if term in text]
+    named = [entry.name for _, _, entry in find_mentions(plain(text), modality)]
+    best = [name for alike, name in near if alike >= _NEAR]
+    return tuple(dict.fromkeys([*unspaced, *best, *named, *(name for _, name in near)]))[:_MOST]
+
+
+def complete(prefix: str, modality: str) -> tuple[str, ...]:
+    """Names and synonyms with a word that begins as `prefix` does, best first, at most 8, one of a
+    finding.
+
+    A name comes before a synonym, one that begins so before one with such a word further on.
+    """
+    start = fold(plain(prefix))
+    if not start:
+        return ()
+    found: list[tuple[tuple[bool, bool, int], str]] = []
+    for index, entry in enumerate(load_findings(modality).values()):
+        ranked = [
+            ((term != entry.name, not fold(plain(term)).startswith(start), index), term)
+            for term in (entry.name, *entry.synonyms)
+            if f" {start}" in f" {fold(plain(term))}"
+        ]
+        found += [min(ranked)] if ranked and not entry.normal else []
+    return tuple(term for _, term in sorted(found))[:_MOST_COMPLETIONS]
+
+
+def fold(text: str) -> str:
+    """Lower case without accents, "ß" and "ø" as letters of the alphabet."""
+    text = unicodedata.normalize("NFKD", text.casefold().replace("ø", "o").replace("œ", "oe"))
+    return "".join(each for each in text if not unicodedata.combining(each))
+
+
+def _nearest(windows: list[str], terms: _Terms, whole: bool = False) -> list[tuple[float, str]]:
+    """(likeness, name) of the terms that are near one of `windows`, best first; of two that are equally
+    near, the longer."""
+    if not windows or not terms.folded:
+        return []
+    distances = process.cdist(windows, terms.folded, scorer=OSA.distance, dtype=np.int32)
+    lengths = np.maximum(np.array([len(window) for window in windows])[:, None], terms.lengths[None])
+    alike = 1 - distances / lengths
+    if whole:
+        alike[(distances > _FOR_TYPING_ERRORS) | (alike < _NEAR)] = 0
+    best = alike.argmax(0), np.arange(len(terms.folded))
+    likeness, matched = alike[best], terms.lengths - 2 * distances[best]
+    short = (terms.lengths <= 5) & (distances[best] <= 2) & (likeness >= 0.34)
+    kept = np.flatnonzero((likeness >= _ALIKE) | short & (not whole))
+    order = sorted(kept, key=lambda index: (-round(float(likeness[index]), 3), -int(matched[index])))
+    return [(float(likeness[index]), terms.names[index]) for index in order]
+
+
+@cache
+def _terms(modality: str) -> _Terms:
+    spaced: dict[str, str] = {}
+    unspaced: dict[str, str] = {}
+    for entry in load_findings(modality).values():
+        if entry.normal and entry.family != "normal":
+            continue
+        for term in (entry.name, *entry.synonyms, *_foreign(entry.translations)):
+            if _UNSPACED.search(term):
+                unspaced.setdefault(term, entry.name)
+            else:
+                spaced.setdefault(fold(" ".join(split_words(term))), entry.name)
+    return _Terms(
+        tuple(spaced),
+        tuple(spaced.values()),
+        np.array([len(term) for term in spaced]),
+        tuple(sorted(unspaced.items(), key=lambda item: -len(item[0]))),
+    )
+
+
+def _foreign(translations: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
+    return [term for _, terms in translations for term in terms]
