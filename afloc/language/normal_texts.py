@@ -16,9 +16,9 @@ _IMAGE = (
     r"|eye|fundus|retina|chest|thorax|tissue"
 )
 _ALL_NORMAL = re.compile(
-    r"(?:(?:is|are|was|this|that|it|these|the|an?|all|everything|overall|looks?|appears?|completely|entirely"
+    r"(?:(?:is|are|was|this|that|it|these|the|an?|all|everything|overall|looks?|appears?|otherwise|completely|entirely"
     rf"|totally|perfectly|quite|just|of|in|with|there|{_IMAGE}) )*"
-    r"(?:(?:is |are )?(?:normal|unremarkable|healthy|(?:with)?in normal limits)"
+    r"(?:(?:is |are )?(?:normal|clear|unremarkable|healthy|(?:with)?in normal limits)"
     r"|no (?:(?:acute|active|relevant|obvious|significant|visible|definite|detectable|other|any"
     r"|(?:evidence|signs?) of) ){0,3}(?:abnormal(?:it(?:y|ies)| findings?)|patholog(?:y|ies)|findings?)"
     r"|nothing (?:abnormal|wrong|to see|pathological)|n ?a ?d|without (?:findings?|abnormalit(?:y|ies)))"

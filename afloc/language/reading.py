@@ -20,7 +20,9 @@ from afloc.language.statements import (
     read_spans,
 )
 from afloc.language.vocabulary import LIKELY, LIKELY_AFTER, QUESTION, SCOPE_END
-from afloc.language.words import describes, split_words, unknown_words
+from afloc.language.words import describes, split_words, unknown_words, words_of
+
+__all__ = ["Reading", "read", "words_of"]
 
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\n+")
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)

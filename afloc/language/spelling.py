@@ -11,15 +11,19 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from afloc.language.findings import load_findings
-from afloc.language.mentions import find_mentions, plain
-from afloc.language.words import split_words
+from afloc.language.mentions import expand_shorthand, find_mentions, plain
 
 _MOST = 5  # suggestions
 _MOST_COMPLETIONS = 8
 _WIDEST = 7  # words of a window
 _NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
 _ALIKE = 0.6  # less alike is no suggestion
-_FOR_TYPING_ERRORS = 2  # of a text of known words, this many letters may differ from a name
+_NEARLY_THE_SAME = 0.86  # so much alike must a name be where every word of the text is known
+_SHORT, _ALIKE_SHORT = 5, 0.34  # a name of few letters may differ more
+_TYPING_ERRORS = 2
+_LONG = 20  # letters in which a name may have one more
+_COST = 3  # letters in common that a differing one weighs up
+_WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[\u3400-\u9fff]+")
 
 
@@ -40,14 +44,14 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
     that are known. Without any, only a name that the whole text nearly is.
     """
     terms = _terms(modality)
-    words = fold(" ".join(split_words(text))).split()
+    words = _words(text)
     if not words:
         return ()
     if not unknown:
-        return tuple(dict.fromkeys(name for _, name in _nearest([" ".join(words)], terms, whole=True)))[
-            :_MOST
-        ]
-    strange = {part for word in unknown for part in fold(word).split()}
+        windows = [" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 3, len(words) + 1)]
+        found = _nearest([" ".join(words), *windows], terms, _NEARLY_THE_SAME)
+        return tuple(dict.fromkeys(name for _, name in found))[:_MOST]
+    strange = {part for word in unknown for part in _words(word)}
     windows = [
         " ".join(words[start:end])
         for start in range(len(words))
@@ -57,7 +61,7 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
     near = _nearest(windows, terms)
     unspaced = [name for term, name in terms.unspaced if term in text]
     named = [entry.name for _, _, entry in find_mentions(plain(text), modality)]
-    best = [name for alike, name in near if alike >= _NEAR]
+    best = [name for very, name in near if very]
     return tuple(dict.fromkeys([*unspaced, *best, *named, *(name for _, name in near)]))[:_MOST]
 
 
@@ -87,22 +91,29 @@ def fold(text: str) -> str:
     return "".join(each for each in text if not unicodedata.combining(each))
 
 
-def _nearest(windows: list[str], terms: _Terms, whole: bool = False) -> list[tuple[float, str]]:
-    """(likeness, name) of the terms that are near one of `windows`, best first; of two that are equally
-    near, the longer."""
+def _words(text: str) -> list[str]:
+    return _WORD.findall(fold(expand_shorthand(text)))
+
+
+def _nearest(windows: list[str], terms: _Terms, alike: float = _ALIKE) -> list[tuple[bool, str]]:
+    """The names of terms that are near one of `windows`, best first, and whether they are very near.
+
+    First those that are very near, of these the one with the most letters in common: "plueral efusion" is
+    pleural effusion rather than effusion.
+    """
     if not windows or not terms.folded:
         return []
     distances = process.cdist(windows, terms.folded, scorer=OSA.distance, dtype=np.int32)
     lengths = np.maximum(np.array([len(window) for window in windows])[:, None], terms.lengths[None])
-    alike = 1 - distances / lengths
-    if whole:
-        alike[(distances > _FOR_TYPING_ERRORS) | (alike < _NEAR)] = 0
-    best = alike.argmax(0), np.arange(len(terms.folded))
-    likeness, matched = alike[best], terms.lengths - 2 * distances[best]
-    short = (terms.lengths <= 5) & (distances[best] <= 2) & (likeness >= 0.34)
-    kept = np.flatnonzero((likeness >= _ALIKE) | short & (not whole))
-    order = sorted(kept, key=lambda index: (-round(float(likeness[index]), 3), -int(matched[index])))
-    return [(float(likeness[index]), terms.names[index]) for index in order]
+    likeness = 1 - distances / lengths
+    best = likeness.argmax(0), np.arange(len(terms.folded))
+    likeness, distance = likeness[best], distances[best]
+    common = terms.lengths - _COST * distance
+    short = (terms.lengths <= _SHORT) & (distance <= _TYPING_ERRORS) & (likeness >= _ALIKE_SHORT)
+    kept = np.flatnonzero((likeness >= alike) | (short if alike == _ALIKE else False))
+    very = (likeness >= _NEAR) & (distance <= _TYPING_ERRORS + terms.lengths // _LONG)
+    order = sorted(kept, key=lambda i: (not very[i], -common[i] if very[i] else -likeness[i]))
+    return [(bool(very[i]), terms.names[i]) for i in order]
 
 
 @cache
@@ -116,7 +127,7 @@ def _terms(modality: str) -> _Terms:
             if _UNSPACED.search(term):
                 unspaced.setdefault(term, entry.name)
             else:
-                spaced.setdefault(fold(" ".join(split_words(term))), entry.name)
+                spaced.setdefault(" ".join(_words(term)), entry.name)
     return _Terms(
         tuple(spaced),
         tuple(spaced.values()),

@@ -37,7 +37,7 @@ def split_words(text: str) -> list[str]:
 
 def unknown_words(text: str, modality: str, known_words: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The words of a text that nobody knows, in order, each once."""
-    known = _words_of_lists(modality) | _english()
+    known = _known(modality)
     return tuple(
         dict.fromkeys(
             word
@@ -143,6 +143,11 @@ def _english() -> frozenset[str]:
 
 
 @cache
+def _known(modality: str) -> frozenset[str]:
+    return _words_of_lists(modality) | _english()
+
+
+@cache
 def _anatomy() -> frozenset[str]:
     names = (name for modality in MODALITIES for name in load_structures(modality))
     return frozenset(word for name in names for word in name.split())
@@ -163,7 +168,7 @@ def _forms(word: str) -> Iterable[str]:
     yield word
     yield plain(word)
     for ending, instead in (("'s", ""), ("s", ""), ("es", ""), ("ies", "y"), ("ly", ""), ("ally", "")):
-        if word.endswith(ending) and len(word) - len(ending) > 2:
+        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) > 2:
             yield word[: -len(ending)] + instead
     for prefix in _PREFIXES:
         if word.startswith(prefix) and len(word) - len(prefix) > 4:
