@@ -16,6 +16,7 @@ from afloc.language.mentions import expand_shorthand, find_mentions, plain
 _MOST = 5  # suggestions
 _MOST_COMPLETIONS = 8
 _WIDEST = 7  # words of a window
+_LONGEST = 14  # words of a text that may be a name with a typing error that makes another word of it
 _NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
 _ALIKE = 0.6  # less alike is no suggestion
 _NEARLY_THE_SAME = 0.86  # so much alike must a name be where every word of the text is known
@@ -48,6 +49,8 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
     if not words:
         return ()
     if not unknown:
+        if len(words) > _LONGEST:
+            return ()
         windows = [" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 3, len(words) + 1)]
         found = _nearest([" ".join(words), *windows], terms, _NEARLY_THE_SAME)
         return tuple(dict.fromkeys(name for _, name in found))[:_MOST]

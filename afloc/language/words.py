@@ -114,21 +114,17 @@ def load_structures(modality: str) -> frozenset[str]:
 @cache
 def _words_of_lists(modality: str) -> frozenset[str]:
     entries = load_findings(modality).values()
-    texts = [
-        text
-        for entry in entries
-        for text in (
-            entry.name,
-            *entry.synonyms,
-            entry.simple,
-            entry.precise,
-            entry.where,
-            *entry.affirmed,
-            *entry.denied,
-        )
-    ]
-    texts += [text for ways in load_wordings(modality).values() for text in ways]
-    texts += load_structures(modality)
+    texts = [*load_structures(modality)]
+    for entry in entries:
+        texts += [entry.name, *entry.synonyms, entry.simple, entry.precise, entry.where]
+        texts += [*entry.affirmed, *entry.denied]
+    own = _words(texts)
+    translated = _words(text for entry in entries for _, names in entry.translations for text in names)
+    wordings = _words(text for ways in load_wordings(modality).values() for text in ways)
+    return own | (wordings - translated - _general()["foreign"])
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word for text in texts for word in (*split_words(text), *_WORD.findall(plain(text))))
 
 
@@ -139,7 +135,8 @@ def _general() -> dict[str, frozenset[str]]:
 
 @cache
 def _english() -> frozenset[str]:
-    return frozenset().union(*_general().values())
+    general = _general()
+    return general["silent"] | general["people"] | general["descriptive"]
 
 
 @cache
