@@ -26,7 +26,7 @@ _ALL_NORMAL = re.compile(
     r"|visible|present|noted|shown|here|there|on|in|this|the|at|all|a|of|entirely|completely))*"
 )
 _NAME_IN = re.compile(
-    r"^(?:(?:please|where|what|show|find|locate|see|look at|there|this|me|is|are|the|an?|both|only|just) )+"
+    r"^(?:(?:please|where|what|show|find|locate|see|look at|there|this|me|is|are|the|an?|both|only|just|normal|healthy|benign) )+"
     r"|(?: (?:is|are))?(?: (?:normal|present|visible|seen|shown|noted|here|please))+$"
 )
 _SIDED = re.compile(

@@ -16,6 +16,7 @@ from afloc.language.mentions import expand_shorthand, find_mentions, plain
 _MOST = 5  # suggestions
 _MOST_COMPLETIONS = 8
 _WIDEST = 7  # words of a window
+_FEW = 2  # words that may be a part of a name
 _LONGEST = 14  # words of a text that may be a name with a typing error that makes another word of it
 _NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
 _ALIKE = 0.6  # less alike is no suggestion
@@ -42,7 +43,7 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
     """The names of the findings that a text may mean, best first.
 
     `unknown`: its words that nobody knows: what is near them comes first, then what the text names in words
-    that are known. Without any, only a name that the whole text nearly is.
+    that are known. Without any, a name that the text nearly is, or of which one or two words are a part.
     """
     terms = _terms(modality)
     words = _words(text)
@@ -53,7 +54,12 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
             return ()
         windows = [" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 3, len(words) + 1)]
         found = _nearest([" ".join(words), *windows], terms, _NEARLY_THE_SAME)
-        return tuple(dict.fromkeys(name for _, name in found))[:_MOST]
+        within = [
+            name
+            for term, name in zip(terms.folded, terms.names, strict=True)
+            if len(words) <= _FEW and f" {' '.join(words)} " in f" {term} "
+        ]
+        return tuple(dict.fromkeys([*(name for _, name in found), *within]))[:_MOST]
     strange = {part for word in unknown for part in _words(word)}
     windows = [
         " ".join(words[start:end])

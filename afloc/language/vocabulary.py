@@ -102,8 +102,8 @@ DOUBLE_NEGATION = re.compile(
     r"|resolved|resolution of|cleared|clearing of|gone|disappeared|missing|removed)\b"
 )
 # Training counts what these govern as there; whoever asks is told that it was hedged.
-LIKELY = re.compile(r"\b(?:probabl[ey]|likely|presumabl[ey]|presumed)\b")
-LIKELY_AFTER = re.compile(r"\W{0,2}(?:is |are )?(?:likely|probable|presumed)\b")
+LIKELY = re.compile(r"\b(?:probabl[ey]|likely|presumabl[ey]|presumed)\b(?: \w+){0,4} ?$")
+LIKELY_AFTER = re.compile(r"\W{0,2}(?:is |are )?(?:likely|probable|presumed)\W*$")
 QUESTION = re.compile(
     r"^(?:(?:so|and|but|please|ok|hello|hi)\b,? )*(?:is|are|was|were|do|does|did|can|could|should|would|will"
     r"|has|have|any|what|whats|where|who|why|how|show|tell|find|look(?! ?s)|search|check|give|explain"

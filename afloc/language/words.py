@@ -21,7 +21,9 @@ from afloc.language.modalities import MODALITIES
 from afloc.language.phrases import load_wordings
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-_FIGURE = re.compile(r"\d+(?:[.,:x×*/]\d+)*\s*(?:(?:mm|cm|st|nd|rd|th)\b|%)?|\b[^\W\d_]{1,2}\d\w*")
+_FIGURE = re.compile(
+    r"\d+(?:[.,:x×*/]\d+)*(?:\s*(?:mm|cm|st|nd|rd|th)\b|[^\W\d_]{1,2}\b|\s*%)?|\b[^\W\d_]{1,2}\d\w*"
+)
 _PREFIXES = (
     "non", "re", "un", "sub", "supra", "infra", "peri", "para", "bi", "multi", "retro", "intra", "inter",
     "extra", "micro", "macro", "hyper", "hypo", "post", "pre", "over", "under",
