@@ -26,7 +26,8 @@ _ALL_NORMAL = re.compile(
     r"|visible|present|noted|shown|here|there|on|in|this|the|at|all|a|of|entirely|completely))*"
 )
 _NAME_IN = re.compile(
-    r"^(?:(?:please|where|what|show|find|locate|see|look at|there|this|me|is|are|the|an?|both|only|just|normal|healthy|benign) )+"
+    r"^(?:(?:please|where|what|show|find|locate|see|look at|there|this|me|is|are|the|an?|both|only|just"
+    r"|normal|healthy|benign) )+"
     r"|(?: (?:is|are))?(?: (?:normal|present|visible|seen|shown|noted|here|please))+$"
 )
 _SIDED = re.compile(
@@ -79,7 +80,7 @@ def _structure(text: str, modality: str) -> Statement | None:
 
 
 def _key(name: str) -> str:
-    return " ".join("rib" if word == "ribs" else singular(word) for word in name.split())
+    return " ".join(map(singular, name.split()))
 
 
 @cache

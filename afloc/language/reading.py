@@ -25,7 +25,8 @@ from afloc.language.words import describes, split_words, unknown_words, words_of
 __all__ = ["Reading", "read", "words_of"]
 
 _SENTENCE_END = re.compile(
-    r"(?<=[.;!?])(?<!\bvs\.)(?<!\b[lr]t\.)(?<!\b[lr]\.)(?<!\bdr\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+|\n+", re.I
+    r"(?<=[\w)%][.;!?])(?<!\bvs\.)(?<!\b[lr]t\.)(?<!\b[lr]\.)(?<!\bdr\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+|\n+",
+    re.I,
 )
 _NEGATION = re.compile(r"\b(no|not|without|absent|absence|free of|negative for|nor|none)\b", re.I)
 _NORMAL = re.compile(r"\b(normal|healthy|clear|unremarkable|intact|within limits|preserved)\b", re.I)

@@ -21,7 +21,7 @@ _LONGEST = 14  # words of a text that may be a name with a typing error that mak
 _NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
 _ALIKE = 0.6  # less alike is no suggestion
 _NEARLY_THE_SAME = 0.86  # so much alike must a name be where every word of the text is known
-_SHORT, _ALIKE_SHORT = 5, 0.34  # a name of few letters may differ more
+_SHORT, _ALIKE_SHORT = 5, 0.34  # letters of a short name, and what is alike to it
 _TYPING_ERRORS = 2
 _LONG = 20  # letters in which a name may have one more
 _COST = 3  # letters in common that a differing one weighs up
@@ -67,7 +67,7 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
         for end in range(start + 1, min(start + _WIDEST, len(words)) + 1)
         if strange.intersection(words[start:end])
     ]
-    near = _nearest(windows, terms)
+    near = _nearest(windows, terms, short=len(strange) == 1)
     unspaced = [name for term, name in terms.unspaced if term in text]
     named = [entry.name for _, _, entry in find_mentions(plain(text), modality)]
     best = [name for very, name in near if very]
@@ -104,8 +104,11 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(fold(expand_shorthand(text)))
 
 
-def _nearest(windows: list[str], terms: _Terms, alike: float = _ALIKE) -> list[tuple[bool, str]]:
-    """The names of terms that are near one of `windows`, best first, and whether they are very near.
+def _nearest(
+    windows: list[str], terms: _Terms, alike: float = _ALIKE, short: bool = False
+) -> list[tuple[bool, str]]:
+    """The names of terms that are near one of `windows`, best first, and whether they are very near. `short`: a
+    name of few letters may differ more.
 
     First those that are very near, of these the one with the most letters in common: "plueral efusion" is
     pleural effusion rather than effusion.
@@ -118,8 +121,10 @@ def _nearest(windows: list[str], terms: _Terms, alike: float = _ALIKE) -> list[t
     best = likeness.argmax(0), np.arange(len(terms.folded))
     likeness, distance = likeness[best], distances[best]
     common = terms.lengths - _COST * distance
-    short = (terms.lengths <= _SHORT) & (distance <= _TYPING_ERRORS) & (likeness >= _ALIKE_SHORT)
-    kept = np.flatnonzero((likeness >= alike) | (short if alike == _ALIKE else False))
+    near = likeness >= alike
+    if short:
+        near |= (terms.lengths <= _SHORT) & (distance <= _TYPING_ERRORS) & (likeness >= _ALIKE_SHORT)
+    kept = np.flatnonzero(near)
     very = (likeness >= _NEAR) & (distance <= _TYPING_ERRORS + terms.lengths // _LONG)
     order = sorted(kept, key=lambda i: (not very[i], -common[i] if very[i] else -likeness[i]))
     return [(bool(very[i]), terms.names[i]) for i in order]

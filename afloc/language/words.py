@@ -28,6 +28,7 @@ _PREFIXES = (
     "non", "re", "un", "sub", "supra", "infra", "peri", "para", "bi", "multi", "retro", "intra", "inter",
     "extra", "micro", "macro", "hyper", "hypo", "post", "pre", "over", "under",
 )  # fmt: skip
+_MADE = (("like", ""), ("ish", ""), ("shaped", ""), ("most", ""), ("ward", ""), ("wards", ""))
 _READABLE = 2  # letters a piece: a word in smaller pieces is spelled out, not known
 _RARE = 0.01  # a word near a name's is a typing error of it if it is rarer than this share of it
 
@@ -166,7 +167,15 @@ def _forms(word: str) -> Iterable[str]:
     """A word, in one spelling, in the singular, without "'s", "-ly" or a prefix."""
     yield word
     yield plain(word)
-    for ending, instead in (("'s", ""), ("s", ""), ("es", ""), ("ies", "y"), ("ly", ""), ("ally", "")):
+    for ending, instead in (
+        ("'s", ""),
+        ("s", ""),
+        ("es", ""),
+        ("ies", "y"),
+        ("ly", ""),
+        ("ally", ""),
+        *_MADE,
+    ):
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) > 2:
             yield word[: -len(ending)] + instead
     for prefix in _PREFIXES:
