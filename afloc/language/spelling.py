@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +37,7 @@ class _Terms:
     folded: tuple[str, ...]
     names: tuple[str, ...]
     lengths: np.ndarray
+    english: np.ndarray
     unspaced: tuple[tuple[str, str], ...]  # those of languages without spaces, longest first
 
 
@@ -107,8 +109,8 @@ def _words(text: str) -> list[str]:
 def _nearest(
     windows: list[str], terms: _Terms, alike: float = _ALIKE, short: bool = False
 ) -> list[tuple[bool, str]]:
-    """The names of terms that are near one of `windows`, best first, and whether they are very near. `short`: a
-    name of few letters may differ more.
+    """The names of terms that are near one of `windows`, best first, and whether they are very near. `short`:
+    a name of few letters may differ more.
 
     First those that are very near, of these the one with the most letters in common: "plueral efusion" is
     pleural effusion rather than effusion.
@@ -123,29 +125,42 @@ def _nearest(
     common = terms.lengths - _COST * distance
     near = likeness >= alike
     if short:
-        near |= (terms.lengths <= _SHORT) & (distance <= _TYPING_ERRORS) & (likeness >= _ALIKE_SHORT)
+        near |= (
+            terms.english
+            & (terms.lengths <= _SHORT)
+            & (distance <= _TYPING_ERRORS)
+            & (likeness >= _ALIKE_SHORT)
+        )
     kept = np.flatnonzero(near)
     very = (likeness >= _NEAR) & (distance <= _TYPING_ERRORS + terms.lengths // _LONG)
-    order = sorted(kept, key=lambda i: (not very[i], -common[i] if very[i] else -likeness[i]))
+    where = best[0]
+
+    def rank(i: int) -> tuple:
+        shared = (Counter(windows[where[i]]) & Counter(terms.folded[i])).total() if short else 0
+        return not very[i], -common[i] if very[i] else -likeness[i], -shared
+
+    order = sorted(kept.tolist(), key=rank)
     return [(bool(very[i]), terms.names[i]) for i in order]
 
 
 @cache
 def _terms(modality: str) -> _Terms:
-    spaced: dict[str, str] = {}
+    spaced: dict[str, tuple[str, bool]] = {}
     unspaced: dict[str, str] = {}
     for entry in load_findings(modality).values():
         if entry.normal and entry.family != "normal":
             continue
-        for term in (entry.name, *entry.synonyms, *_foreign(entry.translations)):
+        english = (entry.name, *entry.synonyms)
+        for term in (*english, *_foreign(entry.translations)):
             if _UNSPACED.search(term):
                 unspaced.setdefault(term, entry.name)
             else:
-                spaced.setdefault(" ".join(_words(term)), entry.name)
+                spaced.setdefault(" ".join(_words(term)), (entry.name, term in english))
     return _Terms(
         tuple(spaced),
-        tuple(spaced.values()),
+        tuple(name for name, _ in spaced.values()),
         np.array([len(term) for term in spaced]),
+        np.array([english for _, english in spaced.values()]),
         tuple(sorted(unspaced.items(), key=lambda item: -len(item[0]))),
     )
 

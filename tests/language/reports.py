@@ -1,7 +1,7 @@
 """The sentences of real reports, where the data lies beside the checkout; and how the reader takes them.
 
-`python -m tests.language.reports` shows how many sentences are unknown, and whether what is read of a description is
-what training reads of the same sentence.
+`python -m tests.language.reports` shows how many sentences are unknown, and whether what is read of a
+description is what training reads of the same sentence.
 """
 
 import csv
@@ -44,8 +44,8 @@ def unknown_share(split: str) -> float:
 
 
 def differences(split: str) -> Counter:
-    """In what a description read as a whole differs from what training reads of the sentence, the whole being called
-    normal aside."""
+    """How often a description is read as training reads the sentence, and how it differs elsewhere; that the
+    whole chest is normal does not count."""
     known, found = known_words(), Counter()
     for sentence in sentences(split):
         reading = read(sentence, CHEST, known)
