@@ -125,7 +125,7 @@ def _hedge_likely(text: str, start: int, end: int, said: Statement) -> Statement
 
 def _affirms(sentence: str, said: Statement) -> bool:
     """Whether a statement says that something is there. Tissue that is called benign is there."""
-    if said.status in (NORMAL_STATUS, DESCRIBED, UNKNOWN):
+    if said.status not in (AFFIRMED, DENIED, HEDGED):
         return not (_NEGATION.search(sentence) or _NORMAL.search(sentence))
     return said.status != DENIED
 

@@ -168,6 +168,21 @@ def test_statements_in_the_order_of_the_text(text, statements):
     assert said(text) == statements
 
 
+@pytest.mark.parametrize(
+    "text, modality, there",
+    [
+        ("Small effusion.", CHEST, True),
+        ("No effusion", CHEST, False),
+        ("Normal heart size", CHEST, False),
+        ("healthy lungs", CHEST, False),
+        ("no white patch at the base", CHEST, False),
+        ("Benign prostate tissue is present", TISSUE, True),
+    ],
+)
+def test_what_denies_or_calls_normal_affirms_nothing(text, modality, there):
+    assert read(text, modality).affirms is there
+
+
 def test_a_denial_does_not_hide_what_is_affirmed_beside_it():
     assert read("Stable cardiomegaly without gross evidence for failure", CHEST).affirms
     reading = read("Left effusion. The heart size is normal. No pneumothorax.", CHEST)
