@@ -70,18 +70,18 @@ def read(text: str, modality: str, known_words: frozenset[str] = frozenset()) ->
     said = {each: _read_sentence(each, modality, bool(unknown[each])) for each in sentences}
     statements = tuple(dict.fromkeys(statement for each in sentences for statement in said[each]))
     words = tuple(dict.fromkeys(word for each in sentences for word in unknown[each]))
-    named = any(each.finding_id for each in statements)
     affirmed = text
     if len(sentences) > 1:
         affirmed = " ".join(filter(None, (_affirmed(each, said[each]) for each in sentences))) or text
+    vague = all(each.status in (DESCRIBED, UNKNOWN) for each in statements)
     return Reading(
         text,
         statements,
         affirmed,
         any(_affirms(each, statement) for each in sentences for statement in said[each]),
-        () if named and not words else suggest(text, modality, words),
+        suggest(text, modality, words) if vague or words else (),
         words,
-        not named and not words and any(QUESTION.search(plain(each)) for each in sentences),
+        vague and not words and any(QUESTION.search(plain(each)) for each in sentences),
     )
 
 

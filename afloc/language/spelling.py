@@ -20,6 +20,7 @@ _WIDEST = 7  # words of a window
 _FEW = 2  # words that may be a part of a name
 _LONGEST = 14  # words of a text that may be a name with a typing error that makes another word of it
 _NEAR = 0.75  # this alike, a misspelt word is taken for the name before what the text names beside it
+_MOST_DIFFERING = 5  # letters
 _ALIKE = 0.6  # less alike is no suggestion
 _NEARLY_THE_SAME = 0.86  # so much alike must a name be where every word of the text is known
 _SHORT, _ALIKE_SHORT = 5, 0.34  # letters of a short name, and what is alike to it
@@ -117,9 +118,11 @@ def _nearest(
     """
     if not windows or not terms.folded:
         return []
-    distances = process.cdist(windows, terms.folded, scorer=OSA.distance, dtype=np.int32)
+    distances = process.cdist(
+        windows, terms.folded, scorer=OSA.distance, score_cutoff=_MOST_DIFFERING, dtype=np.int32
+    )
     lengths = np.maximum(np.array([len(window) for window in windows])[:, None], terms.lengths[None])
-    likeness = 1 - distances / lengths
+    likeness = np.where(distances <= _MOST_DIFFERING, 1 - distances / lengths, 0)
     best = likeness.argmax(0), np.arange(len(terms.folded))
     likeness, distance = likeness[best], distances[best]
     common = terms.lengths - _COST * distance

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from afloc.errors import SettingsError
+from afloc.errors import DataError, SettingsError
+from afloc.language import findings
 from afloc.language.findings import (
     MODALITIES,
     ancestors,
@@ -131,3 +132,50 @@ def test_generated_sentences_read_back_as_what_they_say(status):
             sentence = sentence_for(statement, entry.modality, rng)
             read = read_statements(sentence, entry.modality)
             assert (entry.id, status, "left") in {(r.finding_id, r.status, r.side) for r in read}, sentence
+
+
+@pytest.mark.parametrize(
+    "line, wrong, sentence",
+    [
+        ('name = "cavity"', "name = 3", "name of spot should be a text"),
+        ('synonyms = ["hole"]', 'synonyms = "hole"', "synonyms of spot should be a list of texts"),
+        ("sided = true", 'sided = "yes"', "sided of spot should be true or false"),
+        ('de = ["Fleck"]', 'de = "Fleck"', "translations of spot should be a list of texts"),
+        ('where = "Anywhere."', "", "spot lacks where"),
+        ('where = "Anywhere."', 'where = "Anywhere."\nhue = "red"', "spot has the unknown field hue"),
+    ],
+)
+def test_a_list_is_checked_when_it_is_read(tmp_path, monkeypatch, line, wrong, sentence):
+    text = """
+[spot]
+name = "cavity"
+synonyms = ["hole"]
+labels = ["Hole"]
+simple = "a hole is present"
+precise = "A hole with a thin wall."
+where = "Anywhere."
+affirmed = ["A hole is seen."]
+denied = ["No hole."]
+sided = true
+family = "nodule"
+
+[spot.translations]
+de = ["Fleck"]
+"""
+    monkeypatch.setattr(findings, "FOLDER", tmp_path)
+    load_findings.cache_clear()
+    try:
+        (tmp_path / "fundus.toml").write_text(text, encoding="utf-8")
+        assert load_findings("fundus")["spot"].translations == (("de", ("Fleck",)),)
+        load_findings.cache_clear()
+        (tmp_path / "fundus.toml").write_text(text.replace(line, wrong), encoding="utf-8")
+        with pytest.raises(DataError, match=sentence):
+            load_findings("fundus")
+    finally:
+        load_findings.cache_clear()
+
+
+def test_pathologies_have_names_in_six_languages():
+    for entry in ENTRIES:
+        if not entry.normal:
+            assert [language for language, _ in entry.translations] == ["de", "es", "fr", "pt", "it", "zh"]

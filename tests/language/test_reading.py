@@ -209,7 +209,9 @@ def test_a_denial_does_not_hide_what_is_affirmed_beside_it():
 )
 def test_structures_have_nothing_to_judge(modality, texts):
     for text in texts.split("|"):
-        assert {each.status for each in read(text, modality).statements} == {"structure"}, text
+        reading = read(text, modality)
+        assert {each.status for each in reading.statements} == {"structure"}, text
+        assert not reading.suggestions and not reading.question
 
 
 @pytest.mark.parametrize(
