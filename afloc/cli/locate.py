@@ -79,13 +79,12 @@ def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
     width = min(60, max(len(name) for name, _ in named))
     print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
     print(f"{'':{width}}  score  probability  verdict")
-    verdicts = {True: "evidence for it", False: "no evidence for it", None: "no verdict"}
     for name, finding in named:
         name = one_line(name, width)
         probability = "" if finding.probability is None else f"{finding.probability:.2f}"
-        print(f"{name:{width}}  {finding.score:5.2f}  {probability:>11}  {verdicts[finding.present]}")
-        if finding.warning:
-            print(f"{'':{width}}  {finding.warning}")
+        print(f"{name:{width}}  {finding.score:5.2f}  {probability:>11}  {finding.verdict}")
+        for sentence in finding.sentences:
+            print(f"{'':{width}}  {sentence}")
 
 
 def write_result(
@@ -96,6 +95,7 @@ def write_result(
     from PIL import Image as Pillow
 
     from afloc.imaging.heatmap import render_overlay
+    from afloc.inference.view import describe_doubt
 
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -104,21 +104,15 @@ def write_result(
         np.save(folder / files["heatmap"], finding.heatmap)
         overlay = render_overlay(view.image, finding.evidence())
         Pillow.fromarray(overlay).save(folder / files["overlay"])
-        entry = {
-            "text": finding.text,
-            "score": finding.score,
-            "probability": finding.probability,
-            "present": finding.present,
-            **files,
-            "regions": [vars(region) for region in finding.regions(threshold)],
-        }
-        entries.append(entry | ({"warning": finding.warning} if finding.warning else {}))
+        regions = [vars(region) for region in finding.regions(threshold)]
+        entries.append(finding.as_json() | files | {"regions": regions})
     result = {
         "image": {
             "width": view.image.width,
             "height": view.image.height,
             "modality": view.modality,
             "orientation": view.orientation.as_json(),
+            "doubt": describe_doubt(view.doubt),
         },
         "model": {"name": model.name, "fingerprint": model.fingerprint},
         "protocol": view.protocol,

@@ -78,6 +78,7 @@ class Model:
         self.encoders = self._fastest_encoders()
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
+        self._alone: dict[Tokens, TextFeatures] = {}
         self._image_turn = threading.Lock()
         self._text_turn = threading.Lock()
 
@@ -124,18 +125,36 @@ class Model:
     def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
         """The embeddings of each text, each a batch of one, in their order."""
         texts = list(texts)
-        found: dict[Tokens, Any] = {text: self.texts.get(text) for text in texts}
+        found: dict[Tokens, Any] = {text: self._kept(text) for text in texts}
         if None in found.values():
             with self._text_turn:
                 missing = []
                 for text in found:
-                    found[text] = found[text] or self.texts.get(text)  # another thread may have been faster
+                    found[text] = found[text] or self._kept(text)  # another thread may have been faster
                     if found[text] is None:
                         missing.append(text)
                 missing.sort(key=lambda text: len(text.ids))
                 for start in range(0, len(missing), _TEXTS_AT_ONCE):
-                    found.update(self._encode_texts(missing[start : start + _TEXTS_AT_ONCE]))
+                    encoded = self._encode_texts(missing[start : start + _TEXTS_AT_ONCE])
+                    found |= encoded
+                    for text, features in encoded.items():
+                        self.texts.put(text, features)
         return [found[text] for text in texts]
+
+    def encode_alone(self, texts: Iterable[Tokens]) -> list[TextFeatures]:
+        """As `encode_texts`, each encoded on its own: to the last digit the same, whatever it is asked with,
+        for the rounding of an embedding depends on what else is in its batch. For the few sentences that ask
+        for the listed findings: they are kept for good."""
+        texts = list(texts)
+        for text in texts:
+            if text not in self._alone:
+                with self._text_turn:
+                    if text not in self._alone:
+                        self._alone |= self._encode_texts([text])
+        return [self._alone[text] for text in texts]
+
+    def _kept(self, text: Tokens) -> TextFeatures | None:
+        return self._alone.get(text) or self.texts.get(text)
 
     def read_text(self, description: str) -> tuple[Tokens, str | None]:
         """Tokens of a description and a warning about what they leave out; DescriptionError for no word at
@@ -207,7 +226,6 @@ class Model:
                 batch.word_mask[row : row + 1, :words].clone(),
                 batch.sentence_mask[row : row + 1, :sentences].clone(),
             )
-            self.texts.put(text, features)
             encoded[text] = features
         return encoded
 

@@ -8,8 +8,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from afloc.language.descriptions import ReadText
-from afloc.model.calibration import OTHER, Calibration, LevelScale, OperatingPoint
+from afloc.model.calibration import Calibration, LevelScale, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
 
@@ -62,28 +61,21 @@ def score_logits(
     return (1 - weight) * whole + weight * attend(sentences)
 
 
-def operating_point(description: ReadText, calibration: Calibration) -> OperatingPoint | None:
-    """The operating point for a description: that of the family of the finding it names. None for a
-    structure, which is in every image: there is nothing to judge."""
-    presence = calibration.presence
-    if presence is None or description.structure:
-        return None
-    entry = description.pathology
-    return presence.get(entry.family if entry else OTHER, presence[OTHER])
-
-
-def judge_presence(score: float, point: OperatingPoint | None) -> tuple[float, bool] | tuple[None, None]:
-    """Probability that the finding is there, and the verdict at the operating point; None without one.
+def judge_presence(score: float, point: OperatingPoint) -> tuple[float, bool]:
+    """Probability that the finding is there, and the verdict at the operating point.
 
     Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold`
     up.
     """
-    if point is None:
-        return None, None
-    score = min(max(score, 1e-9), 1 - 1e-9)
-    logit = point.slope * math.log(score / (1 - score)) + point.intercept
+    logit = point.slope * logit_of(score) + point.intercept
     probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
     return probability, probability >= point.threshold
+
+
+def logit_of(share: float) -> float:
+    """The logit of a share; of 0 and 1, that of numbers close to them."""
+    share = min(max(share, 1e-9), 1 - 1e-9)
+    return math.log(share / (1 - share))
 
 
 def _logit(cosine: Tensor, level: LevelScale) -> Tensor:

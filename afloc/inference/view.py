@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,20 +12,16 @@ from torch.nn import functional
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
+from afloc.inference.answers import Answer, Judge
 from afloc.inference.appearance import features_in_distribution, picture_in_distribution
+from afloc.inference.bare_findings import BareFindings, SentenceEncoder
 from afloc.inference.finding import Finding, Query
-from afloc.inference.native_protocol import (
-    judge_presence,
-    native_map,
-    operating_point,
-    score_logits,
-    sentence_logits,
-)
+from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.inference.orientation import ViewOrientation
 from afloc.inference.picture import Picture
-from afloc.inference.word_maps import Word, weigh_words
-from afloc.language.descriptions import ReadText, read_description, remarks
+from afloc.inference.word_maps import Word, remarks, weigh_words
 from afloc.language.findings import load_findings, sentence_for_label
+from afloc.language.reading import read
 from afloc.model.calibration import Calibration
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
@@ -33,12 +29,13 @@ from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.text import clean_text
 
+STOPPED = "stopped"
 LATERAL = (
     "By its file this is a lateral film. The model knows frontal ones only, so its answers may mean nothing."
 )
 
 
-class TextReader(Protocol):
+class TextReader(SentenceEncoder, Protocol):
     """What a view asks its model while it answers; `afloc.inference.model.Model` says what each does."""
 
     modalities: tuple[str, ...]
@@ -46,7 +43,6 @@ class TextReader(Protocol):
 
     def calibration(self, modality: str) -> Calibration: ...
     def side(self, modality: str) -> int: ...
-    def read_text(self, description: str) -> tuple[Tokens, str | None]: ...
     def read_paper_text(self, description: str) -> tuple[Tokens, str | None]: ...
     def encode_texts(self, texts: Iterable[Tokens]) -> list[TextFeatures]: ...
 
@@ -79,18 +75,14 @@ class View:
         self._picture = picture  # kept for `doubt`
 
     def locate(self, description: str) -> Finding:
-        """Score and map of one description; DescriptionError where it holds no word."""
+        """Score and map of one description, and what holds of what it says; DescriptionError where it holds
+        no word."""
         return self.locate_all([description])[0]
 
     def locate_all(self, descriptions: Iterable[str]) -> list[Finding]:
-        """Score and map of each description, in their order; their texts are encoded together."""
-        answer = self._answer_paper if self.protocol == "paper" else self._answer_native
-        findings = []
-        for finding in answer([self._read(text) for text in descriptions]):
-            assert finding.query is not None
-            warnings = finding.query.warning, self._map_warning(finding.query.read), self._model.notice
-            findings.append(replace(finding, warning=" ".join(filter(None, warnings)) or None))
-        return findings
+        """As `locate`, for each description, in their order; their texts are encoded together."""
+        queries = [self._read(text) for text in descriptions]
+        return self._answer_paper(queries) if self.protocol == "paper" else self._answer_native(queries)
 
     @property
     def embedding(self) -> np.ndarray:
@@ -100,7 +92,7 @@ class View:
     @cached_property
     def doubt(self) -> str | None:
         """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
-        distribution = self._model.calibration(self.modality).training_distribution
+        distribution = self._calibration.training_distribution
         vector = self._features.global_[0].cpu().numpy()
         looks_alike = picture_in_distribution(self._picture, self.modality)
         self._picture.forget_shown()
@@ -119,7 +111,7 @@ class View:
         assert finding.query is not None  # it is a finding of a view
         tokens = finding.query.tokens
         (features,) = self._model.encode_texts([tokens])
-        level = self._model.calibration(self.modality).levels.word
+        level = self._calibration.levels.word
         words = weigh_words(
             tokens.spelling, self._features, features, level, self._letterbox(), self._turn(finding.grid)
         )
@@ -127,10 +119,8 @@ class View:
 
     def remarks(self, finding: Finding, words: Iterable[Word]) -> list[str]:
         """Sentences on what the model makes of a finding's description; `words`: those of `self.words`."""
-        unknown = (word.text for word in words if not word.known)
-        tells_laterality = self._model.calibration(self.modality).tells_laterality
         assert finding.query is not None  # it is a finding of a view
-        return remarks(finding.query.read, unknown, tells_laterality)
+        return remarks(finding.query.reading, words)
 
     def classify(self, findings: Iterable[str] | None = None) -> list[Finding]:
         """Ask for each of `findings` (names or labels of the findings list, or descriptions).
@@ -143,42 +133,67 @@ class View:
         return self.locate_all(sentence_for_label(name, self.modality) for name in findings)
 
     def _read(self, description: str) -> Query:
-        read = read_description(clean_text(description), self.modality)
+        reading = read(clean_text(description), self.modality, self._calibration.vocabulary)
         if self.protocol == "paper":
             tokens, warning = self._model.read_paper_text(description)
-            return Query(read, tokens, tokens, warning)
-        tokens, warning = self._model.read_text(read.text)
-        affirmed = tokens if read.affirmed == read.text else self._model.read_text(read.affirmed)[0]
-        return Query(read, tokens, affirmed, warning)
+            return Query(reading, tokens, tokens, warning)
+        tokens, warning = self._model.read_text(reading.text)
+        affirmed = tokens if reading.affirmed == reading.text else self._model.read_text(reading.affirmed)[0]
+        return Query(reading, tokens, affirmed, warning)
 
     @torch.inference_mode()
     def _answer_native(self, queries: list[Query]) -> list[Finding]:
+        answers = [self._judge.answer(each.reading) for each in queries]
         texts = list(
             dict.fromkeys([*(each.tokens for each in queries), *(each.affirmed for each in queries)])
         )
         vectors = dict(zip(texts, map(text_vectors, self._model.encode_texts(texts)), strict=True))
-        return [self._native_finding(each, vectors[each.tokens], vectors[each.affirmed]) for each in queries]
+        return [
+            self._native_finding(query, answer, vectors[query.tokens], vectors[query.affirmed])
+            for query, answer in zip(queries, answers, strict=True)
+        ]
 
-    def _native_finding(self, query: Query, whole: TextVectors, affirmed: TextVectors) -> Finding:
-        calibration = self._model.calibration(self.modality)
+    def _native_finding(
+        self, query: Query, answer: Answer, whole: TextVectors, affirmed: TextVectors
+    ) -> Finding:
+        calibration = self._calibration
         sentences = sentence_logits(self._features, affirmed, calibration)
         square = native_map(self._features, affirmed, calibration, sentences)
-        found = sentences if query.read.affirms else None
-        score = float(score_logits(self._features, whole, found, calibration).sigmoid())
-        point = operating_point(query.read, calibration)
-        probability, present = judge_presence(score, point)
+        found = sentences if query.reading.affirms else None
         return Finding(
-            query.read.text,
-            score,
-            probability,
-            present,
-            self._turn(self._letterbox().crop(square)),
-            self.image.height,
-            self.image.width,
-            point.threshold if point else None,
+            query.reading.text,
+            float(score_logits(self._features, whole, found, calibration).sigmoid()),
+            grid=self._turn(self._letterbox().crop(square)),
+            height=self.image.height,
+            width=self.image.width,
+            suggestions=query.reading.suggestions,
             mirrored=self.mirrored,
             query=query,
+            **vars(self._with_cautions(answer, query)),
         )
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        return self._model.calibration(self.modality)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        """Judges nothing under protocol `paper`, nor where a doubt stops the answer."""
+        doubt = None if self.protocol == "paper" else describe_doubt(self.doubt)
+        stopped = self.protocol == "paper" or (doubt is not None and doubt["degree"] == STOPPED)
+        bare = BareFindings(self._model, self._features, self.modality, self._calibration)
+        return Judge(self.modality, self._calibration, None if stopped else bare, self._letterbox().crop)
+
+    def _with_cautions(self, answer: Answer, query: Query) -> Answer:
+        """The answer with what is to be said of the text, the model and the image."""
+        said = [query.warning]
+        if self.modality not in self._model.modalities:
+            said.append(f"This model was not trained on {self.modality.replace('_', ' ')} images.")
+        said += answer.cautions
+        if self.protocol != "paper" and (doubt := describe_doubt(self.doubt)):
+            said.append(doubt["sentence"])
+        said.append(self._model.notice)
+        return replace(answer, cautions=tuple(filter(None, said)))
 
     def _turn(self, grid: np.ndarray) -> np.ndarray:
         """A map of what the model saw as one of the image as read, or the other way round."""
@@ -190,23 +205,27 @@ class View:
 
     @torch.inference_mode()
     def _answer_paper(self, queries: list[Query]) -> list[Finding]:
-        """The same, by the rules of the released code."""
+        """The same, by the rules of the released code; nothing is judged."""
         features = self._model.encode_texts([each.tokens for each in queries])
         return [self._paper_finding(query, each) for query, each in zip(queries, features, strict=True)]
 
     def _paper_finding(self, query: Query, features: TextFeatures) -> Finding:
-        letterbox = Letterbox.paper(self.image.height, self.image.width, paper.SIZE)
         report = features.report[0]
-        heatmap = paper.similarity_map(self._features.deep[0], report)
-        score = paper.cosine(self._features.global_[0], report)
-        size, text = paper.SIZE, query.read.text
-        return Finding(text, score, None, None, heatmap, size, size, letterbox=letterbox, query=query)
+        return Finding(
+            query.reading.text,
+            paper.cosine(self._features.global_[0], report),
+            grid=paper.similarity_map(self._features.deep[0], report),
+            height=paper.SIZE,
+            width=paper.SIZE,
+            letterbox=Letterbox.paper(self.image.height, self.image.width, paper.SIZE),
+            suggestions=query.reading.suggestions,
+            query=query,
+            **vars(self._with_cautions(self._judge.answer(query.reading), query)),
+        )
 
-    def _map_warning(self, read: ReadText) -> str | None:
-        if self.modality not in self._model.modalities:
-            return f"This model was not trained on {self.modality.replace('_', ' ')} images."
-        entry = read.subject
-        if entry and entry.id in self._model.calibration(self.modality).unreliable_maps:
-            left = "" if entry.family == "structure" else ": read the verdict only"
-            return f"This model's maps of {entry.name} do not find the place{left}."
+
+def describe_doubt(doubt: Any) -> dict[str, str] | None:
+    """A view's doubt as JSON has it: {"degree", "sentence"}; a doubt that is a sentence stops the answer."""
+    if doubt is None:
         return None
+    return {"degree": getattr(doubt, "degree", STOPPED), "sentence": getattr(doubt, "sentence", doubt)}

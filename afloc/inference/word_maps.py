@@ -9,9 +9,12 @@ from torch.nn import functional
 
 from afloc.imaging.geometry import Letterbox
 from afloc.language.descriptions import is_known
+from afloc.language.reading import Reading
 from afloc.model.calibration import LevelScale
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.text_encoder import TextFeatures
+
+_MOST_NAMED = 3  # unknown words in one remark
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +53,15 @@ def weigh_words(
         Word(word, is_known(word, count), float(grid[row, column]), grid)
         for (word, count), grid in zip(pieces, grids, strict=True)
     ]
+
+
+def remarks(reading: Reading, words: Iterable[Word]) -> list[str]:
+    """Sentences on what the model makes of a description: words it does not know, and which part has no place
+    on the map."""
+    said = []
+    if unknown := list(dict.fromkeys(word.text for word in words if not word.known)):
+        named = ", ".join(f"“{word}”" for word in unknown[:_MOST_NAMED])
+        said.append(f"The model does not know {named}: check the spelling or use another word.")
+    if reading.affirmed != reading.text:
+        said.append(f"The map is of what is there: “{reading.affirmed}”")
+    return said

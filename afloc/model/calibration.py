@@ -7,6 +7,7 @@ names, which the fields give as their alias; a key that is missing there has the
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import Field, TypeAdapter
@@ -15,6 +16,7 @@ from afloc.errors import ModelError
 from afloc.schema import CLOSED, check
 
 OTHER = "other"  # the operating point of descriptions that name no finding of a family with one of its own
+BINS = 20  # of the histograms of probabilities
 RETIRED = ("localizes",)  # keys of earlier versions that say nothing any more
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,6 +76,61 @@ class OperatingPoint:
     specificity: Share | None = None
 
 
+Counts = tuple[Annotated[int, Field(ge=0)], ...]
+
+
+@dataclass(frozen=True)
+class VerdictCounts:
+    """How verdicts on one finding went on images that were held back from training.
+
+    `n_present`, `n_absent`: images with and without the finding; `hits`, `rejections`: those of them that
+    were judged so. `ill`, `healthy`: of the images with and without it, how many got a probability in each of
+    BINS equal bins from 0 to 1; empty where verdicts have no probability.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    n_present: Annotated[int, Field(ge=0)]
+    n_absent: Annotated[int, Field(ge=0)]
+    hits: Annotated[int, Field(ge=0)]
+    rejections: Annotated[int, Field(ge=0)]
+    ill: Counts = ()
+    healthy: Counts = ()
+
+    def __post_init__(self) -> None:
+        if self.hits > self.n_present or self.rejections > self.n_absent:
+            raise ValueError("hits and rejections must not be more than n_present and n_absent")
+        if {len(self.ill), len(self.healthy)} not in ({0}, {BINS}):
+            raise ValueError(f"ill and healthy must have {BINS} numbers each")
+
+
+@dataclass(frozen=True)
+class SideMargin:
+    """How a finding's side is read from its map: the map's squares are summed on each side of the patient,
+    and the side is decided where the difference, as a share of the sum, is at least `margin`.
+
+    `right`: of `n` held-back reports that name one side and were decided, the share that agreed.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    margin: Share
+    right: Share
+    n: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Normality:
+    """When an image holds for normal: where no finding of `families` is further than `threshold` above its
+    operating point, both as logits. `performance`: ill images count as present."""
+
+    __pydantic_config__ = CLOSED
+
+    families: tuple[str, ...]
+    threshold: float
+    performance: VerdictCounts
+
+
 @dataclass(frozen=True)
 class TrainingDistribution:
     """Where the global vectors of training images lie, each made a unit vector first.
@@ -102,6 +159,10 @@ class Calibration:
     `sentence_weight`: the share of the sentence level in scores. `presence`: operating points by family of
     findings, with one for all others; None: no verdicts. `tells_laterality`: whether the model tells left
     from right. `unreliable_maps`: ids of findings whose maps do not find the place.
+
+    `finding_points`: operating points of single findings, which outdo those of their families. `performance`:
+    by finding, how verdicts on it went. `side_margins`: the findings whose side is judged. `normality`: when
+    an image holds for normal; None: that is not judged. `known_words`: those of the reports it learned from.
     """
 
     __pydantic_config__ = CLOSED
@@ -115,10 +176,27 @@ class Calibration:
     training_distribution: Annotated[TrainingDistribution | None, Field(alias="known")] = None
     tells_laterality: Annotated[bool, Field(alias="sides")] = False
     unreliable_maps: Annotated[tuple[str, ...], Field(alias="unplaced")] = ()
+    finding_points: Mapping[str, OperatingPoint] | None = None
+    performance: Mapping[str, VerdictCounts] | None = None
+    side_margins: Mapping[str, SideMargin] | None = None
+    normality: Normality | None = None
+    known_words: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.presence is not None and OTHER not in self.presence:
             raise ValueError(f"presence.{OTHER} is missing")
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """`known_words` as a set."""
+        return frozenset(self.known_words or ())
+
+    def operating_point(self, finding: str, family: str) -> OperatingPoint | None:
+        """The operating point of a finding: its own, that of its family, or that of all others."""
+        if self.presence is None:
+            return None
+        own = (self.finding_points or {}).get(finding)
+        return own or self.presence.get(family, self.presence[OTHER])
 
     @classmethod
     def from_dict(cls, values: Any, source: str = "The calibration") -> Self:

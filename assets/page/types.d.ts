@@ -64,8 +64,24 @@ export interface Refused { error?: string; gone?: boolean }
 
 export interface Finding {
   text: string; score: number; probability: number | null; present: boolean | null; operating_point: number | null;
-  grid: Grid; warning?: string;
+  asked: Asked | null; holds: boolean | null; side: NamedSide | null; suggestions: string[]; performance: Performance | null; flagged: string[];
+  cautions: string[]; grid: Grid; warning?: string;
 }
+type Side = "left" | "right" | "both";
+interface Statement {
+  status: "affirmed" | "denied" | "normal" | "structure" | "described" | "unknown"; finding: string | null; name: string | null; side: Side | null;
+  zones: string[]; hedged: boolean;
+}
+export interface AskedStatement extends Statement { probability: number | null; present: boolean | null; holds: boolean | null }
+export interface Asked extends Statement { statements: AskedStatement[] }
+/** In the patient's terms; `seen` and `agrees` are null unless the finding is present and its side is decided. */
+export interface NamedSide { named: Side; seen: Side | null; agrees: boolean | null }
+/** Of the verdict, on held-back training patients. `ill`, `healthy`: how many have a probability in each of 20 bins from 0 to 1; empty for "normal". */
+export interface Performance {
+  n_present: number; n_absent: number; sensitivity: number; specificity: number; sensitivity_ci95: Range; specificity_ci95: Range;
+  ill: number[]; healthy: number[]; reliable: boolean;
+}
+export interface Doubt { degree: "stopped" | "unusual"; sentence: string }
 /** Of a scan; a map only where it is judged present. */
 export interface ScannedFinding extends Omit<Finding, "grid"> { name: string; grid: Grid | null }
 /** `grid`: two hexadecimal digits a cell, row by row. */

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -6,33 +7,56 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from afloc.imaging.examples import EXAMPLES
 from tests.cli.test_main import FILM, run
 from tests.imaging.dicoms import dicom
 from tests.released import REFERENCE
 
 
-def test_locate_writes_the_result(tmp_path, small_folder):
-    texts = ["left pleural effusion", "cardiomegaly", "left lung " * 50]
+@pytest.fixture
+def chest_film(tmp_path):
+    """A picture that looks like a chest film, as FILM does not: small_folder answers it without a doubt."""
+    Image.fromarray(EXAMPLES[0].load().gray()).resize((150, 160)).save(tmp_path / "film.png")
+    return tmp_path / "film.png"
+
+
+def test_locate_writes_the_result(tmp_path, small_folder, chest_film):
+    texts = ["pleural effusion", "no cardiomegaly", "left lung " * 50]
     options = ("--model", small_folder, "--out", tmp_path / "o", "--threshold", 0.4)
-    assert run("locate", FILM, *texts, *options) == 0
+    assert run("locate", chest_film, *texts, *options) == 0
     result = json.loads((tmp_path / "o" / "result.json").read_text())
     assert list(result) == ["image", "model", "protocol", "findings"]
     assumed = {"patient_right": "left", "view": "frontal", "eye": None, "source": "assumed"}
-    about = {"width": 150, "height": 301, "modality": "chest_xray", "orientation": assumed}
-    assert result["image"] == about
+    about = {"width": 150, "height": 160, "modality": "chest_xray", "orientation": assumed}
+    assert result["image"] == about | {"doubt": None}
     assert result["model"]["name"] == "small" and len(result["model"]["fingerprint"]) == 12
     assert result["protocol"] == "native"
     assert [finding["text"] for finding in result["findings"]] == texts
     for number, finding in enumerate(result["findings"]):
         heatmap = np.load(tmp_path / "o" / finding["heatmap"])
         assert finding["heatmap"] == f"{number}.npy" and finding["overlay"] == f"{number}.png"
-        assert heatmap.shape == (301, 150) and heatmap.dtype == np.float32
+        assert heatmap.shape == (160, 150) and heatmap.dtype == np.float32
         assert heatmap.min() >= 0 and heatmap.max() <= 1
-        assert Image.open(tmp_path / "o" / finding["overlay"]).size == (150, 301)
-        assert isinstance(finding["present"], bool) and 0 <= finding["probability"] <= 1
+        assert Image.open(tmp_path / "o" / finding["overlay"]).size == (150, 160)
         assert ("warning" in finding) == (number == 2)
         assert all(region["score"] >= 0.4 for region in finding["regions"])
         assert bool(finding["regions"]) == bool((heatmap >= 0.4).any())
+    effusion, absent, lung = result["findings"]
+    for finding in (effusion, absent):
+        assert isinstance(finding["present"], bool) and 0 <= finding["probability"] <= 1
+    assert effusion["holds"] == effusion["present"] and absent["holds"] != absent["present"]
+    assert absent["asked"]["status"] == "denied" and absent["asked"]["finding"] == "cardiomegaly"
+    assert lung["probability"] is None and lung["holds"] is None and lung["cautions"] == [lung["warning"]]
+
+
+def test_what_is_in_doubt_is_not_judged(tmp_path, small_folder):
+    assert run("locate", FILM, "effusion", "--model", small_folder, "--out", tmp_path) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    (finding,) = result["findings"]
+    assert result["image"]["doubt"]["degree"] == "stopped"
+    assert finding["cautions"] == [result["image"]["doubt"]["sentence"]]
+    assert [finding[key] for key in ("probability", "present", "holds", "operating_point")] == [None] * 4
+    assert finding["regions"] is not None and 0 <= finding["score"] <= 1
 
 
 def test_a_frame_of_a_file(capsys, tmp_path, small_folder):
@@ -75,15 +99,18 @@ def test_locate_by_the_published_protocol(tmp_path, released_checkpoint):
     assert "drops every part" in result["findings"][-1]["warning"]
 
 
-def test_tables(capsys, small_folder):
-    assert run("locate", FILM, "effusion", "left lung", "--model", small_folder) == 0
-    table = capsys.readouterr().out.splitlines()
-    assert table[2].startswith("effusion ") and table[2].endswith("evidence for it")
-    assert table[3].endswith("  no verdict"), "of a calibrated model"
-    assert run("classify", FILM, "--model", small_folder, "--findings", "pneumothorax, big heart") == 0
+def test_tables(capsys, small_folder, chest_film):
+    assert run("locate", chest_film, "effusion", "no effusion", "left lung", "--model", small_folder) == 0
+    effusion, denied, said, lung = capsys.readouterr().out.splitlines()[2:]
+    _, *numbers, verdict = re.split("  +", effusion)
+    assert effusion.startswith("effusion ") and verdict in ("flagged", "not flagged")
+    assert re.split("  +", denied)[-2:] == [numbers[-1], verdict], "one probability, and no double negative"
+    assert said.strip() == f"You asked for its absence. Pleural effusion: {verdict}, {numbers[-1]}."
+    assert lung.endswith("  not judged"), "of a calibrated model"
+    assert run("classify", chest_film, "--model", small_folder, "--findings", "pneumothorax, big heart") == 0
     rows = capsys.readouterr().out.splitlines()[2:]
     assert rows[0].startswith("pneumothorax ") and rows[1].startswith("big heart ")
-    assert run("classify", FILM, "--model", small_folder) == 0
+    assert run("classify", chest_film, "--model", small_folder) == 0
     assert len(capsys.readouterr().out.splitlines()) > 10
 
 

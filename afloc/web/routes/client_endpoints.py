@@ -12,6 +12,7 @@ from afloc.errors import ImageError, SettingsError
 from afloc.feedback.store.store import Store
 from afloc.imaging.image import Image, read_image
 from afloc.inference.model import PROTOCOLS, Model
+from afloc.inference.view import describe_doubt
 from afloc.web.errors import explain
 from afloc.web.messages import Judgement, parse, read_description
 from afloc.web.routes.feedback import save_feedback, show_saved
@@ -79,8 +80,9 @@ def add_endpoints(model: Model, queue: FairQueue, store: Store, uploads: Path, s
 
     @refusing
     def locate(image: gr.FileData, description: str) -> dict:
-        """Where the model sees the described finding: its score, its regions and the map as `grid`;
-        and what the image is: `modality`, `orientation`, `doubt` (a sentence, or null)."""
+        """Where the model sees the described finding, and what holds of the description: the answer as in
+        result.json, its regions and the map as `grid`; what the image is: `modality`, `orientation`, `doubt`
+        ({"degree", "sentence"} or null); `remarks` on the words; `model` and `fingerprint`."""
         opened = read_upload(image, uploads)
         with queue.turn(CLIENTS):
             view = model.encode(opened)
@@ -88,18 +90,20 @@ def add_endpoints(model: Model, queue: FairQueue, store: Store, uploads: Path, s
             about = {
                 "modality": view.modality,
                 "orientation": view.orientation.as_json(),
-                "doubt": view.doubt,
+                "doubt": describe_doubt(view.doubt),
+                "remarks": view.remarks(finding, view.words(finding)),
+                "model": model.name,
+                "fingerprint": model.fingerprint,
             }
         return describe(finding) | {"regions": [vars(region) for region in finding.regions()]} | about
 
     @refusing
     def classify(image: gr.FileData) -> list:
-        """Every finding of the image's modality, with score, probability and verdict."""
+        """Every finding of the image's modality, each as in result.json but without a map."""
         opened = read_upload(image, uploads)
         with queue.turn(CLIENTS):
             found = model.encode(opened).classify()
-        verdict = ("text", "score", "probability", "present")
-        return [{key: getattr(each, key) for key in verdict} for each in found]
+        return [each.as_json() for each in found]
 
     @refusing
     def feedback(

@@ -21,15 +21,8 @@ GONE = {"gone": True, "error": "The server no longer holds this image; please op
 def describe(finding: Finding) -> dict:
     """A finding with its map as `grid`: rows of numbers 0 … 1 that cover exactly the image."""
     METRICS.count("located")
-    entry = {
-        "text": finding.text,
-        "score": finding.score,
-        "probability": finding.probability,
-        "present": finding.present,
-        "operating_point": finding.operating_point,
-        "grid": [[round(value, 4) for value in row] for row in finding.grid.tolist()],
-    }
-    return entry | {"warning": finding.warning} if finding.warning else entry
+    grid = [[round(value, 4) for value in row] for row in finding.grid.tolist()]
+    return finding.as_json() | {"grid": grid}
 
 
 def answering(message: type[M]) -> Callable[[Callable[[M], dict]], Callable[[object], dict]]:

@@ -1,0 +1,95 @@
+"""The findings of the lists in one image, each asked by its simple sentence: the one number of a finding,
+whatever words it was asked in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afloc.inference.native_protocol import (
+    judge_presence,
+    logit_of,
+    native_map,
+    score_logits,
+    sentence_logits,
+)
+from afloc.language.findings import FindingEntry, load_findings
+from afloc.model.calibration import Calibration, OperatingPoint
+from afloc.model.image_encoder import ImageFeatures
+from afloc.model.similarity import TextVectors, text_vectors
+from afloc.model.text_encoder import TextFeatures
+from afloc.model.tokenizer import Tokens
+
+
+class SentenceEncoder(Protocol):
+    """What is asked of a model; `afloc.inference.model.Model` says what each does."""
+
+    def read_text(self, description: str) -> tuple[Tokens, str | None]: ...
+    def encode_alone(self, texts: Iterable[Tokens]) -> list[TextFeatures]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class BareFinding:
+    """One finding in one image. `excess`: how far its probability lies above the operating point, as
+    logits."""
+
+    entry: FindingEntry
+    probability: float
+    present: bool
+    point: OperatingPoint
+    excess: float
+    vectors: TextVectors = field(repr=False)
+    sentences: Tensor = field(repr=False)
+
+
+class BareFindings:
+    """Those of one image, worked out when they are asked for, and kept."""
+
+    def __init__(
+        self, model: SentenceEncoder, features: ImageFeatures, modality: str, calibration: Calibration
+    ):
+        self._model = model
+        self._features = features
+        self._entries = load_findings(modality)
+        self._calibration = calibration
+        self._found: dict[str, BareFinding] = {}
+
+    def find(self, finding: str) -> BareFinding | None:
+        """One of them by its id; None for what is no pathology, and without operating points."""
+        if finding not in self._found:
+            self.find_all([finding])
+        return self._found.get(finding)
+
+    def pathologies(self, families: Iterable[str]) -> list[BareFinding]:
+        """All of some families."""
+        chosen = set(families)
+        return self.find_all(each.id for each in self._entries.values() if each.family in chosen)
+
+    @torch.inference_mode()
+    def find_all(self, findings: Iterable[str]) -> list[BareFinding]:
+        """Those of `findings` that can be judged, in their order."""
+        entries = [self._entries[each] for each in findings]
+        new = [
+            (entry, point)
+            for entry in entries
+            if entry.id not in self._found and not entry.normal
+            if (point := self._calibration.operating_point(entry.id, entry.family)) is not None
+        ]
+        tokens = [self._model.read_text(entry.simple)[0] for entry, _ in new]
+        for (entry, point), features in zip(new, self._model.encode_alone(tokens), strict=True):
+            self._found[entry.id] = self._judge(entry, point, text_vectors(features))
+        return [self._found[entry.id] for entry in entries if entry.id in self._found]
+
+    def map(self, found: BareFinding) -> np.ndarray:
+        """Its map over the square that the encoder saw."""
+        return native_map(self._features, found.vectors, self._calibration, found.sentences)
+
+    def _judge(self, entry: FindingEntry, point: OperatingPoint, vectors: TextVectors) -> BareFinding:
+        sentences = sentence_logits(self._features, vectors, self._calibration)
+        score = float(score_logits(self._features, vectors, sentences, self._calibration).sigmoid())
+        probability, present = judge_presence(score, point)
+        excess = logit_of(probability) - logit_of(point.threshold)
+        return BareFinding(entry, probability, present, point, excess, vectors, sentences)
