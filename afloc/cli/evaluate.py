@@ -30,6 +30,11 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
     )
     parser.add_argument("--no-figures", action="store_true", help="leave the figures out")
+    parser.add_argument(
+        "--answers",
+        action="store_true",
+        help="measure what is answered instead: sides, denials, normal images, wordings (answers.json)",
+    )
     add_batch(parser)
     parser.add_argument(
         "--prior", type=Path, metavar="SET", help="learn the mean ground truth on another set"
@@ -40,6 +45,8 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     quiet()
+    if arguments.answers:
+        return _run_answers(arguments)
     from afloc.evaluation.comparison import compare
     from afloc.evaluation.config import STYLES
     from afloc.evaluation.datasets.dataset import read_dataset
@@ -63,6 +70,33 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         print(f"{entrant.name} less {first.name}\n{format_differences(found)}\n")
     if arguments.out and not arguments.no_figures and first.complete and first.summary["n_cases"]:
         write_figures(comparison.entrants, arguments.out)
+
+
+def _run_answers(arguments: argparse.Namespace) -> None:
+    import json
+
+    from afloc.errors import SettingsError
+    from afloc.evaluation.answers import ask_answers, format_answers
+    from afloc.evaluation.config import EvaluationConfig
+    from afloc.evaluation.datasets.dataset import read_dataset
+    from afloc.files import write_text
+    from afloc.inference.model import load_model
+
+    if len(arguments.model or []) > 1 or arguments.protocol == "paper" or arguments.shard != "0/1":
+        raise SettingsError("--answers takes one model, under protocol native, and the whole set.")
+    (source,) = arguments.model or [None]
+    model = load_model(source, arguments.device)
+    config = EvaluationConfig(
+        read_dataset(arguments.set, arguments.images), model, modality=arguments.modality
+    )
+    summary = {
+        "model": {"name": model.name, "fingerprint": model.fingerprint},
+        **ask_answers(config, model.encode).summarise(),
+    }
+    print(f"{model.name}, {model.fingerprint}\n{format_answers(summary)}")
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_text(arguments.out / "answers.json", json.dumps(summary, indent=2, allow_nan=False))
 
 
 def _print_entrant(entrant: "Entrant") -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from afloc import __version__
 from afloc.cli.bench import add_bench
+from afloc.cli.calibrate import add_calibrate
 from afloc.cli.evaluate import add_evaluate
 from afloc.cli.image_tables import add_embed
 from afloc.cli.locate import add_classify, add_locate
@@ -47,6 +48,7 @@ COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_evaluate,
     add_convert,
     add_train,
+    add_calibrate,
     add_feedback,
     add_study,
     add_serve,

@@ -111,9 +111,8 @@ class Judge:
         normality = self._calibration.normality
         if self._bare is None or normality is None:
             return Judged(asked)
-        against = [
-            each for each in self._bare.pathologies(normality.families) if each.excess >= normality.threshold
-        ]
+        found = self._bare.find_all(normality.findings)
+        against = [each for each in found if each.excess >= normality.threshold]
         against.sort(key=lambda each: -each.excess)
         return Judged(replace(asked, holds=not against), flagged=tuple(each.entry.name for each in against))
 

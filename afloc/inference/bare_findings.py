@@ -9,13 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afloc.inference.native_protocol import (
-    judge_presence,
-    logit_of,
-    native_map,
-    score_logits,
-    sentence_logits,
-)
+from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import FindingEntry, load_findings
 from afloc.model.calibration import Calibration, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
@@ -63,11 +57,6 @@ class BareFindings:
             self.find_all([finding])
         return self._found.get(finding)
 
-    def pathologies(self, families: Iterable[str]) -> list[BareFinding]:
-        """All of some families."""
-        chosen = set(families)
-        return self.find_all(each.id for each in self._entries.values() if each.family in chosen)
-
     @torch.inference_mode()
     def find_all(self, findings: Iterable[str]) -> list[BareFinding]:
         """Those of `findings` that can be judged, in their order."""
@@ -89,7 +78,6 @@ class BareFindings:
 
     def _judge(self, entry: FindingEntry, point: OperatingPoint, vectors: TextVectors) -> BareFinding:
         sentences = sentence_logits(self._features, vectors, self._calibration)
-        score = float(score_logits(self._features, vectors, sentences, self._calibration).sigmoid())
-        probability, present = judge_presence(score, point)
-        excess = logit_of(probability) - logit_of(point.threshold)
-        return BareFinding(entry, probability, present, point, excess, vectors, sentences)
+        logit = float(score_logits(self._features, vectors, sentences, self._calibration))
+        probability, present = point.judge(logit)
+        return BareFinding(entry, probability, present, point, point.excess(logit), vectors, sentences)

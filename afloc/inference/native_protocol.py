@@ -1,6 +1,4 @@
-"""The native map, score and verdict: fixed scales, so that a number means the same on every image."""
-
-import math
+"""The native map and score: fixed scales, so that a number means the same on every image."""
 
 import numpy as np
 from scipy import ndimage
@@ -8,7 +6,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from afloc.model.calibration import Calibration, LevelScale, OperatingPoint
+from afloc.model.calibration import Calibration, LevelScale
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
 
@@ -59,23 +57,6 @@ def score_logits(
     if sentences is None or not weight:
         return whole
     return (1 - weight) * whole + weight * attend(sentences)
-
-
-def judge_presence(score: float, point: OperatingPoint) -> tuple[float, bool]:
-    """Probability that the finding is there, and the verdict at the operating point.
-
-    Platt scaling of the score's logit: 1 / (1 + exp(-(slope * logit + intercept))); present from `threshold`
-    up.
-    """
-    logit = point.slope * logit_of(score) + point.intercept
-    probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
-    return probability, probability >= point.threshold
-
-
-def logit_of(share: float) -> float:
-    """The logit of a share; of 0 and 1, that of numbers close to them."""
-    share = min(max(share, 1e-9), 1 - 1e-9)
-    return math.log(share / (1 - share))
 
 
 def _logit(cosine: Tensor, level: LevelScale) -> Tensor:

@@ -4,6 +4,7 @@
 names, which the fields give as their alias; a key that is missing there has the default given here.
 """
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from afloc.schema import CLOSED, check
 
 OTHER = "other"  # the operating point of descriptions that name no finding of a family with one of its own
 BINS = 20  # of the histograms of probabilities
-RETIRED = ("localizes",)  # keys of earlier versions that say nothing any more
+RETIRED = ("localizes", "sides")  # keys of earlier versions that say nothing any more
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -75,6 +76,16 @@ class OperatingPoint:
     sensitivity: Share | None = None
     specificity: Share | None = None
 
+    def judge(self, logit: float) -> tuple[float, bool]:
+        """The probability that the finding is there, from the logit of its score, and the verdict."""
+        probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, self.slope * logit + self.intercept))))
+        return probability, probability >= self.threshold
+
+    def excess(self, logit: float) -> float:
+        """How far the probability lies above the threshold, both as logits."""
+        threshold = min(max(self.threshold, 1e-9), 1 - 1e-9)
+        return self.slope * logit + self.intercept - math.log(threshold / (1 - threshold))
+
 
 Counts = tuple[Annotated[int, Field(ge=0)], ...]
 
@@ -109,7 +120,8 @@ class SideMargin:
     """How a finding's side is read from its map: the map's squares are summed on each side of the patient,
     and the side is decided where the difference, as a share of the sum, is at least `margin`.
 
-    `right`: of `n` held-back reports that name one side and were decided, the share that agreed.
+    `right`: the share of decided sides that is expected to be right, from the `n` held-back reports that name
+    one and those of similar findings.
     """
 
     __pydantic_config__ = CLOSED
@@ -121,12 +133,13 @@ class SideMargin:
 
 @dataclass(frozen=True)
 class Normality:
-    """When an image holds for normal: where no finding of `families` is further than `threshold` above its
-    operating point, both as logits. `performance`: ill images count as present."""
+    """When an image holds for normal: where none of `findings` lies `threshold` or more above its operating
+    point, as logits (`OperatingPoint.excess`). `performance`: images that have one of them count as
+    present."""
 
     __pydantic_config__ = CLOSED
 
-    families: tuple[str, ...]
+    findings: tuple[str, ...]
     threshold: float
     performance: VerdictCounts
 
@@ -157,8 +170,8 @@ class Calibration:
     `smoothing`: the sigma of the Gaussian that smooths maps, as a share of their side. `word_weight`: the
     share of the word level in maps; words alone find little, but they sharpen what the sentences find.
     `sentence_weight`: the share of the sentence level in scores. `presence`: operating points by family of
-    findings, with one for all others; None: no verdicts. `tells_laterality`: whether the model tells left
-    from right. `unreliable_maps`: ids of findings whose maps do not find the place.
+    findings, with one for all others; None: no verdicts. `unreliable_maps`: ids of findings whose maps do not
+    find the place.
 
     `finding_points`: operating points of single findings, which outdo those of their families. `performance`:
     by finding, how verdicts on it went. `side_margins`: the findings whose side is judged. `normality`: when
@@ -174,7 +187,6 @@ class Calibration:
     map_range: Annotated[MapRange, Field(alias="map")] = MapRange(0.0, 1.0)
     presence: Mapping[str, OperatingPoint] | None = None
     training_distribution: Annotated[TrainingDistribution | None, Field(alias="known")] = None
-    tells_laterality: Annotated[bool, Field(alias="sides")] = False
     unreliable_maps: Annotated[tuple[str, ...], Field(alias="unplaced")] = ()
     finding_points: Mapping[str, OperatingPoint] | None = None
     performance: Mapping[str, VerdictCounts] | None = None

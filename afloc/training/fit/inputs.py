@@ -11,7 +11,7 @@ from afloc.model.image_encoder import ImageEncoder
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
-from afloc.training.pictures.augmentation import plain_input
+from afloc.training.pictures.augmentation import ImagesOnDemand, plain_input
 from afloc.training.recipe import ImageRecipe
 
 AT_ONCE = 32  # images a forward pass
@@ -22,16 +22,16 @@ class FitInputs:
     """A trained image encoder with its training data.
 
     `pairs` are all rows of the table, `images` their stored images, uint8 (N, S, S[, 3]), which the encoder
-    sees with `size` pixels a side. `texts` gives the vectors of texts. `levels` are the learned scales,
-    rounded as they are stored. `fits_report`: the report level is not learned but fitted. `without`: what the
-    ablation leaves out.
+    sees with `size` pixels a side; they may be decoded on demand. `texts` gives the vectors of texts.
+    `levels` are the learned scales, rounded as they are stored. `fits_report`: the report level is not
+    learned but fitted. `without`: what the ablation leaves out.
     """
 
     modality: str
     encoder: ImageEncoder
     texts: Callable[[list[str]], TextVectors]
     pairs: Sequence[Pair]
-    images: np.ndarray
+    images: np.ndarray | ImagesOnDemand
     size: int
     sampler: Sampler
     levels: Levels

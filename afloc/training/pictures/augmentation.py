@@ -1,6 +1,7 @@
 """Training images: decoded once and stored in one file, then augmented anew at every step."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,28 @@ def _decode(paths: list[Path], path: Path, size: int, gray: bool) -> None:
     with whole_file(path, alone=True) as written:
         images = open_memmap(written, "w+", np.uint8, shape)
         for index, source in enumerate(tqdm(paths, desc="decoding", unit="image")):
-            image = read_image(source)
-            letterbox = Letterbox.fit(image.height, image.width, size)
-            images[index] = letterbox.image(image.gray() if gray else image.rgb())
+            images[index] = _letterboxed(source, size, gray)
         images.flush()
+
+
+def _letterboxed(path: Path, size: int, gray: bool) -> np.ndarray:
+    image = read_image(path)
+    return Letterbox.fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
+
+
+class ImagesOnDemand:
+    """Stands in for what `decode_images` gives where few images are wanted: each is decoded when it is first
+    asked for, and kept."""
+
+    def __init__(self, paths: list[Path], size: int, gray: bool):
+        self._paths, self._size, self._gray = paths, size, gray
+        self._decoded: dict[int, np.ndarray] = {}
+
+    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        for row in rows:
+            if row not in self._decoded:
+                self._decoded[row] = _letterboxed(self._paths[row], self._size, self._gray)
+        return np.stack([self._decoded[row] for row in rows])
 
 
 def plain_input(images: np.ndarray, size: int) -> Tensor:

@@ -37,7 +37,8 @@ from afloc.training.stages.loop import Stage
 from afloc.training.stages.objective import SigmoidObjective
 from afloc.training.stages.text_bank import TextBank
 
-NOT_LEARNED = ("smoothing", "word_weight", "sentence_weight", "unreliable_maps")  # the weights ignore these
+# The weights ignore these.
+NOT_LEARNED = ("smoothing", "word_weight", "sentence_weight", "unreliable_maps", "specificity")
 FROZEN_STAGES = 3  # the stages up to stride 8 keep their ImageNet weights
 
 
