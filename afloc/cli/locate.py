@@ -78,6 +78,8 @@ def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
     """One line a finding: its name, score, probability and verdict."""
     width = min(60, max(len(name) for name, _ in named))
     print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
+    if view.doubt:
+        print(view.doubt.sentence)
     print(f"{'':{width}}  score  probability  verdict")
     for name, finding in named:
         name = one_line(name, width)
@@ -95,7 +97,6 @@ def write_result(
     from PIL import Image as Pillow
 
     from afloc.imaging.heatmap import render_overlay
-    from afloc.inference.view import describe_doubt
 
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -112,7 +113,7 @@ def write_result(
             "height": view.image.height,
             "modality": view.modality,
             "orientation": view.orientation.as_json(),
-            "doubt": describe_doubt(view.doubt),
+            "doubt": view.doubt and view.doubt.as_json(),
         },
         "model": {"name": model.name, "fingerprint": model.fingerprint},
         "protocol": view.protocol,

@@ -1,41 +1,118 @@
-"""Out-of-distribution detection: does a picture look like those of its modality? Two cheap tests, fitted on
+"""Out-of-distribution detection: does a picture look like those of its modality? Cheap tests, fitted on
 training images only.
 
-One measures colours, brightness and where they lie (`measure`, `distance`); the other, where a modality has
-a layout, asks how much of the shrunk picture its eigen-images cannot draw (`shrink`, `residual`; Turk and
-Pentland, 1991). Either alone raises the doubt.
+One measures colours, brightness and where they lie (`measure`, `Colours`). Another, where a modality has a
+layout, asks how much of the shrunk picture its eigen-images cannot draw (`shrink`, `Layout`; Turk and
+Pentland, 1991); turned or inverted, a picture that hangs wrongly is drawn much better. The third needs the
+model: how far the mean of the shallow local features, the picture's texture, lies from those of training
+images (`feature_distance`; `TrainingDistribution`). `afloc.inference.doubt` makes one answer of them.
 
-`afloc.training.fit.appearance` fits them and writes assets/appearance.json.
-Photographs, drawings, print, textures, CT and MR slices and a film on its side were all doubted; a lateral
-film was not at hand.
+`afloc.training.fit.appearance` fits the first two and writes assets/appearance.json.
 """
 
 import json
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import ArrayLike
+from pydantic import Field
 
-from afloc.imaging.image import Image
-from afloc.inference.picture import COARSE_SIDE, SIDE, Picture
+from afloc.errors import ModelError
+from afloc.inference.picture import COARSE_SIDE, SIDE
 from afloc.model.calibration import TrainingDistribution
+from afloc.model.image_encoder import ImageFeatures
 from afloc.resources import ASSETS
+from afloc.schema import CLOSED, check
 
 FILE = ASSETS / "appearance.json"
-SHARE_BY_COLOURS, SHARE_BY_LAYOUT = 0.997, 0.995  # of the training images that raise no doubt
 _BLOCKS = 4
-EIGEN_IMAGES = 16
-MOST_IMAGES = 2500  # training images of a modality
-RIDGE = 0.05  # of each measure's variance, so that measures that hardly vary do not decide alone
+MEASURES, CELLS = 27, COARSE_SIDE**2
+BRIGHTNESS, CONTRAST = slice(16, 19), slice(19, 22)  # of the measures: mean and spread of the three channels
+
+_Measures = Annotated[tuple[float, ...], Field(min_length=MEASURES, max_length=MEASURES)]
+_Cells = Annotated[tuple[float, ...], Field(min_length=CELLS, max_length=CELLS)]
+_Limit = Annotated[float, Field(gt=0)]
 
 
-def measure(picture: Picture) -> np.ndarray:
-    """27 numbers of a picture shrunk to 64 x 64, float64.
+@dataclass(frozen=True)
+class Colours:
+    """The measures of training images: their mean, their covariance, and how far from the mean, as `distance`
+    counts, is still usual."""
+
+    __pydantic_config__ = CLOSED
+
+    mean: _Measures
+    covariance: Annotated[tuple[_Measures, ...], Field(min_length=MEASURES, max_length=MEASURES)]
+    limit: _Limit
+
+    def distance(self, measures: np.ndarray) -> np.ndarray:
+        """Mahalanobis distance of measures (..., 27) from the mean, squared, per measure: (...)."""
+        away = measures - np.array(self.mean)
+        return np.einsum("...i,ij,...j", away, self._precision, away) / MEASURES
+
+    def deviations(self, measures: np.ndarray) -> np.ndarray:
+        """How far each measure lies from the mean, in standard deviations."""
+        return (measures - np.array(self.mean)) / np.sqrt(np.diag(self.covariance))
+
+    @cached_property
+    def _precision(self) -> np.ndarray:
+        return np.linalg.inv(np.array(self.covariance))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shrunk training images: their mean, their eigen-images, and how much of a picture these may leave
+    undrawn, as `residual` counts."""
+
+    __pydantic_config__ = CLOSED
+
+    mean: _Cells
+    eigen_images: tuple[_Cells, ...]
+    limit: _Limit
+
+    def residual(self, shrunk: np.ndarray) -> np.ndarray:
+        """The mean square of shrunk pictures (..., 256) minus their projections on the eigen-images."""
+        away = shrunk - np.array(self.mean)
+        return ((away - away @ self._eigen.T @ self._eigen) ** 2).mean(-1)
+
+    @cached_property
+    def _eigen(self) -> np.ndarray:
+        return np.array(self.eigen_images)
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How the training images of a modality look. `layout`: None where they show things at any place.
+    `aspect`: the longest shape that is usual, long side over short side."""
+
+    __pydantic_config__ = CLOSED
+
+    colours: Colours
+    layout: Layout | None
+    aspect: Annotated[float, Field(ge=1)]
+
+
+def known_appearance(modality: str) -> Appearance | None:
+    """How images of a modality look; None where that was never measured."""
+    return _read(FILE).get(modality)
+
+
+@cache
+def _read(file: Path) -> Mapping[str, Appearance]:
+    values = json.loads(file.read_text(encoding="utf-8"))
+    return check(dict[str, Appearance], values, file.name, ModelError)
+
+
+def measure(thumbnail: np.ndarray) -> np.ndarray:
+    """27 numbers of a picture shrunk to 64 x 64, uint8 (64, 64) or (64, 64, 3), as float64.
 
     Means of 4 x 4 blocks of the brightness; mean and spread of red, green and blue; likeness of the left and
     the mirrored right half; mean step between neighbours at two scales; share of black and of white.
     """
-    pixels = np.broadcast_to(picture.thumbnails[0].reshape(SIDE, SIDE, -1), (SIDE, SIDE, 3)) / 255
+    pixels = np.broadcast_to(thumbnail.reshape(SIDE, SIDE, -1), (SIDE, SIDE, 3)) / 255
     luma = pixels.mean(2)
     step = SIDE // _BLOCKS
     blocks = luma.reshape(_BLOCKS, step, _BLOCKS, step).mean((1, 3))
@@ -61,66 +138,28 @@ def _roughness(luma: np.ndarray) -> float:
     return float(np.log(steps + 1e-3))
 
 
-def shrink(picture: Picture) -> np.ndarray:
-    """The brightness of 16 x 16 cells, float64 (256,), mean 0 and spread next to 1."""
-    coarse = picture.thumbnails[1].reshape(COARSE_SIDE, COARSE_SIDE, -1)
-    cells = coarse.astype(np.float64).mean(2).ravel() / 255
+def shrink(thumbnail: np.ndarray) -> np.ndarray:
+    """The brightness of the 16 x 16 cells of a thumbnail, float64 (256,), mean 0 and spread next to 1.
+
+    Of the inverted picture it is the negative.
+    """
+    cells = thumbnail.reshape(CELLS, -1).astype(np.float64).mean(1) / 255
     return (cells - cells.mean()) / (cells.std() + 0.02)
 
 
-def in_distribution(image: Image, modality: str) -> bool:
-    """Whether an image lies within the range of the training images of its modality; True where that range
-    was never measured."""
-    return picture_in_distribution(Picture(image), modality)
+def turn(shrunk: np.ndarray, quarters: int) -> np.ndarray:
+    """A shrunk picture turned counterclockwise by quarters of a circle."""
+    return np.rot90(shrunk.reshape(COARSE_SIDE, COARSE_SIDE), quarters).ravel()
 
 
-def picture_in_distribution(picture: Picture, modality: str) -> bool:
-    """As `in_distribution`."""
-    distribution = _distributions().get(modality)
-    return distribution is None or fits(measure(picture), shrink(picture), distribution)
-
-
-def fits(measures: np.ndarray, shrunk: np.ndarray, distribution: dict) -> bool:
-    """Whether both tests pass."""
-    colours, layout = distribution["colours"], distribution["layout"]
-    return distance(measures, colours) <= colours["limit"] and (
-        layout is None or residual(shrunk, layout) <= layout["limit"]
-    )
-
-
-def features_in_distribution(vector: np.ndarray, distribution: TrainingDistribution | None) -> bool:
-    """Whether an image's global vector lies where those of training images do; True where that is not
-    known."""
-    return distribution is None or float(feature_distance(vector, distribution)) <= distribution.limit
+def texture_vectors(features: ImageFeatures) -> np.ndarray:
+    """The mean of the shallow local features of each of B images, (B, D)."""
+    return features.shallow.mean((2, 3)).float().cpu().numpy()
 
 
 def feature_distance(vectors: np.ndarray, distribution: TrainingDistribution) -> np.ndarray:
-    """How far global vectors (…, D) of any length lie from the mean of the training images', each made a unit
-    vector first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
+    """How far vectors (…, D) of any length lie from the mean of the training images', each made a unit vector
+    first: the mean of the D squared deviations, in units of the stored ones (…), float64."""
     vectors = np.asarray(vectors, np.float64)
-    units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return (((units - distribution.mean) / distribution.deviation) ** 2).mean(-1)
-
-
-def distance(measures: np.ndarray, distribution: dict) -> float:
-    """Mahalanobis distance of `measures` from the mean of a modality, per measure, squared."""
-    away = measures - np.array(distribution["mean"])
-    return float(away @ np.linalg.solve(np.array(distribution["covariance"]), away)) / len(away)
-
-
-def residual(shrunk: np.ndarray, distribution: dict) -> float:
-    """The mean square of a shrunk picture minus its projection on the eigen-images of a modality."""
-    away = shrunk - np.array(distribution["mean"])
-    eigen = np.array(distribution["eigen_images"])
-    return float(np.mean((away - away @ eigen.T @ eigen) ** 2))
-
-
-def share_limit(values: ArrayLike, share: float) -> float:
-    """A limit, to four digits, that at least `share` of the values stay within."""
-    limit = np.quantile(np.asarray(values), share, method="inverted_cdf")
-    return float(f"{1.001 * limit:.4g}")  # rounding takes less than a thousandth away
-
-
-@cache
-def _distributions() -> dict:
-    return json.loads(FILE.read_text(encoding="utf-8"))

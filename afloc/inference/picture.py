@@ -26,6 +26,17 @@ class Picture:
         """Whether it has one channel; an image with three may look gray too."""
         return self._image.pixels.ndim == 2
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._image.height, self._image.width
+
+    @property
+    def aspect(self) -> float:
+        """Its long side over its short side, as it is shown."""
+        ratio = self._image.height * self._image.aspect / self._image.width
+        return max(ratio, 1 / ratio)
+
     @cached_property
     def shown(self) -> Image:
         """The image with its window applied to the pixels: 8 bits, from black at 0 to white at 255."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
 from afloc.inference.answers import Answer, Judge
-from afloc.inference.appearance import features_in_distribution, picture_in_distribution
 from afloc.inference.bare_findings import BareFindings, SentenceEncoder
+from afloc.inference.doubt import Doubt, doubt_of
 from afloc.inference.finding import Finding, Query
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.inference.orientation import ViewOrientation
@@ -28,11 +28,6 @@ from afloc.model.similarity import TextVectors, text_vectors
 from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.text import clean_text
-
-STOPPED = "stopped"
-LATERAL = (
-    "By its file this is a lateral film. The model knows frontal ones only, so its answers may mean nothing."
-)
 
 
 class TextReader(SentenceEncoder, Protocol):
@@ -90,18 +85,13 @@ class View:
         return functional.normalize(self._features.global_[0].float(), dim=0).cpu().numpy()
 
     @cached_property
-    def doubt(self) -> str | None:
-        """Why the model may not know images like this, one sentence; None where nothing speaks for it."""
+    def doubt(self) -> Doubt | None:
+        """Why the model may not know images like this; None where nothing speaks for it."""
         distribution = self._calibration.training_distribution
-        vector = self._features.global_[0].cpu().numpy()
-        looks_alike = picture_in_distribution(self._picture, self.modality)
+        lateral = self.orientation.view == "lateral"
+        found = doubt_of(self._picture, self._features, self.modality, distribution, lateral=lateral)
         self._picture.forget_shown()
-        if self.orientation.view == "lateral":
-            return LATERAL
-        if looks_alike and features_in_distribution(vector, distribution):
-            return None
-        kind = self.modality.replace("_", " ")
-        return f"This does not look like the {kind} images the model knows, so its answers may mean nothing."
+        return found
 
     @torch.inference_mode()
     def words(self, finding: Finding) -> list[Word]:
@@ -179,8 +169,7 @@ class View:
     @cached_property
     def _judge(self) -> Judge:
         """Judges nothing under protocol `paper`, nor where a doubt stops the answer."""
-        doubt = None if self.protocol == "paper" else describe_doubt(self.doubt)
-        stopped = self.protocol == "paper" or (doubt is not None and doubt["degree"] == STOPPED)
+        stopped = self.protocol == "paper" or (self.doubt is not None and self.doubt.degree == "stopped")
         bare = BareFindings(self._model, self._features, self.modality, self._calibration)
         return Judge(self.modality, self._calibration, None if stopped else bare, self._letterbox().crop)
 
@@ -190,8 +179,8 @@ class View:
         if self.modality not in self._model.modalities:
             said.append(f"This model was not trained on {self.modality.replace('_', ' ')} images.")
         said += answer.cautions
-        if self.protocol != "paper" and (doubt := describe_doubt(self.doubt)):
-            said.append(doubt["sentence"])
+        if self.protocol != "paper" and self.doubt:
+            said.append(self.doubt.sentence)
         said.append(self._model.notice)
         return replace(answer, cautions=tuple(filter(None, said)))
 
@@ -222,10 +211,3 @@ class View:
             query=query,
             **vars(self._with_cautions(self._judge.answer(query.reading), query)),
         )
-
-
-def describe_doubt(doubt: Any) -> dict[str, str] | None:
-    """A view's doubt as JSON has it: {"degree", "sentence"}; a doubt that is a sentence stops the answer."""
-    if doubt is None:
-        return None
-    return {"degree": getattr(doubt, "degree", STOPPED), "sentence": getattr(doubt, "sentence", doubt)}

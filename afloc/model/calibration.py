@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
@@ -146,17 +146,19 @@ class Normality:
 
 @dataclass(frozen=True)
 class TrainingDistribution:
-    """Where the global vectors of training images lie, each made a unit vector first.
+    """Where vectors of training images lie, each made a unit vector first.
 
     `mean`, `deviation`: of each of the D numbers. `limit`: how far from the mean a vector may lie, as
-    `afloc.inference.appearance.feature_distance` measures it.
+    `afloc.inference.appearance.feature_distance` measures it. `level`: which vector of an image: the mean of
+    its "shallow" local features, or the "global" one, as before version 0.8.
     """
 
     __pydantic_config__ = CLOSED
 
     mean: tuple[float, ...]
     deviation: tuple[Annotated[float, Field(gt=0)], ...]
-    limit: float
+    limit: Annotated[float, Field(gt=0)]
+    level: Literal["global", "shallow"] = "global"
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.deviation):

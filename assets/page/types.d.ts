@@ -88,10 +88,12 @@ export interface ScannedFinding extends Omit<Finding, "grid"> { name: string; gr
 export interface Word { text: string; known: boolean; pull: number; grid: string }
 
 export interface Saved { id: string; time: string }
+/** "stopped": no answer unless the user insists; "unusual": the sentence stands beside the answer. */
+export interface Doubt { degree: "stopped" | "unusual"; sentence: string }
 export interface LocateReply extends Refused {
-  modality: string; orientation: Orientation; doubt: string | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
+  modality: string; orientation: Orientation; doubt: Doubt | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
 }
-export interface ScanReply extends Refused { modality: string; doubt: string | null; findings: ScannedFinding[] }
+export interface ScanReply extends Refused { modality: string; doubt: Doubt | null; findings: ScannedFinding[] }
 
 export interface Truth {
   label: string; boxes: number[][]; polygons: number[][]; runs: number[]; outline: Point[][]; phrase?: string | null;
@@ -102,7 +104,7 @@ export interface Curve { iou: number[] | null; dice: number[] | null; area: numb
 export interface Agreement { iou: number | null; dice: number | null; cnr: number | null; pointing: number | null }
 export interface Measured { finding: Finding; range: Range; agreement: Agreement; stretched: Curve; fixed: Curve }
 export interface Case { descriptions: string[]; answers: (Measured | null)[] }
-export interface MeasureReply extends Refused { modality: string; orientation: Orientation; doubt: string | null; cases: Case[] }
+export interface MeasureReply extends Refused { modality: string; orientation: Orientation; doubt: Doubt | null; cases: Case[] }
 
 export interface Interval { mean: number | null; ci95: Range | null }
 export interface SummaryRow { name: string; n: number | null; iou: Interval; dice: Interval; cnr: Interval; pointing: Interval }

@@ -4,11 +4,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from skimage import data
 
 from afloc import load_model
 from afloc.imaging.examples import EXAMPLES
+from afloc.imaging.image import image_from_array
 from afloc.language.findings import MODALITIES, load_findings
 from afloc.model.files.checkpoint import EMBEDDED
+from tests.inference.strangers import strangers
 from tests.language.order import ordered
 
 # What the card says, less a little: new weights that read worse should not slip in.
@@ -70,3 +73,14 @@ def test_the_optic_disc_is_found_and_not_judged(model):
     row, column = np.unravel_index(finding.heatmap.argmax(), finding.heatmap.shape)
     height, width = finding.heatmap.shape
     assert 0.35 < row / height < 0.6 and 0.1 < column / width < 0.35
+
+
+def test_pictures_of_other_kinds_are_stopped_or_bannered(model):
+    if model.calibration("chest_xray").training_distribution.level == "global":
+        pytest.skip('the embedded model was calibrated before it knew textures: `level` is not "shallow"')
+    names = "camera", "coins", "page", "brick", "gravel", "cell", "moon", "clock", "chelsea", "coffee"
+    pictures = [image_from_array(getattr(data, name)()) for name in names]
+    pictures += [strangers()[kind][0] for kind in ("CT", "MR", "ultrasound", "screenshots", "gradients")]
+    found = [model.encode(picture).doubt for picture in pictures]
+    assert all(found) and sum(each.degree == "stopped" for each in found) > 0.8 * len(found)
+    assert model.encode(EXAMPLES[0].load()).doubt is None

@@ -24,7 +24,7 @@ def test_opening_windows_once_and_passes_over_the_pixels_twice(small_model, monk
     monkeypatch.setattr(Image, "_shown", count_window)
     monkeypatch.setattr(geometry, "_resize_axis", count_resize)
     view = small_model.encode(image)
-    assert view.doubt is None or view.doubt.endswith(".")
+    assert view.doubt is None or view.doubt.sentence.endswith(".")
     assert sum(windowed) == 1 and sum(passes) == 2  # for the encoder, and for what kind of image it is
     assert "shown" not in vars(view._picture)  # as large as the image, so not kept
 

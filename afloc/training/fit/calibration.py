@@ -3,18 +3,20 @@ fixed scales. It is fitted to the calibration split: rows of the training table 
 trained on."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from afloc.inference.appearance import feature_distance, share_limit
+from afloc.inference.appearance import feature_distance
 from afloc.inference.native_protocol import raw_map
 from afloc.language.findings import load_findings
 from afloc.language.words import words_of
 from afloc.model.calibration import Calibration, Levels, LevelScale, MapRange, TrainingDistribution
 from afloc.training.data.pairs import check_calibration_split
 from afloc.training.fit.inputs import FitInputs
+from afloc.training.fit.limits import share_limit, weights_of
 from afloc.training.fit.normality import fit_normality
 from afloc.training.fit.operating_points import count_verdicts, fit_platt, fit_points
 from afloc.training.fit.sides import fit_sides
@@ -24,7 +26,7 @@ from afloc.training.pictures.augmentation import plain_input
 MAPS_A_ROW = 2  # maps of present findings per row, and as many of absent ones
 COSINES = Calibration(Levels.alike(1.0, 0.0))  # unscaled
 LEAST_RANGE = 0.01  # of maps: smaller differences are noise
-KNOWN_SHARE = 0.995  # share of the calibration split that counts as in distribution
+KNOWN_SHARE = 0.98  # share of each source of the calibration split that counts as in distribution
 
 
 def calibrate(inputs: FitInputs) -> Calibration:
@@ -64,7 +66,7 @@ def fit_verdicts(split: CalibrationSplit, scales: Calibration) -> Calibration:
     calibration = replace(
         calibration,
         performance=count_verdicts(split, calibration),
-        training_distribution=describe_known(split.unit_vectors),
+        training_distribution=describe_known(split.textures, split.sources.tolist()),
         unreliable_maps=recipe.unreliable_maps,
         known_words=words_of(text for pair in split.inputs.pairs if pair.usable for text in pair.texts)
         or None,
@@ -76,17 +78,21 @@ def fit_verdicts(split: CalibrationSplit, scales: Calibration) -> Calibration:
     )
 
 
-def describe_known(images: np.ndarray) -> TrainingDistribution:
-    """The distribution of the global vectors (images, D) of the calibration split.
+def describe_known(textures: np.ndarray, sources: Sequence[str]) -> TrainingDistribution:
+    """The distribution of the mean shallow features (images, D) of the calibration split, whose sources are
+    named: no source has more than a share 1 - KNOWN_SHARE of its images beyond the limit.
 
     The limit is measured from the stored, rounded mean: vectors that are nearly alike lie further from it
     than from each other. It is at least 1, so that differences below 1e-3, which the deviation counts as
     noise, never raise a doubt.
     """
-    images = images.astype(np.float64)
-    mean, deviation = images.mean(0).round(4), (images.std(0) + 1e-3).round(4)
-    known = TrainingDistribution(tuple(mean.tolist()), tuple(deviation.tolist()), limit=1.0)
-    limit = share_limit(feature_distance(images, known), KNOWN_SHARE)
+    weights = weights_of(sources)
+    units = textures / np.maximum(np.linalg.norm(textures, axis=1, keepdims=True), 1e-12)
+    units = units.astype(np.float64)
+    mean = (weights @ units).round(4)
+    deviation = (np.sqrt(weights @ (units - weights @ units) ** 2) + 1e-3).round(4)
+    known = TrainingDistribution(tuple(mean.tolist()), tuple(deviation.tolist()), limit=1.0, level="shallow")
+    limit = share_limit(feature_distance(units, known), KNOWN_SHARE, sources)
     return replace(known, limit=max(known.limit, limit))
 
 

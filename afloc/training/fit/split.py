@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import image_size
+from afloc.inference.appearance import texture_vectors
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import load_findings
 from afloc.language.statements import AFFIRMED, Statement
@@ -25,7 +25,7 @@ from afloc.training.pictures.augmentation import plain_input
 class CalibrationSplit:
     """The rows whose patients were not trained on.
 
-    `features`: of their images, in chunks, without the shallow maps. `pairs`, `sources`: of the rows.
+    `features`: of their images, in chunks, of the shallow maps their means only. `pairs`, `sources`: of the rows.
     """
 
     def __init__(self, inputs: FitInputs):
@@ -39,12 +39,12 @@ class CalibrationSplit:
         self.inputs.encoder.eval()
         with torch.inference_mode():
             encoded = (self.inputs.encoder(pixels) for pixels in self.inputs.encoder_inputs(self.rows))
-            return [replace(each, shallow=each.shallow[..., :0, :0].clone()) for each in encoded]
+            return [replace(each, shallow=each.shallow.mean((2, 3), keepdim=True)) for each in encoded]
 
     @property
-    def unit_vectors(self) -> np.ndarray:
-        """The global vectors of the images, each of length 1: (images, D)."""
-        return functional.normalize(torch.cat([each.global_ for each in self.features]), dim=1).numpy()
+    def textures(self) -> np.ndarray:
+        """The mean of the shallow features of each image: (images, D)."""
+        return np.concatenate([texture_vectors(each) for each in self.features])
 
     @torch.inference_mode()
     def logits(self, texts: list[str], calibration: Calibration) -> np.ndarray:

@@ -12,7 +12,6 @@ from afloc.errors import ImageError, SettingsError
 from afloc.feedback.store.store import Store
 from afloc.imaging.image import Image, read_image
 from afloc.inference.model import PROTOCOLS, Model
-from afloc.inference.view import describe_doubt
 from afloc.web.errors import explain
 from afloc.web.messages import Judgement, parse, read_description
 from afloc.web.routes.feedback import save_feedback, show_saved
@@ -90,7 +89,7 @@ def add_endpoints(model: Model, queue: FairQueue, store: Store, uploads: Path, s
             about = {
                 "modality": view.modality,
                 "orientation": view.orientation.as_json(),
-                "doubt": describe_doubt(view.doubt),
+                "doubt": view.doubt and view.doubt.as_json(),
                 "remarks": view.remarks(finding, view.words(finding)),
                 "model": model.name,
                 "fingerprint": model.fingerprint,

@@ -77,7 +77,7 @@ def ground_truth_tab(model: Model, open_images: OpenImages, queue: FairQueue, se
             raise DataError(f"Please give at most {MOST_TRUTHS} findings of an image.")
         with queue.turn(request.image):
             view = opened.view(model, request.modality)
-            doubt = view.doubt
+            doubt = view.doubt and view.doubt.as_json()
 
         def locate(description: str) -> Finding:
             with queue.turn(request.image):

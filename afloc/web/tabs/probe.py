@@ -31,7 +31,7 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
         """{"modality", "orientation", "doubt", "finding", …}.
 
         `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
-        them. `doubt`: why the model may not know such images, or null. {"gone": true}: send the image again.
+        them. `doubt`: {"degree", "sentence"}, as `Doubt` says, or null. {"gone": true}: send the image again.
         {"overtaken": true}: a newer live request of the same image came before this one's turn.
         """
         opened = open_images.get(request.image)
@@ -41,7 +41,7 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
             with queue.turn(request.image, live=request.live):
                 view = opened.view(model, request.modality)
                 about = {"modality": view.modality, "orientation": vars(view.orientation)}
-                answer = about | {"doubt": view.doubt, "finding": None}
+                answer = about | {"doubt": view.doubt and view.doubt.as_json(), "finding": None}
                 if not request.description.strip():
                     return answer
                 finding = view.locate(request.description)
@@ -65,7 +65,7 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
             return GONE
         with queue.turn(request.image):
             view = opened.view(model, request.modality)
-            doubt = view.doubt
+            doubt = view.doubt and view.doubt.as_json()
         entries = [entry for entry in load_findings(view.modality).values() if not entry.normal]
         findings = []
         for start in range(0, len(entries), SCANNED_AT_ONCE):

@@ -184,7 +184,7 @@ export function mount({ element, props, server }) {
   function showReply(reply) {
     viewer.showState("ready");
     if (reply.error) return showProblem(reply.error);
-    showProblem(reply.doubt ?? "");
+    showProblem(reply.doubt?.sentence ?? "");
     cases = reply.cases;
     picker.disabled = false;
     picker.value = reply.modality;

@@ -171,7 +171,7 @@ export function mount({ element, props, server }) {
   async function askForAll() {
     if (!image) return null;
     const about = image, reply = await askAbout(about, () => about === image, (token) => server.scan({ image: token, modality }));
-    return reply.doubt && !trusted ? { ...reply, error: "Not an image the model knows. “Go on anyway”, above, scans it all the same." } : reply;
+    return reply.doubt?.degree === "stopped" && !trusted ? { ...reply, error: "Not an image the model knows. “Go on anyway”, above, scans it all the same." } : reply;
   }
 
   // A description from a chip, the scan or the list of recent ones.
@@ -181,11 +181,13 @@ export function mount({ element, props, server }) {
     ask();
   }
 
+  const isStopped = () => doubt?.degree === "stopped" && !trusted;
+
   // --- the answer -------------------------------------------------------------------------------------------------
 
   /** @param {Finding | null} finding */
   function kindOf(finding) {
-    if (doubt && !trusted) return "doubt";
+    if (isStopped()) return "doubt";
     return finding ? judge(finding) : "none";
   }
 
@@ -195,7 +197,7 @@ export function mount({ element, props, server }) {
     insisted = insist;
     stale = false;
     problem = "";
-    warnings = [finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
+    warnings = [doubt?.degree === "unusual" && doubt.sentence, finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
     showVerdict();
     reachMap();
     showMaps(answer ? ++answers : answers);
@@ -204,7 +206,7 @@ export function mount({ element, props, server }) {
 
   function showVerdict() {
     const kind = problem ? "problem" : kindOf(answer);
-    verdict.show({ kind, finding: answer, sentence: problem || doubt, warnings, insisted, stale });
+    verdict.show({ kind, finding: answer, sentence: problem || doubt?.sentence, warnings, insisted, stale });
     find(".keep").disabled = !answer || kind === "doubt" || kept.length >= MOST_KEPT;
     showGate();
   }
@@ -239,7 +241,7 @@ export function mount({ element, props, server }) {
     else insist(!insisted);
   }
 
-  const isHeld = (finding) => Boolean(doubt && !trusted) || (finding.present === false && !insisted);
+  const isHeld = (finding) => isStopped() || (finding.present === false && !insisted);
 
   // What stands beside the title of one of several maps.
   const noteOf = (finding) => [
@@ -306,7 +308,7 @@ export function mount({ element, props, server }) {
 
   function shareState() {
     return {
-      finding: doubt && !trusted ? null : answer ?? kept.at(-1) ?? null, shown: [...kept, answer].filter(Boolean), modality: suggestions.modality, description: box.value, kept: kept.map((finding) => finding.text),
+      finding: isStopped() ? null : answer ?? kept.at(-1) ?? null, shown: [...kept, answer].filter(Boolean), modality: suggestions.modality, description: box.value, kept: kept.map((finding) => finding.text),
       example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null, burnedIn: image?.about.burned_in === true,
       frame: image?.about.frames > 1 ? image.about.frame : null,
     };
