@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from afloc.imaging.geometry import Letterbox
-from afloc.language.descriptions import is_known
 from afloc.language.reading import Reading
+from afloc.language.words import is_known
 from afloc.model.calibration import LevelScale
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.text_encoder import TextFeatures

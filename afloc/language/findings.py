@@ -16,12 +16,6 @@ from afloc.language.modalities import MODALITIES
 from afloc.resources import ASSETS
 
 FOLDER = ASSETS / "findings"
-_PLACE = re.compile(
-    r"\b(?:above|across|along|around|at|behind|below|beside|between|by|from|in|inside|near|of|on|outside|over|"
-    r"through|to|toward|under|within) (?:the )?\w+"
-)
-_ARTICLE = re.compile(r"^(?:the|an?) ")
-_SIDE = re.compile(r"^(?:left|right) | (?:of|in) the (?:left|right) eye$")
 
 
 @dataclass(frozen=True)
@@ -87,53 +81,6 @@ def find_by_label(label: str, modality: str | None = None) -> FindingEntry | Non
             if found := index(each).get(key):
                 return load_findings(each)[found]
     return None
-
-
-def find_in_text(text: str, modality: str) -> FindingEntry | None:
-    """The pathology a free text names first, by its name or a synonym in whole words; the longer name counts
-    where two begin at one place. None where it names none."""
-    return _first_named(_plain(text), modality)
-
-
-def find_subject(text: str, modality: str) -> FindingEntry | None:
-    """What a free text is about: the pathology it names first; where it names none, the structure or tissue,
-    unless it stands for a place alone ("spots around the macula"). None where it names neither."""
-    return find_in_text(text, modality) or find_normal_in_text(text, modality)
-
-
-def find_normal_in_text(text: str, modality: str) -> FindingEntry | None:
-    """The structure or tissue a free text names first, unless it stands for a place alone; None where it
-    names none."""
-    return _first_named(_PLACE.sub("", _plain(text)), modality, normal=True)
-
-
-def _first_named(plain: str, modality: str, normal: bool = False) -> FindingEntry | None:
-    pattern, findings = _names(modality, normal)
-    found = pattern.search(plain)
-    return load_findings(modality)[findings[found[0]]] if found else None
-
-
-def _plain(text: str) -> str:
-    return _key(re.sub(r"[^\w\s]", " ", text))
-
-
-def find_structure(text: str, modality: str) -> FindingEntry | None:
-    """The structure, which every such image shows, of which a text is nothing but the name, an article and a
-    side before or behind it left out, or the sentence; None for any other text."""
-    key = _key(text.strip(" ."))
-    bare = _ARTICLE.sub("", key)
-    found = map(_structures(modality).get, (key, bare, _SIDE.sub("", bare)))
-    return next(filter(None, found), None)
-
-
-@cache
-def _structures(modality: str) -> dict[str, FindingEntry]:
-    return {
-        _key(text): entry
-        for entry in load_findings(modality).values()
-        if entry.family == "structure"
-        for text in (entry.name, *entry.synonyms, *entry.labels, entry.simple)
-    }
 
 
 def sentence_for_label(label: str, modality: str | None = None) -> str:
@@ -229,17 +176,6 @@ def _synonyms(modality: str) -> dict[str, str]:
         for entry in reversed(load_findings(modality).values())
         for synonym in entry.synonyms
     }
-
-
-@cache
-def _names(modality: str, normal: bool) -> tuple[re.Pattern, dict[str, str]]:
-    findings: dict[str, str] = {}
-    for entry in load_findings(modality).values():
-        if entry.normal == normal:
-            for name in (entry.name, *entry.synonyms):
-                findings.setdefault(_key(name), entry.id)
-    longest_first = sorted(findings, key=len, reverse=True)
-    return whole_words(map(re.escape, longest_first)), findings
 
 
 def whole_words(patterns: Iterable[str]) -> re.Pattern:

@@ -7,7 +7,7 @@ import pytest
 
 from afloc.imaging.image import image_from_array
 from afloc.inference import finding, native_protocol
-from afloc.language import descriptions
+from afloc.language import reading
 from afloc.model.calibration import Calibration
 from afloc.model.tokenizer import WordPieceTokenizer
 
@@ -30,8 +30,8 @@ def calls(monkeypatch) -> Counter:
 
         monkeypatch.setattr(owner, name, counting)
 
-    for name in ("find_in_text", "find_structure", "affirmed_part"):
-        count(descriptions, name)
+    count(reading, "read_spans")
+    reading.read.cache_clear()
     for name in ("word_cosines", "sentence_cosines", "report_cosines"):
         count(native_protocol, name)
     count(WordPieceTokenizer, "__call__")
@@ -48,8 +48,8 @@ def test_each_step_is_taken_once(small_model, monkeypatch, calls):
     assert [word.text for word in words][:3] == ["Left", "pleural", "effusion"]
     assert f"The map is of what is there: “{AFFIRMED}”" in view.remarks(found, words)
     assert len(found.regions(0.0)) and found.evidence() is found.heatmap
-    for name in ("find_in_text", "find_structure", "affirmed_part", "__call__"):
-        assert calls[name, TEXT] == 1, name
+    assert calls["read_spans",] == 2  # one for each sentence
+    assert calls["__call__", TEXT] == 1
     assert calls["__call__", AFFIRMED] == 1
     for name in ("word_cosines", "sentence_cosines", "report_cosines", "enlarge"):
         assert calls[name,] == 1, name

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from afloc.imaging.image import image_from_array
-from afloc.language.descriptions import affirmed_part, affirms, is_known, read_description, remarks
+from afloc.language.reading import read
+from afloc.language.words import is_known
 
 CHEST = "chest_xray"
 IMAGE = image_from_array(np.random.default_rng(0).integers(0, 256, (90, 60), np.uint8))
@@ -49,31 +50,6 @@ def test_a_word_is_known_by_its_pieces_or_from_the_lists(text, pieces, known):
     assert is_known(text, pieces) is known
 
 
-def test_remarks_name_what_is_strange_negated_or_sided():
-    def said(text, unknown=(), **told):
-        return remarks(read_description(text, CHEST), unknown, **told)
-
-    assert said("small effusion") == []
-    strange, negated, sided = said("no left effuson", ["effuson", "effuson"])
-    assert "“effuson”" in strange and "“no” negates" in negated and "“left”" in sided
-    assert len(said("no left effusion", tells_laterality=True)) == 1
-    assert said("normal nodule, notable leftovers") == []
-
-
-@pytest.mark.parametrize(
-    "description, there",
-    [
-        ("Small effusion.", True),
-        ("No effusion", False),
-        ("Normal heart size", False),
-        ("healthy lungs", False),
-        ("Benign prostate tissue is present", True),
-    ],
-)
-def test_what_denies_or_calls_normal_affirms_nothing(description, there):
-    assert affirms(description) is there
-
-
 @pytest.mark.parametrize(
     "description, part",
     [
@@ -89,7 +65,7 @@ def test_what_denies_or_calls_normal_affirms_nothing(description, there):
     ],
 )
 def test_a_map_is_of_what_a_report_affirms(small_model, description, part):
-    assert affirmed_part(description, CHEST) == part
+    assert read(description, CHEST).affirmed == part
     view = small_model.encode(IMAGE)
     whole, placed = view.locate_all([description, part])
     np.testing.assert_allclose(whole.grid, placed.grid, atol=1e-6)

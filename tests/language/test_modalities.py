@@ -14,10 +14,11 @@ import torch
 from afloc import DataError, load_model, read_image
 from afloc.cli.main import main
 from afloc.evaluation.datasets.dataset import read_dataset
-from afloc.language import descriptions, findings
-from afloc.language.findings import find_by_label, find_in_text, find_subject, load_findings
+from afloc.language import findings
+from afloc.language.findings import find_by_label, load_findings
 from afloc.language.modalities import MODALITIES, Modality
 from afloc.language.phrases import load_wordings, sentence_for
+from afloc.language.reading import read
 from afloc.language.statements import Statement, read_statements
 from afloc.model.files.checkpoint import write_folder
 from afloc.model.network import AFLoc
@@ -59,9 +60,7 @@ def mammogram(tmp_path, monkeypatch) -> Modality:
     (folder / "mammogram.toml").write_text(LIST, encoding="utf-8")
     monkeypatch.setattr(findings, "FOLDER", folder)
     monkeypatch.setitem(MODALITIES, "mammogram", Modality("mammogram", "mammogram", grayscale=True))
-    descriptions._words_of_findings.cache_clear()
     yield MODALITIES["mammogram"]
-    descriptions._words_of_findings.cache_clear()
 
 
 @pytest.fixture
@@ -134,9 +133,9 @@ def test_the_page_offers_and_answers_it(mammogram, folder, picture, tmp_path):
 
 def test_its_texts_are_read_and_written(mammogram, tmp_path):
     assert find_by_label("mass of the breast").modality == mammogram.id
-    assert find_in_text("a lump in the breast", mammogram.id).id == "breast_mass"
-    assert find_in_text("nothing of the list", mammogram.id) is None
-    assert find_subject("nothing of the list", mammogram.id) is None  # nor of its structures: it has none
+    assert read("a lump in the breast", mammogram.id).main.finding_id == "breast_mass"
+    assert read("a white line", mammogram.id).main.status == "described"  # nor a structure: it has none
+    assert read("brest lump", mammogram.id).suggestions == ("breast mass",)
     assert read_statements("No breast mass.", mammogram.id) == [Statement("breast_mass", "denied")]
     said = sentence_for(Statement("breast_mass", "affirmed"), mammogram.id, random.Random(0))
     assert read_statements(said, mammogram.id) == [Statement("breast_mass", "affirmed")]
@@ -160,9 +159,7 @@ def test_a_list_of_structures_alone_names_no_pathology(mammogram):
     path.write_text(LIST.replace("sided = true", "sided = true\nnormal = true"), encoding="utf-8")
     MODALITIES["organs"] = Modality("organs", "organs")
     try:
-        assert (
-            find_in_text("a breast mass", "organs") is None
-            and read_statements("Breast mass.", "organs") == []
-        )
+        assert read("a breast mass", "organs").main.status == "structure"
+        assert read_statements("Breast mass.", "organs") == []
     finally:
         del MODALITIES["organs"]
