@@ -23,11 +23,10 @@ def weights_of(sources: Sequence[str]) -> np.ndarray:
 def share_limit(values: ArrayLike, share: float, sources: Sequence[str]) -> float:
     """A limit, to four digits, that at least `share` of the values of every source stay within, and of all
     values by their weights."""
-    values, sources = np.asarray(values), np.asarray(sources)
-    counts = Counter(sources.tolist())
-    groups = np.array([source if counts[source] >= ENOUGH else "" for source in sources.tolist()])
-    limits = [np.quantile(values, share, weights=weights_of(sources.tolist()), method="inverted_cdf")]
+    numbers, counts = np.asarray(values, np.float64), Counter(sources)
+    groups = np.array([source if counts[source] >= ENOUGH else "" for source in sources])
+    limits = [np.quantile(numbers, share, weights=weights_of(sources), method="inverted_cdf")]
     for group in np.unique(groups):
         if (groups == group).sum() >= (ENOUGH if group else ENOUGH_TOGETHER):
-            limits.append(np.quantile(values[groups == group], share, method="inverted_cdf"))
+            limits.append(np.quantile(numbers[groups == group], share, method="inverted_cdf"))
     return float(f"{1.001 * max(limits):.4g}")  # rounding takes less than a thousandth away

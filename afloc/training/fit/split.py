@@ -25,7 +25,8 @@ from afloc.training.pictures.augmentation import plain_input
 class CalibrationSplit:
     """The rows whose patients were not trained on.
 
-    `features`: of their images, in chunks, of the shallow maps their means only. `pairs`, `sources`: of the rows.
+    `features`: of their images, in chunks, of the shallow maps their means only. `pairs`, `sources`: of the
+    rows.
     """
 
     def __init__(self, inputs: FitInputs):
