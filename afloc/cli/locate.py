@@ -11,9 +11,11 @@ from afloc.errors import SettingsError
 from afloc.text import one_line
 
 if TYPE_CHECKING:
+    from afloc.imaging.image import Image
     from afloc.inference.finding import Finding
     from afloc.inference.model import Model
     from afloc.inference.view import View
+    from afloc.pacs.source import Source
 
 
 def add_locate(commands: argparse._SubParsersAction) -> None:
@@ -27,13 +29,22 @@ def add_locate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write result.json, the maps (.npy) and overlays (.png) there"
     )
+    parser.add_argument(
+        "--dicom",
+        type=Path,
+        metavar="DIR",
+        help="of a DICOM image: write each map (Parametric Map) and report (SR) there; needs afloc[pacs]",
+    )
     add_model(parser)
     parser.set_defaults(run=run_locate)
 
 
 def run_locate(arguments: argparse.Namespace) -> None:
-    model, view = _open(arguments, arguments.protocol)
+    image, source = _read(arguments, dicom=arguments.dicom is not None)
+    model, view = _encode(arguments, image, arguments.protocol)
     findings = view.locate_all(arguments.texts)
+    if source:
+        write_dicom(arguments.dicom, source, model, view, findings, arguments.threshold)
     if arguments.out is None:
         print_table([(finding.text, finding) for finding in findings], view)
     else:
@@ -68,7 +79,8 @@ def run_classify(arguments: argparse.Namespace) -> None:
         if arguments.frame:
             raise SettingsError("--frame is for one image: of each file in a table the first frame is taken.")
         return classify_table(arguments, names)
-    _, view = _open(arguments, "native")
+    image, _ = _read(arguments)
+    _, view = _encode(arguments, image, "native")
     findings = view.classify(names)
     asked = names or [entry.name for entry in load_findings(view.modality).values() if not entry.normal]
     print_table(list(zip(asked, findings, strict=True)), view)
@@ -124,12 +136,41 @@ def write_result(
     )
 
 
-def _open(arguments: argparse.Namespace, protocol: str) -> tuple["Model", "View"]:
-    from afloc.imaging.image import read_image
+def write_dicom(
+    folder: Path, source: "Source", model: "Model", view: "View", findings: list["Finding"], threshold: float
+) -> None:
+    """Write N-map.dcm and N-report.dcm for each finding."""
+    from afloc.pacs.dicom_export import DicomExport
 
-    image = read_image(
-        arguments.image, arguments.frame
-    )  # before torch is imported: a wrong file name is answered at once
+    export = DicomExport(source, model)
+    for order, finding in enumerate(findings):
+        notes = [note for note in (finding.warning, view.doubt) if note]
+        export.write(folder, order, finding, finding.regions(threshold), notes=notes, threshold=threshold)
+
+
+def _read(arguments: argparse.Namespace, dicom: bool = False) -> tuple["Image", "Source | None"]:
+    """The image and, for DICOM results, what they refer to.
+
+    Read before torch is imported: a wrong file, or what is missing for `--dicom`, is answered at once.
+    """
+    from afloc.imaging.image import read_image
+    from afloc.pacs.extra import check_extra
+
+    if dicom:
+        check_extra()
+        if arguments.protocol != "native":
+            raise SettingsError(
+                "--dicom needs --protocol native: the published map is not as large as the image."
+            )
+    image = read_image(arguments.image, arguments.frame)
+    if not dicom:
+        return image, None
+    from afloc.pacs.source import read_source
+
+    return image, read_source(arguments.image, arguments.frame)
+
+
+def _encode(arguments: argparse.Namespace, image: "Image", protocol: str) -> tuple["Model", "View"]:
     quiet()
     from afloc.inference.model import load_model
 

@@ -91,8 +91,8 @@ def read_dicom_mask(data: bytes) -> np.ndarray:
 
 def _read(data: bytes, frame: int) -> tuple[pydicom.Dataset, np.ndarray, int]:
     """A file's elements, the numbers of a frame as they are stored, and how many frames there are."""
-    data = _inflate(data)
-    _check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
+    data = inflate(data)
+    check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
     dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_ELEMENTS)
     if "Rows" not in dataset or not any(name in dataset for name in PIXEL_ELEMENTS[:3]):
         raise ImageError("The DICOM file holds no picture: give one with pixel data.")
@@ -119,7 +119,7 @@ def dicom_header(file: BinaryIO) -> Header:
     return Header(int(header.Rows), int(header.Columns), frames=count_frames(header))
 
 
-def _inflate(data: bytes) -> bytes:
+def inflate(data: bytes) -> bytes:
     """A file that is deflated as a whole, as one that is not: pydicom would inflate it without a limit."""
     start = _META + int.from_bytes(data[_META - 4 : _META], "little")
     meta, syntax = data[:start], DeflatedExplicitVRLittleEndian.encode()
@@ -134,7 +134,7 @@ def _inflate(data: bytes) -> bytes:
     return meta.replace(syntax, ExplicitVRLittleEndian.encode().ljust(len(syntax), b"\0")) + inflated
 
 
-def _check_nesting(dataset: pydicom.Dataset, depth: int = 0) -> None:
+def check_nesting(dataset: pydicom.Dataset, depth: int = 0) -> None:
     if depth > MAX_NESTING:
         raise ImageError(f"The DICOM file nests sequences more than {MAX_NESTING} deep: export it again.")
     for tag in list(dataset.keys()):  # the tags alone: no other element is converted
@@ -145,7 +145,7 @@ def _check_nesting(dataset: pydicom.Dataset, depth: int = 0) -> None:
             except Exception:  # of no use here, whatever is wrong with it
                 continue
             for item in items:
-                _check_nesting(item, depth + 1)
+                check_nesting(item, depth + 1)
 
 
 def _known_sequence(tag: pydicom.tag.BaseTag) -> bool:

@@ -3,6 +3,7 @@ import re
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from afloc.imaging.examples import EXAMPLES
 from tests.cli.test_main import FILM, run
 from tests.imaging.dicoms import dicom
+from tests.pacs.sources import source
 from tests.released import REFERENCE
 
 
@@ -124,3 +126,54 @@ def test_a_model_that_computes_no_number_writes_nothing(tmp_path, small_folder, 
         assert run(*command, "--modality", "chest_xray", "--model", folder, "--out", tmp_path / "out") == 2
         assert capsys.readouterr().err.splitlines()[-1].startswith("The model computed something")
     assert [path.name for path in (tmp_path / "out").rglob("*") if path.suffix != ".json"] == [".part-0-of-1"]
+
+
+def test_dicom_results_beside_the_others(tmp_path, small_folder, capsys):
+    pytest.importorskip("highdicom", reason="the extra afloc[pacs] is not installed")
+    path = tmp_path / "film.dcm"
+    path.write_bytes(source(PatientSex="female"))
+    options = (
+        "--model",
+        small_folder,
+        "--out",
+        tmp_path / "o",
+        "--dicom",
+        tmp_path / "d",
+        "--threshold",
+        0.4,
+    )
+    options += ("--dicom", tmp_path / "d", "--modality", "chest_xray")
+    assert run("locate", path, "effusion", "big heart", *options) == 0
+    assert "female" not in capsys.readouterr().err
+    names = ["0-map.dcm", "0-report.dcm", "1-map.dcm", "1-report.dcm"]
+    assert sorted(each.name for each in (tmp_path / "d").iterdir()) == names
+    written = [pydicom.dcmread(tmp_path / "d" / name) for name in names]
+    for number in range(2):
+        heatmap = np.load(tmp_path / "o" / f"{number}.npy")
+        stored = np.frombuffer(written[2 * number].FloatPixelData, "<f4").reshape(heatmap.shape)
+        np.testing.assert_array_equal(stored, heatmap)
+    assert len({each.SeriesInstanceUID for each in written}) == 2  # one of maps, one of reports
+    assert [each.InstanceNumber for each in written] == [1, 1, 2, 2]
+
+
+def test_dicom_results_that_cannot_be_are_refused_before_a_model_is_read(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(source())
+    unnamed = tmp_path / "unnamed.dcm"
+    unnamed.write_bytes(dicom(np.zeros((40, 30), np.uint8)))
+    options = ("effusion", "--model", tmp_path / "no model", "--dicom", tmp_path / "d")
+
+    def refusal(*arguments) -> str:
+        assert run("locate", *arguments, *options) == 2
+        (sentence,) = capsys.readouterr().err.splitlines()
+        return sentence
+
+    with monkeypatch.context() as patch:
+        patch.setattr("afloc.pacs.extra.EXTRA", ("no_such_package",))
+        assert "pip install 'afloc[pacs]'" in refusal(path)
+    pytest.importorskip("highdicom", reason="the extra afloc[pacs] is not installed")
+    assert "is no DICOM file" in refusal(FILM)
+    assert "does not name its study" in refusal(unnamed)
+    assert "--protocol native" in refusal(path, "--protocol", "paper")
+    assert "ask for frame 0" in refusal(path, "--frame", 1)
+    assert "no model" in refusal(path) and not (tmp_path / "d").exists()
