@@ -29,5 +29,9 @@ class StoreError(AFLocError):
     """What readers say cannot be saved or read just now; nothing that was said to be saved is lost."""
 
 
+class PacsError(AFLocError):
+    """The PACS does not answer or refuses, or what is asked of it names no image."""
+
+
 class AccessError(AFLocError):
     """Who asks may not see or do this."""

@@ -5,6 +5,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from afloc.errors import SettingsError
 from afloc.passwords import check_hash
@@ -33,6 +34,19 @@ def _log(text: str) -> str:
     if text not in ("text", "json"):
         raise ValueError("text or json")
     return text
+
+
+def _yes(text: str) -> bool:
+    if text not in ("", "yes"):
+        raise ValueError("yes, or nothing")
+    return text == "yes"
+
+
+def _web_address_or_none(text: str) -> str | None:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+        raise ValueError("http://HOST:PORT/PATH or https://…, without a name or password")
+    return text or None
 
 
 def _sign_in(text: str) -> str | None:
@@ -171,6 +185,23 @@ SETTINGS = (
         "",
         "Bearer token that `/metrics` asks for; empty to answer this computer only.",
         _text_or_none,
+    ),
+    Setting(
+        "AFLOC_DICOMWEB_URL",
+        "",
+        "DICOMweb address of a PACS to search and to open images from; empty for none. It needs afloc[pacs].",
+        _web_address_or_none,
+    ),
+    Setting("AFLOC_DICOMWEB_USER", "", "Name the PACS knows this page by; empty for none.", _text_or_none),
+    Setting("AFLOC_DICOMWEB_PASSWORD", "", "Password for that name.", _text_or_none, secret=True),
+    Setting(
+        "AFLOC_DICOMWEB_TOKEN", "", "Bearer token for the PACS instead of both.", _text_or_none, secret=True
+    ),
+    Setting(
+        "AFLOC_DICOMWEB_SEND",
+        "",
+        "yes: who uses the page may send results to the PACS; empty for reading only.",
+        _yes,
     ),
     Setting("AFLOC_LOG", "text", "The log on stderr: text (problems only) or json (every request).", _log),
 )

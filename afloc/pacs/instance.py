@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian, generate_uid
 
 from afloc import __version__
 from afloc.inference.model import Model
@@ -52,10 +52,14 @@ def new_instance(
 ) -> Dataset:
     """An instance with its patient, study, series and equipment, and nothing of its own yet."""
     dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SpecificCharacterSet = source.header.SpecificCharacterSet
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid(prefix=None)
+    dataset.preamble, dataset.file_meta = bytes(128), FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    dataset.file_meta.FileMetaInformationVersion = b"\0\1"
     dataset.StudyInstanceUID = source.header.StudyInstanceUID
     copy_patient_and_study(source, dataset)
     dataset.Modality = modality

@@ -9,6 +9,7 @@ import logging
 from datetime import UTC, datetime
 
 REQUESTS = logging.getLogger("afloc.requests")
+AUDIT = logging.getLogger("afloc.audit")  # what passes between the page and its PACS
 
 
 class JsonLines(logging.Formatter):
@@ -35,6 +36,7 @@ def set_up_log(style: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     REQUESTS.setLevel(logging.INFO)
+    AUDIT.setLevel(logging.INFO)
 
 
 def log_request(route: str, method: str, status: int, seconds: float) -> None:

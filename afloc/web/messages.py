@@ -3,6 +3,7 @@
 Field names are the keys on the wire. Keys that a message does not have are ignored.
 """
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
@@ -24,6 +25,7 @@ _KINDS = {  # pydantic's types of errors, in words
     "model_type": "an object",
     "too_short": "of another length",
     "too_long": "of another length",
+    "string_too_long": "shorter",
 }
 
 
@@ -136,6 +138,42 @@ class WithdrawRequest(Message):
     id: str | None = None
     session: str | None = None
     replaces: str
+
+
+# --- PACS ---
+
+_Words = Annotated[str, Field(max_length=64)]
+
+
+def _read_date(value: str) -> str:
+    if not re.fullmatch(r"(\d{4}-\d\d-\d\d)?", value):
+        raise MessageError("A date is written like 2026-11-28.")
+    return value.replace("-", "")
+
+
+class SearchRequest(Message):
+    """What to search for; empty for anything. `name`: how it begins. `since`, `until`: like 2026-11-28."""
+
+    patient: _Words = ""
+    name: _Words = ""
+    since: Annotated[str, AfterValidator(_read_date)] = ""
+    until: Annotated[str, AfterValidator(_read_date)] = ""
+    modality: _Words = ""
+    accession: _Words = ""
+
+
+class StudyRequest(Message):
+    study: str
+
+
+class DicomRequest(Message):
+    """An answer as DICOM. `regions`: drawn, as of `Judgement`. `threshold`: of the map's own regions."""
+
+    image: str
+    description: Description = ""
+    modality: str | None = None
+    threshold: float = 0.5
+    regions: list = []
 
 
 # --- Ground truth ---

@@ -19,12 +19,15 @@ from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study_file import read_studies
 from afloc.files import private_folder
 from afloc.inference.model import Model, load_model
+from afloc.pacs.audit import Audit
+from afloc.pacs.extra import check_extra
 from afloc.settings import Settings
 from afloc.web.metrics import METRICS
 from afloc.web.page_files import head, page_routes, read_asset
 from afloc.web.routes.client_endpoints import Page, add_endpoints
 from afloc.web.routes.health import health_routes
 from afloc.web.routes.images import image_routes
+from afloc.web.routes.pacs import AuditedPacs, pacs_routes
 from afloc.web.routes.sets import run_routes, set_routes
 from afloc.web.security.gate import Gate
 from afloc.web.security.headers import DressPage
@@ -59,7 +62,12 @@ class Site:
 
 
 def build_page(
-    model: Model, open_images: OpenImages, sets: Sets, sessions: StudySessions, uploads: Path
+    model: Model,
+    open_images: OpenImages,
+    sets: Sets,
+    sessions: StudySessions,
+    uploads: Path,
+    pacs: AuditedPacs | None = None,
 ) -> Page:
     queue, store = sessions.queue, sessions.store
     with Page(
@@ -68,7 +76,7 @@ def build_page(
         show_html("bar", folder="shell")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Probe"):
-                probe_tab(model, open_images, queue, store)
+                probe_tab(model, open_images, queue, store, pacs)
             with gr.Tab("Ground truth"):
                 ground_truth_tab(model, open_images, queue, sets)
             with gr.Tab("Reader study"):
@@ -96,7 +104,8 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     upload_folders = private_folder(UPLOADS)
     remove_abandoned(upload_folders, SENT)
     uploads = lock_folder(upload_folders, SENT)
-    page = build_page(model, open_images, sets, sessions, uploads.path)
+    pacs = connect(settings)
+    page = build_page(model, open_images, sets, sessions, uploads.path, pacs)
 
     def forget_unused() -> None:
         sweep(uploads.path, time.time() - LEFTOVER_SECONDS)
@@ -105,7 +114,8 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
 
     app = Starlette(
         routes=[
-            *image_routes(open_images, settings.max_upload_mb, sets),
+            *image_routes(open_images, settings.max_upload_mb, sets, pacs),
+            *pacs_routes(pacs, model, open_images, sessions.queue, settings.max_upload_mb),
             *run_routes(sets),
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(sessions),
@@ -143,6 +153,22 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     page.app.uploaded_file_dir = str(uploads.path)
     rates = settings.rate, settings.rate_all
     return Site(Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS), page)
+
+
+def connect(settings: Settings) -> AuditedPacs | None:
+    """The PACS of the settings, where they name one; only then is anything of it loaded.
+
+    SettingsError without the extra `afloc[pacs]`.
+    """
+    if not settings.dicomweb_url:
+        return None
+    check_extra()
+    from afloc.pacs.dicomweb import Pacs
+
+    limit = settings.max_upload_mb << 20
+    login = settings.dicomweb_user, settings.dicomweb_password, settings.dicomweb_token
+    audit = Audit(Path(settings.data_dir) / "audit.jsonl")
+    return AuditedPacs(Pacs(settings.dicomweb_url, *login, limit), audit, settings.dicomweb_send)
 
 
 def _keep_until_the_end(

@@ -11,9 +11,11 @@ IMAGES = "/afloc/images"
 SETS, RUNS = "/afloc/sets", "/afloc/runs"
 STUDY = "/afloc/study"
 EXPORT = "/afloc/export"
+PACS = "/afloc/pacs"
+DICOM = "/afloc/dicom"  # results as DICOM files
 PLOTLY = "/afloc/plotly.js"
 PAGE = "/afloc/page"  # scripts and style sheets
-OWN = (IMAGES, SETS, RUNS, STUDY, EXPORT, PLOTLY)
+OWN = (IMAGES, SETS, RUNS, STUDY, EXPORT, PLOTLY, PACS, DICOM)
 
 UPLOAD = "/gradio_api/upload"  # files for the named endpoints
 CALL = "/gradio_api/call/"  # the named endpoints

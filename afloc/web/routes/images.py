@@ -5,7 +5,8 @@ POST /afloc/images          takes the file as the body, or `?example=NAME`, or `
                             height, aspect, notes, spacing and how to read the pixels. With `again=true`, for
                             an image that the server dropped, it answers with the new token alone. `frame=N`
                             takes another frame than the first; `?of=TOKEN&frame=N` that of the file of an
-                            open image, which need not be sent again (410 where the server dropped it)
+                            open image, which need not be sent again (410 where the server dropped it).
+                            `?study=UID&series=UID&instance=UID[&frame=N]` is an image of the PACS
 DELETE /afloc/images/TOKEN  drops it
 """
 
@@ -24,8 +25,10 @@ from afloc.errors import ImageError
 from afloc.imaging.burned_in import shows_text
 from afloc.imaging.examples import EXAMPLES, load_example
 from afloc.imaging.image import FIRST_FRAME, Image, read_image
-from afloc.web.errors import RefusedError, answering_errors
+from afloc.pacs.place import Place
+from afloc.web.errors import NotFoundError, RefusedError, answering_errors
 from afloc.web.paths import IMAGES
+from afloc.web.routes.pacs import AuditedPacs
 from afloc.web.routes.responses import read_body
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import OpenImages
@@ -86,7 +89,9 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
-def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = None) -> list[Route]:
+def image_routes(
+    open_images: OpenImages, limit_mb: int, sets: Sets | None = None, pacs: AuditedPacs | None = None
+) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
 
     def read(content: bytes, query: Mapping[str, str]) -> tuple[Image, dict]:
@@ -103,17 +108,25 @@ def image_routes(open_images: OpenImages, limit_mb: int, sets: Sets | None = Non
         shown = examples[name]
         return load_example(name), {"title": shown.title, "description": shown.description}
 
-    def file_of(token: str) -> bytes:
-        opened = open_images.get(token)
-        if opened is None or opened.file is None:
-            raise RefusedError("The server no longer holds this file; please open it again.", 410)
-        return opened.file
+    def fetch(content: bytes, query: Mapping[str, str]) -> tuple[bytes, Place | None]:
+        """The file that is sent or, without one, named; and where in the PACS it is from."""
+        if "of" in query:
+            opened = open_images.get(query["of"])
+            if opened is None or opened.file is None:
+                raise RefusedError("The server no longer holds this file; please open it again.", 410)
+            return opened.file, opened.place
+        if "instance" not in query:
+            return content, None
+        if pacs is None:
+            raise NotFoundError("This page has no PACS: whoever runs it can set AFLOC_DICOMWEB_URL.")
+        place = Place(*(query.get(name, "") for name in ("study", "series", "instance")))
+        return pacs.fetch(place), place
 
     def admit(content: bytes, query: Mapping[str, str]) -> Response:
-        if "of" in query:
-            content = file_of(query["of"])
+        content, place = fetch(content, query)
         image, about = read(content, query)
-        token = open_images.add(image, content if about.get("frames", 1) > 1 else None)
+        file = content if about.get("frames", 1) > 1 else None
+        token = open_images.add(image, file, place, about.get("frame", 0))
         if query.get("again"):  # the browser has the pixels
             return Response(headers=_about({"token": token}))
         notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]

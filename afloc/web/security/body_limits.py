@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from afloc.web.errors import RefusedError, error_response, sentence_response
-from afloc.web.paths import CALL, IMAGES, JOIN, SERVER_FUNCTIONS, SETS, UPLOAD
+from afloc.web.paths import CALL, DICOM, IMAGES, JOIN, SERVER_FUNCTIONS, SETS, UPLOAD
 from afloc.web.security.open_routes import find_route
 
-FILES = (UPLOAD, IMAGES, SETS)  # routes that take a file of an image or a set
+FILES = (UPLOAD, IMAGES, SETS, DICOM)  # routes that take a file of an image or a set
 CALLS = (CALL, JOIN)
 MOST_OF_A_CALL_MB = 1  # a call names the file it sent before; drawn regions are half of the rest
 MOST_ELSEWHERE_MB = 32  # of a body that is no image file: a request of a script, a dropped ground truth

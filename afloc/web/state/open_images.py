@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from afloc.imaging.image import Image
 from afloc.inference.model import Model
 from afloc.inference.view import View
+from afloc.pacs.place import Place
 
 IDLE_SECONDS = 30 * 60
 FEATURE_BYTES = 8 << 20  # what an encoded view keeps beside the pixels, generously
@@ -19,11 +20,14 @@ FEATURE_BYTES = 8 << 20  # what an encoded view keeps beside the pixels, generou
 class OpenImage:
     """An image someone has open, and its views by modality; encoded when first asked for.
 
-    `file`: the bytes it was read from, of a file that holds further frames.
+    `file`: the bytes it was read from, of a file that holds further frames. `place`: where it is in the PACS
+    that it was opened from. `frame`: which one of the file it is.
     """
 
     image: Image
     file: bytes | None = field(default=None, repr=False)
+    place: Place | None = None
+    frame: int = 0
     views: dict[str | None, View] = field(default_factory=dict)
     last_used: float = 0.0
 
@@ -51,12 +55,12 @@ class OpenImages:
         self._lock = threading.Lock()
         self._images: OrderedDict[str, OpenImage] = OrderedDict()
 
-    def add(self, image: Image, file: bytes | None = None) -> str:
+    def add(self, image: Image, file: bytes | None = None, place: Place | None = None, frame: int = 0) -> str:
         """The new token of an image, and of the file whose other frames may be asked for. The newest image
         stays whatever its size."""
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._images[token] = OpenImage(image, file, last_used=self._clock())
+            self._images[token] = OpenImage(image, file, place, frame, last_used=self._clock())
             self._drop_stale()
         return token
 

@@ -11,8 +11,10 @@ from afloc.inference.model import Model
 from afloc.inference.word_maps import Word
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
+from afloc.pacs.extra import has_extra
 from afloc.web.messages import LocateRequest, ScanRequest
 from afloc.web.routes.feedback import feedback_functions
+from afloc.web.routes.pacs import AuditedPacs
 from afloc.web.routes.responses import GONE, answering, describe
 from afloc.web.state.fair_queue import FairQueue, Superseded
 from afloc.web.state.open_images import OpenImages
@@ -23,7 +25,9 @@ MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
 
 
-def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: Store) -> None:
+def probe_tab(
+    model: Model, open_images: OpenImages, queue: FairQueue, store: Store, pacs: AuditedPacs | None = None
+) -> None:
     """Build the tab inside the current `gr.Blocks`."""
 
     @answering(LocateRequest)
@@ -86,6 +90,7 @@ def probe_tab(model: Model, open_images: OpenImages, queue: FairQueue, store: St
         trained_on=[MODALITIES[each].title for each in model.modalities],
         image_sizes={each: model.side(each) for each in model.modalities},
         card=model.card,
+        pacs={"search": pacs is not None, "send": bool(pacs and pacs.may_send), "dicom": has_extra()},
         modalities={each.id: each.title for each in MODALITIES.values()},
         descriptions=offer_descriptions(),
         examples=offer_examples(model),
