@@ -14,7 +14,7 @@ import shapely
 from afloc.errors import DataError, StoreError
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, kept_study, study_frame
 from afloc.feedback.export_formats import FORMATS, format_of
-from afloc.feedback.store.events import COLUMNS, JSON_NAMES, NAMES, event_from_row
+from afloc.feedback.store.events import ADDED, COLUMNS, JSON_NAMES, NAMES, event_from_row
 from afloc.feedback.store.regions import shape, sound_regions
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.reference_standard import references
@@ -223,10 +223,10 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
     types = {column.name: column.type for column in COLUMNS}
     with open(path, newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
-        if not set(NAMES) <= set(table.fieldnames or ()):
+        if not set(NAMES) - set(ADDED) <= set(table.fieldnames or ()):
             raise ValueError("other columns")
         for row in table:
-            yield {name: _value(types[name], unsafe_cell(row[name])) for name in NAMES}
+            yield {name: _value(types[name], unsafe_cell(row.get(name, ""))) for name in NAMES}
 
 
 def _value(type: str, text: str) -> Any:
@@ -248,7 +248,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
         names = [column[0] for column in found.description]
         for values in found.fetchall():
-            row = dict(zip(names, values, strict=True))
+            row = dict.fromkeys(ADDED) | dict(zip(names, values, strict=True))
             for name in JSON_NAMES:
                 row[name] = None if row[name] is None else json.loads(row[name])
             yield row

@@ -15,7 +15,7 @@ from afloc.feedback.analysis import data_frames
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
-from afloc.feedback.store.events import NAMES, Event
+from afloc.feedback.store.events import ADDED, NAMES, Event
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import import_reference, references
@@ -40,6 +40,20 @@ def test_an_export_read_again_is_the_same_rows(filled, study, tmp_path, ending):
     with open(dictionary, encoding="utf-8", newline="") as opened:
         assert [row["column"] for row in csv.DictReader(opened)] == list(NAMES)
     assert json.loads(definition.read_text())["version"] == study.version
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_export_of_an_earlier_version_is_read(filled, tmp_path, ending):
+    """It lacks the columns that were added since."""
+    file, *_ = export(filled, tmp_path / f"new.{ending}")
+    kept = ", ".join(name for name in NAMES if name not in ADDED)
+    old = tmp_path / f"old.{ending}"
+    options = ", all_varchar=true" if ending == "csv" else ""
+    duckdb.execute(f"COPY (SELECT {kept} FROM read_{ending}('{file}'{options})) TO '{old}'")
+    with Store(tmp_path / "again") as store:
+        rows = filled.rows(EVERYTHING)
+        assert import_rows(store, old) == len(rows)
+        assert store.rows(EVERYTHING) == [row | dict.fromkeys(ADDED) for row in rows]
 
 
 def test_no_cell_is_a_formula(filled, tmp_path):

@@ -82,7 +82,18 @@ COLUMNS = (
            "design unaided_then_aided an aided reading has those after the unaided answer alone: the time "
            "with the aid is the sum of the two readings."),
     Column("replaces", "UUID", "The row that this one corrects or takes back."),
+    Column("there", "VARCHAR", "Feedback: whether the finding is there: yes, no or unsure."),
+    Column("place", "VARCHAR", "Feedback: whether the place that the map showed is right: yes, partly or "
+           "elsewhere. Empty where no place was shown, or nothing was said of it."),
+    Column("asked", "JSON", "What the description was read as: status, finding, side and the like, and the "
+           "same of each statement."),
+    Column("holds", "BOOLEAN", "Whether what the description says holds, as the model has it."),
+    Column("side", "JSON", "The side that was named, the one that the model sees, and whether they agree."),
+    Column("doubt", "VARCHAR", "Whether the image was one that the model may not know: none, unusual "
+           "(answered with a caution) or stopped (not answered at first)."),
 )
+ADDED = ("there", "place", "asked", "holds", "side", "doubt")
+"""Columns that earlier versions did not have: empty in their rows, missing in their exports."""
 # fmt: on
 NAMES = tuple(column.name for column in COLUMNS)
 JSON_NAMES = tuple(column.name for column in COLUMNS if column.type == "JSON")
@@ -125,6 +136,12 @@ class Event:
     regions: Sequence[Mapping[str, Any]] | None = None
     visible_ms: float | None = None
     replaces: str | None = None
+    there: str | None = None
+    place: str | None = None
+    asked: Mapping[str, Any] | None = None
+    holds: bool | None = None
+    side: Mapping[str, Any] | None = None
+    doubt: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
 

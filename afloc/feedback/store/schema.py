@@ -5,7 +5,7 @@ from uuid import uuid4
 import duckdb
 
 from afloc.errors import StoreError
-from afloc.feedback.store.events import COLUMNS, SLOT
+from afloc.feedback.store.events import ADDED, COLUMNS, SLOT
 
 _TABLE = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
 
@@ -54,6 +54,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"INSERT INTO claims SELECT {CLAIM} AS claim, min_by(id, seq) FROM events "
         f"WHERE kind = 'reading' AND {_WHOLE_SLOT} GROUP BY claim",
         _ONE_A_SLOT,
+    ),
+    (
+        *(
+            f'ALTER TABLE events ADD COLUMN IF NOT EXISTS "{c.name}" {c.type}'
+            for c in COLUMNS
+            if c.name in ADDED
+        ),
+        _ONE_A_SLOT,  # a view has the columns that its table had when it was made
     ),
 )
 

@@ -41,6 +41,12 @@ def full_event(**changes) -> Event:
         comment="Größer als gezeichnet; '); DROP TABLE events; --\n\ud83e",
         regions=[{"outline": [[0, 0], [10, 0], [5, 8.25]]}],
         visible_ms=1234,
+        there="yes",
+        place="partly",
+        asked={"status": "affirmed", "finding": "pleural_effusion", "side": "left", "statements": []},
+        holds=False,
+        side={"named": "left", "seen": "right", "agrees": False},
+        doubt="none",
     )
     return replace(event, **changes)
 
