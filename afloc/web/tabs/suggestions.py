@@ -16,10 +16,11 @@ from afloc.language.modalities import MODALITIES
 THUMBNAIL = 232, 108  # pixels
 
 
-def offer_descriptions() -> dict[str, dict[str, list[str]]]:
+def offer_descriptions() -> dict[str, dict[str, list]]:
     """Descriptions of each modality's pathologies: `simple` names them, `precise` says how they look.
 
-    `about`, for the pointer: other words for each, and where a reader would look.
+    `about`, for the pointer: other words for each, and where a reader would look. `terms`: all names of each,
+    the first of which is `simple`.
     """
     offers = {}
     for modality in MODALITIES:
@@ -28,6 +29,7 @@ def offer_descriptions() -> dict[str, dict[str, list[str]]]:
             "simple": [entry.name for entry in pathologies],
             "precise": [entry.precise for entry in pathologies],
             "about": [_describe_entry(entry) for entry in pathologies],
+            "terms": [[entry.name, *entry.synonyms] for entry in pathologies],
         }
     return offers
 
@@ -46,19 +48,21 @@ def offer_examples(model: Model) -> list[dict[str, str]]:
 
 
 def choose_first(model: Model) -> Example:
-    """The first example, in their order, whose finding the model judges present or not at all, and sees
-    where it is: the highest place of its map lies in the example's ground truth.
-
-    The first of all where there is none: the page then says what the model makes of it.
+    """The example that shows a newcomer most: the first whose finding the model flags, and sees where it is,
+    the highest place of its map being in the example's ground truth; else the first whose map does so; else the
+    first of all: the page then says what the model makes of it.
     """
+    placed = []
     for example in EXAMPLES:
         if example.modality not in model.modalities:
             continue
         view = model.encode(load_example(example.name), example.modality)
         finding = view.locate(example.description)
-        if finding.present is not False and _points_at(finding, example):
-            return example
-    return EXAMPLES[0]
+        if _points_at(finding, example) and finding.present is not False:
+            if finding.present:
+                return example
+            placed.append(example)
+    return (placed or EXAMPLES)[0]
 
 
 def _points_at(finding: Finding, example: Example) -> bool:

@@ -1,109 +1,185 @@
-// The answer to a description: its heading, its place on the scale, and what to make of it in words.
+// The words of an answer: one word for one notion, wherever an answer is shown, sent or spoken.
 
-import { clamp } from "../viewer/image_pixels.js";
 import { PAINT_FROM } from "../viewer/paint.js";
-/** @import { Finding, Grid } from "../types" */
+import { strongest } from "./place.js";
+/** @import { AskedStatement, Finding, Grid, Orientation, Performance } from "../types" */
 
-const HEADINGS = {
-  none: "Nothing asked yet", present: "Evidence for it", absent: "No evidence for it", uncalibrated: "Fit of the description",
-  doubt: "Is this the right kind of image?", problem: "That did not work",
-};
-const ANYWAY = {                    // the button that goes on from a kind, and what it does
-  absent: ["Show the map anyway", "A map has a highest place whether or not something is there"],
-  low: ["Show the map anyway", "Paint the map from a lower value on"],
-  doubt: ["Go on anyway", "Ask the model all the same; what it says of such an image may mean nothing"],
-  problem: ["Back to the answer", "What was asked before still stands"],
-};
+/** @typedef {Omit<Finding, "grid"> & { grid?: Grid | null }} Answered  a finding, with or without its map */
+/** @typedef {"flagged" | "not-flagged" | "unreliable" | "not-judged" | "no-verdict" | "normal" | "unknown"} Kind */
 
-const QUOTED = 64;                  // characters of a description that a sentence repeats
+const VERDICTS = {
+  flagged: "flagged", "not-flagged": "not flagged", unreliable: "not judged reliably", "not-judged": "not judged", "no-verdict": "no verdict",
+};
+const MOST_NAMED = 3;               // findings in a heading
+
+/** @type {(text: string) => string} */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** @type {(names: string[]) => string} */
+export const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 
 // How sure the model is: the probability, or the score where nothing calibrates it; undefined for no finding.
 /** @type {(finding: Partial<Finding> | null | undefined) => number | undefined} */
 export const sureness = (finding) => finding?.probability ?? finding?.score;
 
-/** @type {(finding: Pick<Finding, "present">) => "uncalibrated" | "present" | "absent"} */
-export const judge = ({ present }) => (present === null ? "uncalibrated" : present ? "present" : "absent");
-
-// Shown, but nowhere as high as a map is painted from.
-/** @type {(finding: Pick<Finding, "present" | "grid">) => boolean} */
-export const isLow = ({ present, grid }) => present !== false && peakOf(grid) < PAINT_FROM;
-/** @type {(grid: Grid) => number} */
-export const peakOf = (grid) => Math.max(...grid.flat());
-
 // Two digits, or more where a number just below its operating point would look equal to it.
 /** @type {(value: number, point: number | null) => number} */
 export const digitsOf = (value, point) => (point !== null && value < point ? [2, 3].find((count) => value.toFixed(count) !== point.toFixed(count)) ?? 4 : 2);
 
-// A finding's heading, number and place on the scale; null for no finding. `kind` is one of HEADINGS.
-/** @param {HTMLElement} root @param {string} kind @param {Finding | null} finding */
-export function showScale(root, kind, finding) {
-  const put = (selector, text) => { root.querySelector(selector).textContent = text; };
-  const value = sureness(finding), point = finding?.operating_point ?? null, operating = root.querySelector(".operating");
-  root.dataset.verdict = kind;
-  put("h2", HEADINGS[kind]);
-  put(".number", finding ? value.toFixed(digitsOf(value, point)) : "");
-  put(".legend", !finding ? "" : finding.probability === null ? "score from 0 to 1" : `probability · evidence from ${point.toFixed(digitsOf(value, point))} on`);
-  operating.hidden = point === null;
-  operating.style.left = `${100 * (point ?? 0)}%`;
-  root.querySelector(".mark").style.left = `${100 * clamp(value ?? 0, 0, 1)}%`;
+/** @type {(present: boolean | null, performance?: Performance | null) => "flagged" | "not-flagged" | "unreliable" | "not-judged"} */
+const judge = (present, performance) => {
+  if (present === null) return "not-judged";
+  if (present) return "flagged";
+  return performance?.reliable === false ? "unreliable" : "not-flagged";
+};
+
+/** @type {(finding: Answered) => Kind} */
+export function kindOf({ asked, present, performance }) {
+  switch (asked?.status) {
+    case "normal": case "unknown": return asked.status;
+    case "structure": case "described": return "no-verdict";
+    default: return judge(present, performance);
+  }
 }
 
-// `root` is the section of the answer; `spoken` says it to screen readers.
-/** @param {HTMLElement} root @param {HTMLElement} spoken */
-export function createVerdict(root, spoken) {
-  const find = (selector) => root.querySelector(selector);
-  const put = (selector, text) => { find(selector).textContent = text; };
-  let speaking = 0;
+// --- the heading and its number ----------------------------------------------------------------------------------------
 
-  // `kind`: one of HEADINGS. `finding`: what is answered, or null. `sentence`: the doubt or the problem. `insisted`: its map is shown
-  // although it is judged absent. `stale`: the server did not answer since, so this belongs to an earlier description.
-  function show({ kind, finding, sentence = "", warnings = "", insisted = false, stale = false }) {
-    const judged = kind !== "doubt" && kind !== "problem" ? finding : null, earlier = stale && kind !== "problem";
-    const said = find(".said");
-    showScale(root, kind, judged);
-    root.classList.toggle("stale", earlier);
-    put(".words", earlier ? `The server does not answer. This is still the answer to ${quote(finding.text)}.` : wordsFor(kind, finding, sentence, insisted));
-    put(".warning", judged ? warnings : "");
-    said.scrollTop = 0;
-    said.scrollHeight > said.clientHeight ? said.tabIndex = 0 : said.removeAttribute("tabindex");
-    offer(judged && isLow(judged) ? "low" : kind, insisted, kind === "problem" && !finding);
-    speak();
-  }
-
-  // The button that goes on from `kind`.
-  function offer(kind, insisted, nowhere) {
-    const anyway = find(".anyway");
-    [anyway.textContent, anyway.title] = ANYWAY[kind] ?? ANYWAY.absent;
-    anyway.setAttribute("aria-pressed", String((kind === "absent" || kind === "low") && insisted));
-    anyway.disabled = !(kind in ANYWAY) || nowhere;
-  }
-
-  // A moment after the last change, so that typing does not make a screen reader stutter.
-  function speak() {
-    clearTimeout(speaking);
-    speaking = setTimeout(() => { spoken.textContent = ["h2", ".number", ".legend", ".words", ".warning"].map((part) => find(part).textContent).join(" "); }, 700);
-  }
-
-  return { show };
+/** @type {(finding: Answered) => string} */
+export function headingOf(finding) {
+  const kind = kindOf(finding);
+  if (kind === "unknown") return "Not understood";
+  if (kind === "normal") return normality(finding);
+  const name = finding.asked?.name;
+  return name ? `${capital(name)}: ${VERDICTS[kind]}` : capital(VERDICTS[kind]);
 }
 
-const quote = (text) => `“${text.length > QUOTED ? `${[...text].slice(0, QUOTED).join("").trimEnd()}…` : text}”`;
-
-function wordsFor(kind, finding, sentence, insisted) {
-  if (kind === "doubt" || kind === "problem") return sentence;
-  if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
-  if (kind === "absent") return `No evidence for ${quote(finding.text)}${insisted ? "; its map is shown all the same" : ", so no map is shown"}.`;
-  const low = isLow(finding) ? ` The map is low everywhere, at most ${peakOf(finding.grid).toFixed(2)}.` : "";
-  if (kind === "present") return strongest(finding.grid) + low;
-  return `No verdict on this: the map shows where the description fits best, not whether it is there.${low}`;
+/** @param {Answered} finding */
+function normality({ holds, flagged }) {
+  if (holds === null) return "Whether it is normal: not judged";
+  if (holds) return "Nothing flagged by the scan";
+  const more = flagged.length - MOST_NAMED;
+  return `Flagged: ${more > 0 ? `${flagged.slice(0, MOST_NAMED).join(", ")} and ${more} more` : listed(flagged)}`;
 }
 
-// Where the map is highest, in words for the image as seen, however the patient lies in it.
-/** @param {Grid} grid */
-export function strongest(grid) {
-  const highest = grid.map((row) => Math.max(...row));
-  const y = highest.indexOf(Math.max(...highest)), x = grid[y].indexOf(highest[y]);
-  const third = (at, count, names) => names[Math.floor(3 * (at + 0.5) / count)];
-  const row = third(y, grid.length, ["upper", "middle", "lower"]), column = third(x, grid[0].length, ["left", "centre", "right"]);
-  return `Strongest in the ${row === "middle" ? (column === "centre" ? "" : "middle ") + column : `${row} ${column}`} of the image.`;
+// "0.93" as it stands beside the heading; "" where a number would mean nothing.
+/** @type {(finding: Answered) => string} */
+export function numberOf(finding) {
+  if (finding.probability !== null) return finding.probability.toFixed(digitsOf(finding.probability, finding.operating_point));
+  const scored = kindOf(finding) === "not-judged" || finding.asked?.status === "described";
+  return scored ? finding.score.toFixed(2) : "";
+}
+
+// What the number is.
+/** @type {(finding: Answered) => string} */
+export function legendOf(finding) {
+  const { probability, operating_point: point } = finding;
+  if (probability !== null) return `probability, flagged from ${point.toFixed(digitsOf(probability, point))} on`;
+  return numberOf(finding) ? "score from 0 to 1: how well the words fit" : "";
+}
+
+// The verdict in short, as it stands beside a pane or a row: "flagged 0.93".
+/** @type {(finding: Answered) => string} */
+export function shortVerdict(finding) {
+  const kind = kindOf(finding);
+  if (kind === "unknown") return "not understood";
+  if (kind === "normal") return finding.holds ? "nothing flagged" : finding.holds === null ? "not judged" : normality(finding).toLowerCase();
+  return [VERDICTS[kind], numberOf(finding)].filter(Boolean).join(" ");
+}
+
+// --- what was read, and what holds of it ----------------------------------------------------------------------------
+
+/** @type {(statement: Pick<AskedStatement, "status" | "name" | "side" | "zones" | "hedged">) => string} */
+export function phraseOf({ status, name, side, zones, hedged }) {
+  if (status === "normal") return "normal";
+  if (status === "unknown") return "not understood";
+  if (!name) return "your own words";
+  const sides = side === "both" ? ["both sides"] : side ? [side] : [];
+  const front = { denied: "no ", structure: "the structure " }[status] ?? (hedged ? "possible " : "");
+  return [front + name, ...sides, ...zones].join(", ");
+}
+
+const HELD = { true: "holds", false: "does not hold", null: "not judged" };
+
+// Each statement of a text that makes several: what it says, its verdict, and whether it holds.
+/** @type {(finding: Answered) => { phrase: string, verdict: string, held: string, caution: boolean }[]} */
+export function statementsOf({ asked }) {
+  if (!asked || asked.statements.length < 2) return [];
+  return asked.statements.map((each) => ({
+    phrase: capital(phraseOf(each)),
+    verdict: each.name && each.status !== "structure" ? [VERDICTS[judge(each.present)], each.probability?.toFixed(2)].filter(Boolean).join(" ") : each.status === "normal" ? "" : VERDICTS["no-verdict"],
+    held: HELD[String(each.holds)],
+    caution: each.holds === false && each.present === true && each.status === "affirmed",      // it is there, on the other side
+  }));
+}
+
+const ON = { left: "on the left", right: "on the right", both: "on both sides" };
+
+// What is said of a side that was named; `caution` where the image contradicts it. Null where none was named or none is seen.
+/** @type {(finding: Answered) => { text: string, caution: boolean } | null} */
+export function sideOf({ side, asked }) {
+  if (!side?.seen) return null;
+  const denied = asked.status === "denied";
+  if (side.agrees) return { text: `Seen ${ON[side.seen]}, ${denied ? "where you say it is not" : "as you named it"}.`, caution: denied };
+  const seen = side.seen === "both" ? "on BOTH SIDES" : `on the ${side.seen.toUpperCase()}`;
+  return { text: `Seen ${seen}, you named ${side.named === "both" ? "both sides" : side.named}.`, caution: !denied };
+}
+
+// That a denial was asked, and whether it holds.
+/** @type {(finding: Answered) => string} */
+export function denialOf({ asked, holds }) {
+  if (asked?.status !== "denied") return "";
+  const where = asked.side ? ` ${ON[asked.side]}` : "";
+  return `You asked for its absence${where}${{ true: ", and that holds", false: ". That does not hold", null: "" }[String(holds)]}.`;
+}
+
+// The sentences that an answer is told in, in their order; `caution` marks what contradicts the reader. `insisted`: its map is shown
+// although it is held back.
+/** @param {Answered} finding @param {{ orientation?: Orientation | null, insisted?: boolean }} [shown] @returns {{ text: string, caution: boolean }[]} */
+export function sentencesOf(finding, { orientation = null, insisted = false } = {}) {
+  const kind = kindOf(finding), plain = (text) => ({ text, caution: false });
+  const said = [denialOf(finding)].filter(Boolean).map(plain), side = sideOf(finding);
+  if (side) said.push(side);
+  if (kind === "no-verdict") said.push(plain(finding.asked.status === "structure" ? "This is anatomy: the map shows where it fits best, and there is nothing to judge." : "Nothing to judge in these words: the map shows where they fit best, not whether it is there."));
+  if (kind === "normal" && finding.flagged.length > MOST_NAMED) said.push(plain(`Flagged are ${listed(finding.flagged)}.`));
+  if (kind === "normal" && finding.holds === null) said.push(plain("This model has no measure of it. Scan for findings to see what is flagged."));
+  if (isPainted(finding) && finding.grid && !isLow(finding) && kind === "flagged") said.push(plain(strongest(finding.grid, orientation, finding.side?.seen ?? null)));
+  if (isHeldBack(finding)) said.push(plain(insisted ? "Its map is shown all the same." : "So no map is shown."));
+  if (finding.grid && isLow(finding) && kind !== "normal" && kind !== "unknown") said.push(plain(`The map is low everywhere, at most ${peakOf(finding.grid).toFixed(2)}.`));
+  return said;
+}
+
+// --- the map ----------------------------------------------------------------------------------------------------------
+
+// "Normal" and what was not understood have no place.
+/** @type {(finding: Answered) => boolean} */
+export const hasPlace = (finding) => !["normal", "unknown"].includes(kindOf(finding));
+
+// Whether the map is held back because nothing that the text says to be there is flagged.
+/** @type {(finding: Answered) => boolean} */
+export function isHeldBack(finding) {
+  if (!hasPlace(finding)) return false;
+  const placed = finding.asked?.statements.filter(({ status }) => ["affirmed", "structure", "described"].includes(status)) ?? [];
+  return placed.length ? placed.every(({ status, present }) => status === "affirmed" && present === false) : finding.present === false;
+}
+
+/** @type {(finding: Answered) => boolean} */
+export const isPainted = (finding) => hasPlace(finding) && !isHeldBack(finding);
+
+/** @type {(grid: Grid) => number} */
+export const peakOf = (grid) => Math.max(...grid.flat());
+
+// Shown, but nowhere as high as a map is painted from.
+/** @type {(finding: Answered) => boolean} */
+export const isLow = (finding) => isPainted(finding) && peakOf(finding.grid) < PAINT_FROM;
+
+// --- an answer in text --------------------------------------------------------------------------------------------------
+
+// The answer and its cautions in one paragraph, as it is copied, printed below a picture, or read out.
+/** @param {Answered} finding */
+export function inWords(finding) {
+  const kind = kindOf(finding), number = numberOf(finding), several = statementsOf(finding), { asked, holds } = finding;
+  const verdict = `${headingOf(finding)}${number ? `, ${finding.probability === null ? "score " : ""}${number}` : ""}.`;
+  const lead = asked?.status === "denied" ? ["you asked for its absence.", verdict, ...(holds === false ? ["That does not hold."] : [])] : [kind === "unknown" ? "not understood." : verdict];
+  const each = several.length ? [`Said in it: ${several.map(({ phrase, verdict: own, held }) => `${phrase}: ${[own, held].filter(Boolean).join(", ")}`).join("; ")}.`] : [];
+  return [`“${finding.text}”:`, ...lead, sideOf(finding)?.text, ...each, ...finding.cautions.map((caution) => `Caution: ${caution}`)].filter(Boolean).join(" ");
 }
