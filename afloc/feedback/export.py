@@ -248,7 +248,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
         names = [column[0] for column in found.description]
         for values in found.fetchall():
-            row = dict.fromkeys(ADDED) | dict(zip(names, values, strict=True))
+            row: dict[str, Any] = dict.fromkeys(ADDED) | dict(zip(names, values, strict=True))
             for name in JSON_NAMES:
                 row[name] = None if row[name] is None else json.loads(row[name])
             yield row

@@ -4,15 +4,26 @@ Field names are the keys on the wire. Keys that a message does not have are igno
 """
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from afloc.errors import DescriptionError, StoreError
 from afloc.web.errors import MessageError
 
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
 AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
+THERE = ("yes", "no", "unsure")
+PLACES = ("yes", "partly", "elsewhere")
 MOST_CONFIDENT = 5
 
 _KINDS = {  # pydantic's types of errors, in words
@@ -61,10 +72,13 @@ def read_description(value: object) -> str:
     return value
 
 
-def _check_agreement(value: str) -> str:
-    if value not in AGREEMENTS:
-        raise StoreError(f"Not saved: please answer with one of {', '.join(AGREEMENTS)}.")
-    return value
+def _one_of(answers: tuple[str, ...]) -> AfterValidator:
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in answers:
+            raise StoreError(f"Not saved: please answer with one of {', '.join(answers)}.")
+        return value
+
+    return AfterValidator(check)
 
 
 def _check_confidence(value: float | None) -> int | None:
@@ -110,12 +124,17 @@ class ScanRequest(Message):
 class Judgement(Message):
     """What a reader says of the model's answer to `description`.
 
+    `there`: whether the finding is there. `place`: whether the place that the map shows is right; None where
+    none is shown. `agreement`: the same as clients of the named endpoint say it, in one word. One of the
+    three must be given.
     `regions`: [{"box": [x, y, width, height]} or {"outline": [[x, y], …]}, …] in pixels of the image.
     `threshold`: of the map that was shown. `replaces`: the row of the same session that this one corrects.
     """
 
     description: Description = ""
-    agreement: Annotated[str, AfterValidator(_check_agreement)]
+    there: Annotated[str | None, _one_of(THERE)] = None
+    place: Annotated[str | None, _one_of(PLACES)] = None
+    agreement: Annotated[str | None, _one_of(AGREEMENTS)] = None
     confidence: Annotated[float | None, AfterValidator(_check_confidence)] = None
     comment: str | None = None
     regions: list | None = None
@@ -125,6 +144,12 @@ class Judgement(Message):
     session: str | None = None
     id: str | None = None
     replaces: str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.there is None and self.place is None and self.agreement is None:
+            raise StoreError("Not saved: please say whether it is there, or whether the place is right.")
+        return self
 
 
 class FeedbackRequest(Judgement):

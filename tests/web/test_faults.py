@@ -92,11 +92,11 @@ def test_disk_full(tiny_folder, chromium, disk):
         page.goto(url)
         page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
         insist(page)
-        page.click("[data-agreement=yes]")
+        page.click("[data-there=yes]")
         expect(page.locator(saved)).to_contain_text("saved")
         fill(True)
         for number in range(20):  # what the log's last page has room for is saved
-            page.click(f"[data-agreement={('partly', 'absent')[number % 2]}]")
+            page.click(f"[data-there={('unsure', 'yes')[number % 2]}]")
             page.wait_for_function(f"!document.querySelector('{saved}').textContent.startsWith('saving')")
             if page.inner_text(saved).startswith("Not saved: "):
                 break
@@ -104,14 +104,12 @@ def test_disk_full(tiny_folder, chromium, disk):
         health = httpx.get(f"{url}health")
         assert health.status_code == 503 and health.json()["store"].startswith("Not saved: ")
         fill(False)
-        page.click("[data-agreement=elsewhere]")
+        page.click("[data-there=no]")
         page.wait_for_function("s => /^saved /.test(document.querySelector(s).textContent)", arg=saved)
         page.close()
     with Store(folder) as store:
-        answers = [
-            row["answers"]["agreement"] for row in store.rows("SELECT answers FROM events ORDER BY seq")
-        ]
-        assert answers[0] == "yes" and answers[-1] == "elsewhere" and not store.notices
+        said = [row["there"] for row in store.rows("SELECT there FROM events ORDER BY seq")]
+        assert said[0] == "yes" and said[-1] == "no" and not store.notices
 
 
 def test_silent_connections(tiny_folder, tmp_path, long):
@@ -269,8 +267,8 @@ def test_visible_time_does_not_follow_the_clock_of_the_computer(tiny_folder, tmp
         page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
         insist(page)
         for _ in range(2):
-            page.click("[data-agreement=yes]")
-            page.click("[data-agreement=absent]")
+            page.click("[data-there=yes]")
+            page.click("[data-there=no]")
         page.wait_for_function(
             "/^saved /.test(document.querySelector('#probe .feedback .saved').textContent)"
         )

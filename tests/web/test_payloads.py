@@ -88,7 +88,7 @@ def test_as_description_and_comment(page, folder):
             "n => Number(document.querySelector('.viewer').dataset.answer) > n", arg=answered
         )
         assert page.input_value("textarea") == payload
-        page.click("[data-agreement=yes]")
+        page.click("[data-there=yes]")
         page.wait_for_function(f"/^saved /.test({saved})")
         page.fill("#probe .feedback input", payload)
         page.press("#probe .feedback input", "Enter")

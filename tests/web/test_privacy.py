@@ -61,7 +61,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     wait_for_size(page, 240, 300)
     ask(page, "pleural effusion")
     insist(page)
-    page.click("[data-agreement=partly]")
+    page.click("[data-there=yes]")
     expect(page.locator(".feedback .saved")).to_contain_text("saved")
     page.click("[data-offer=scan]")
     page.wait_for_selector(".scan .bar")

@@ -13,8 +13,8 @@ from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Saved, Store
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
-from afloc.inference.view import View
-from afloc.web.messages import FeedbackRequest, Judgement, WithdrawRequest
+from afloc.inference.view import View, describe_doubt
+from afloc.web.messages import PLACES, FeedbackRequest, Judgement, WithdrawRequest
 from afloc.web.routes.responses import GONE, answering
 from afloc.web.security.oauth import user
 from afloc.web.state.fair_queue import FairQueue
@@ -57,13 +57,16 @@ def save_feedback(
     store: Store, model: Model, view: View, finding: Finding, judgement: Judgement, reader: str | None = None
 ) -> Saved:
     """Save what a reader says of `finding`, the model's answer; returns after the commit."""
-    sure = {} if judgement.confidence is None else {"confidence": judgement.confidence}
+    there, place, agreement = both_ways(judgement, finding)
+    said = {"agreement": agreement, "confidence": judgement.confidence}
     event = Event(
         "feedback",
         session=judgement.session,
         reader=reader,
         description=finding.text,
-        answers={"agreement": judgement.agreement} | sure,
+        answers={name: value for name, value in said.items() if value is not None},
+        there=there,
+        place=place,
         comment=judgement.comment,
         regions=judgement.regions,
         display=judgement.display,
@@ -75,10 +78,31 @@ def save_feedback(
     return store.record(event)
 
 
+def both_ways(judgement: Judgement, finding: Finding) -> tuple[str | None, str | None, str | None]:
+    """What a reader said, as `there` and `place` and as `agreement`, whichever of them was given.
+
+    `agreement` means what it always did: yes, the answer and the place are right; partly, some of it is;
+    elsewhere, it is there but not where the answer has it, or though the answer has it nowhere; absent, it is
+    not there. It is None of a reader who is unsure, or says nothing of a place that is shown.
+    """
+    there, place, agreement = judgement.there, judgement.place, judgement.agreement
+    answered_there = not finding.holds if finding.says_normal else finding.present is not False
+    if there is None and place is None:
+        there = {"yes": "yes" if answered_there else "no", "absent": "no"}.get(str(agreement), "yes")
+        shown = there == "yes" and not finding.says_normal
+        place = agreement if shown and agreement in PLACES else None
+    elif there == "no":
+        agreement, place = "absent", None
+    elif there != "unsure":
+        agreement = place or (None if answered_there else "elsewhere")
+    return there, place, agreement
+
+
 def answer_columns(model: Model, view: View, finding: Finding, threshold: float) -> dict[str, Any]:
     """The columns of an `Event` that say on which image the model answered what; not the description."""
     if type(threshold) not in (int, float) or not 0 <= threshold <= 1:
         raise StoreError("Not saved: the threshold of the map is a number from 0 to 1.")
+    said = finding.as_json()
     return {
         "image_digest": view.image.digest,
         "image_width": view.image.width,
@@ -91,6 +115,10 @@ def answer_columns(model: Model, view: View, finding: Finding, threshold: float)
         "score": finding.score,
         "probability": finding.probability,
         "present": finding.present,
+        "asked": said["asked"],
+        "holds": finding.holds,
+        "side": said["side"],
+        "doubt": doubt["degree"] if (doubt := describe_doubt(view.doubt)) else "none",
         "model_regions": [region.as_json() for region in finding.regions(threshold)],
     }
 

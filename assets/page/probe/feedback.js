@@ -1,28 +1,35 @@
-// Feedback on the answer shown: one press saves it, every change after that is saved as a correction of it, Undo takes it back.
+// Feedback on the answer shown, in two questions: is the finding there, and is the place right that the map shows. One press saves it,
+// every change after that is saved as a correction of it, Undo takes it back.
 // `probe`: { viewer, server, about() -> { image, modality } shown }.
 
 import { toRegion } from "../shared/regions.js";
 import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
 import { RETRY, Refusal, pause, sendAgain } from "../shared/server.js";
 import { createStopwatch } from "../shared/stopwatch.js";
-/** @import { OpenImage, ProbeServer } from "../types" */
+/** @import { Asked, Finding, OpenImage, ProbeServer } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
 /** @param {HTMLElement} root @param {{ viewer: Viewer, server: ProbeServer, about(): { image: OpenImage, modality: string | null } }} probe */
 export function createFeedback(root, probe) {
   const find = (selector) => root.querySelector(selector);
-  const sure = find("select"), comment = find("input"), back = find(".back"), saved = find(".saved");
+  const sure = find("select"), comment = find("input"), back = find(".back"), saved = find(".saved"), asked = find(".asked-there"), heading = find("h2");
   const session = makeId(), stopwatch = createStopwatch(probe.viewer.element);
   let entries = new Map(), entry = null, pen = 0;
+  let placed = false;               // whether a map with a place is shown
+  const choices = { there: [...root.querySelectorAll("[data-there]")], place: [...root.querySelectorAll("[data-place]")] };
   let queue = Promise.resolve();    // one call at a time, so that each correction names the row before it
 
-  // Another answer is shown (null for none): what was said of it before, or nothing yet.
-  function about(description) {
+  // Another answer is shown (null for none): what was said of it before, or nothing yet. `showsPlace`: with a place on the map.
+  /** @param {Finding | null} finding */
+  function about(finding, showsPlace = false) {
     settle();
+    const description = finding?.text ?? null;
+    placed = showsPlace;
+    nameSubject(finding?.asked ?? null);
     if (entry) entry.visible = stopwatch.read();
     entry = null;
     if (description !== null) {
-      if (!entries.has(description)) entries.set(description, { description, agreement: null, confidence: null, comment: "", shapes: [], visible: 0, row: null, status: "" });
+      if (!entries.has(description)) entries.set(description, { description, there: null, place: null, confidence: null, comment: "", shapes: [], visible: 0, row: null, status: "" });
       entry = entries.get(description);
       const own = new Set(entry.shapes.map(({ id }) => id));
       entry.others = new Set(probe.viewer.shapes.map(({ id }) => id).filter((id) => !own.has(id)));
@@ -32,10 +39,21 @@ export function createFeedback(root, probe) {
     show();
   }
 
+  // What the questions are about.
+  /** @param {Asked | null} said */
+  function nameSubject(said) {
+    const normal = said?.status === "normal", subject = (!normal && said?.name) || "";
+    asked.textContent = normal ? "Any finding?" : "Is it there?";
+    heading.textContent = heading.title = subject ? `Your judgement: ${subject}` : "Your judgement";
+  }
+
   function show() {
-    for (const button of root.querySelectorAll("[data-agreement]")) {
-      button.disabled = !entry;
-      button.setAttribute("aria-pressed", String(Boolean(entry) && button.dataset.agreement === entry.agreement));
+    for (const [name, buttons] of Object.entries(choices)) {
+      const open = isOpen(name);
+      for (const button of buttons) {
+        button.disabled = !open;
+        button.setAttribute("aria-pressed", String(open && button.dataset[name] === entry[name]));
+      }
     }
     sure.disabled = comment.disabled = !entry;
     sure.value = entry?.confidence ?? "";
@@ -50,11 +68,26 @@ export function createFeedback(root, probe) {
     if (about === entry) show();
   }
 
+  // A digit that means something here, 0 for any other key.
+  function digitOf({ key, code = "", shiftKey = false }) {
+    const digit = Number(/^(?:Digit|Numpad)(\d)$/.exec(code)?.[1] ?? (/^\d$/.test(key) ? key : 0));
+    return digit <= (shiftKey ? 5 : 6) ? digit : 0;
+  }
+
+  function answerWith(digit, sureness) {
+    if (sureness) { entry.confidence = digit; save(); }
+    else if (digit <= 3) judge("there", choices.there[digit - 1].dataset.there);
+    else judge("place", choices.place[digit - 4].dataset.place);
+  }
+
   // --- saving -------------------------------------------------------------------------------------------------------
 
-  function agree(value) {
-    if (!entry || (entry.row && entry.agreement === value)) return;
-    entry.agreement = value;
+  // Of what is not there, or is shown nowhere, no place is asked for.
+  const isOpen = (name) => Boolean(entry) && (name !== "place" || (placed && entry.there !== "no"));
+
+  function judge(name, value) {
+    if (!isOpen(name) || (entry.row && entry[name] === value)) return;
+    entry[name] = value;
     save();
   }
 
@@ -62,10 +95,10 @@ export function createFeedback(root, probe) {
     clearTimeout(pen);
     pen = 0;
     if (!entry) return;
-    if (!entry.agreement) return say(entry, entry.comment || entry.confidence || entry.shapes.length ? "Not saved yet: answer with 1 to 4" : entry.status);
+    if (!entry.there && !entry.place) return say(entry, entry.comment || entry.confidence || entry.shapes.length ? "Not saved yet: answer with 1 to 3" : entry.status);
     const mine = entry, { image, modality } = probe.about(), { display, place, threshold = display.threshold } = probe.viewer;
     const question = {
-      modality, description: mine.description, agreement: mine.agreement, confidence: mine.confidence, comment: mine.comment,
+      modality, description: mine.description, there: mine.there, place: isOpen("place") ? mine.place : null, confidence: mine.confidence, comment: mine.comment,
       regions: mine.shapes.map(toRegion), threshold, display: { ...display, place, map_shown: probe.viewer.grid !== null && display.map },
       visible_ms: stopwatch.read(), session, id: makeId(),
     };
@@ -75,7 +108,7 @@ export function createFeedback(root, probe) {
       if (reply.error) return say(mine, notSaved(reply.error), true);
       mine.row = reply.id;
       const drawn = question.regions.length;
-      const what = drawn ? ` with ${drawn} region${drawn > 1 ? "s" : ""}` : question.agreement === "elsewhere" ? "; draw where (b, d)" : "";
+      const what = drawn ? ` with ${drawn} region${drawn > 1 ? "s" : ""}` : question.place === "elsewhere" || (question.there === "yes" && !placed) ? "; draw where (b, d)" : "";
       say(mine, `saved ${clockTime(reply.time)}${what}`);
     });
   }
@@ -86,7 +119,7 @@ export function createFeedback(root, probe) {
     queue = queue.then(async () => {
       const reply = await call(mine, "withdraw", { id: makeId(), session, replaces: mine.row });
       if (reply.error) return say(mine, notSaved(reply.error), true);
-      Object.assign(mine, { row: null, agreement: null });
+      Object.assign(mine, { row: null, there: null, place: null });
       say(mine, `taken back ${clockTime(reply.time)}`);
     });
   }
@@ -115,14 +148,12 @@ export function createFeedback(root, probe) {
 
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (button?.dataset.agreement) agree(button.dataset.agreement);
+    for (const name of Object.keys(choices)) if (button?.dataset[name]) judge(name, button.dataset[name]);
     if (button === back) takeBack();
   });
   sure.addEventListener("change", () => { entry.confidence = sure.value ? Number(sure.value) : null; save(); });
   comment.addEventListener("change", settle);
   comment.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") comment.blur(); });
-
-  const answers = [...root.querySelectorAll("[data-agreement]")].map((button) => button.dataset.agreement);
 
   return {
     about,
@@ -135,11 +166,14 @@ export function createFeedback(root, probe) {
       clearTimeout(pen);
       pen = setTimeout(save, UNHURRIED);
     },
-    // 1 to 4 answer, 5 to 9 say how sure, n writes a comment, z takes the answer back; true when it was one of them.
-    key({ key }) {
+    // The map that is shown came or went.
+    showsPlace(on) { placed = on; show(); },
+    // 1 to 3 say whether it is there, 4 to 6 whether the place is right, Shift and 1 to 5 how sure, n writes a comment, z takes the
+    // answer back; true when it was one of them.
+    key(event) {
       if (!entry) return false;
-      if (key >= "1" && key <= "4") agree(answers[key - 1]);
-      else if (key >= "5" && key <= "9") { entry.confidence = Number(key) - 4; save(); }
+      const { key } = event, digit = digitOf(event);
+      if (digit) answerWith(digit, event.shiftKey);
       else if (key === "n") comment.focus();
       else if (key === "z") takeBack();
       else return false;

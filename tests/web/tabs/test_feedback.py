@@ -18,6 +18,7 @@ from tests.web.conftest import call_of, held, serve
 from tests.web.tabs.test_probe import a_film, ask, insist, to_dicom, to_png, upload, wait_for_size
 from tests.web.tabs.test_viewer import drag
 
+CHEST = ("cardiomegaly", "pneumothorax", "pleural effusion", "rib fracture", "lung nodule", "lung mass")
 SAVED = r"^saved \d\d:\d\d"
 
 
@@ -44,7 +45,9 @@ def rows(folder):
     def read(since=0):
         with duckdb.connect(str(folder / FILE_NAME)) as database:  # the server's own instance: same process
             query = f"SELECT * FROM events WHERE seq > {since} ORDER BY seq"
-            return database.execute(query).df().astype(object).to_dict("records")
+            return (
+                database.execute(query).df().astype(object).replace({float("nan"): None}).to_dict("records")
+            )
 
     before = len(read())
     return lambda: read(before)
@@ -63,26 +66,28 @@ def test_an_answer_is_saved_corrected_and_taken_back(page, rows, model):
     )
     before = page.evaluate(places)
     page.focus(".stage")
-    page.keyboard.press("3")
+    page.keyboard.press("6")
+    wait_for(page, SAVED)
+    page.keyboard.press("1")
     wait_for(page, SAVED)
     page.click("[data-mode=box]")
     drag(page, (330, 230), (420, 370))
     wait_for(page, "with 1 region$")
-    page.keyboard.press("9")
+    page.keyboard.press("Shift+5")
     page.keyboard.press("n")
     page.keyboard.type("higher, in the apex")
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.type !== 'text'")
     page.click(".feedback .back")
     wait_for(page, r"^taken back \d\d:\d\d")
-    assert page.locator("[data-agreement][aria-pressed=true]").count() == 0
+    assert page.locator(".judged [aria-pressed=true]").count() == 0
     assert page.evaluate(places) == before
     assert page.evaluate("[document.documentElement.scrollHeight, innerHeight]") == [900, 900]
 
     saved = rows()
-    assert [row["kind"] for row in saved] == ["feedback"] * 4 + ["withdrawal"]
+    assert [row["kind"] for row in saved] == ["feedback"] * 5 + ["withdrawal"]
     assert [row["replaces"] for row in saved[1:]] == [row["id"] for row in saved[:-1]]
-    first, last = saved[0], saved[3]
+    first, last = saved[0], saved[4]
     image = EXAMPLES[0].load()
     view = model.encode(image)
     finding = view.locate("pleural effusion")
@@ -99,6 +104,15 @@ def test_an_answer_is_saved_corrected_and_taken_back(page, rows, model):
     assert len(json.loads(first["model_regions"])) == len(finding.regions(0.5))
     assert json.loads(first["answers"]) == {"agreement": "elsewhere"}
     assert json.loads(last["answers"]) == {"agreement": "elsewhere", "confidence": 5}
+    assert [(row["there"], row["place"]) for row in (first, last)] == [
+        (None, "elsewhere"),
+        ("yes", "elsewhere"),
+    ]
+    assert (
+        json.loads(last["asked"]) == json.loads(json.dumps(finding.as_json()["asked"]))
+        and last["doubt"] == "none"
+    )
+    assert bool(last["holds"]) is finding.holds
     assert last["comment"] == "higher, in the apex"
     (region,) = json.loads(last["regions"])
     at = page.evaluate("document.querySelector('.viewer').viewer.transform")
@@ -112,16 +126,17 @@ def test_what_was_said_belongs_to_its_description(page, rows):
     insist(page)
     page.click("[data-mode=box]")
     drag(page, (300, 200), (400, 300))
-    page.click("[data-agreement=yes]")
+    page.click("[data-there=yes]")
     wait_for(page, "with 1 region$")
     ask(page, "pneumothorax")
     insist(page)
     wait_for(page, "^$")
-    page.click("[data-agreement=absent]")
+    page.click("[data-there=no]")
+    expect(page.locator("[data-place=yes]")).to_be_disabled()  # of what is not there no place is asked for
     wait_for(page, SAVED)
     ask(page, "cardiomegaly")
     wait_for(page, "with 1 region$")
-    expect(page.locator("[data-agreement=yes]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-there=yes]")).to_have_attribute("aria-pressed", "true")
     saved = [(row["description"], len(json.loads(row["regions"]))) for row in rows()]
     assert saved == [("cardiomegaly", 1), ("pneumothorax", 0)]
 
@@ -140,7 +155,7 @@ def test_what_is_said_while_another_image_opens_is_stored_with_its_own(page, row
         held(page, call_of("feedback")),
         page.expect_request(call_of("feedback")) as said,
     ):
-        page.click("[data-agreement=yes]")
+        page.click("[data-there=yes]")
         upload(page, to_png(a_film(1)))
         wait_for_size(page, 240, 300)
         token = said.value.post_data_json["data"]["token"]
@@ -150,12 +165,31 @@ def test_what_is_said_while_another_image_opens_is_stored_with_its_own(page, row
     assert row["image_digest"] == EXAMPLES[0].load().digest
 
 
+def test_a_place_is_asked_for_only_where_one_is_shown(page, rows):
+    """Of a finding that is not flagged "yes" means one thing: it is there all the same."""
+    absent = next(text for text in CHEST if ask(page, text) == "not-flagged")
+    expect(page.locator(".feedback h2")).to_contain_text(absent)
+    expect(page.locator("[data-place=yes]")).to_be_disabled()
+    page.keyboard.press("Escape")
+    page.keyboard.press("4")
+    page.keyboard.press("1")
+    wait_for(page, rf"{SAVED}; draw where")
+    page.click(".anyway")
+    page.click("[data-place=partly]")
+    wait_for(page, SAVED)
+    said = [(row["there"], row["place"], json.loads(row["answers"])) for row in rows()]
+    assert said == [
+        ("yes", None, {"agreement": "elsewhere"}),
+        ("yes", "partly", {"agreement": "partly"}),
+    ]
+
+
 def test_what_is_said_without_an_answer_is_called_unsaved(page, rows):
     ask(page, "pleural effusion")
     insist(page)
     page.fill("#probe .feedback input", "in the apex")
     page.keyboard.press("Enter")
-    wait_for(page, "^Not saved yet: answer with 1 to 4$")
+    wait_for(page, "^Not saved yet: answer with 1 to 3$")
     page.keyboard.press("2")
     wait_for(page, SAVED)
     assert [row["comment"] for row in rows()] == ["in the apex"]
@@ -166,7 +200,7 @@ def test_no_identity_is_kept(page, rows, folder):
     wait_for_size(page, 240, 300)
     ask(page, "pleural effusion")
     insist(page)
-    page.click("[data-agreement=partly]")
+    page.click("[data-there=unsure]")
     wait_for(page, SAVED)
     assert len(rows()) == 1
     for path in folder.iterdir():
@@ -182,11 +216,11 @@ def test_what_could_not_be_saved_is_said_and_saving_goes_on_after(tiny_folder, c
         page.goto(url)
         page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")
         insist(page)
-        page.click("[data-agreement=yes]")
+        page.click("[data-there=yes]")
         wait_for(page, "^Not saved: ")
         disk.unlink()
         disk.mkdir()
-        page.click("[data-agreement=yes]")
+        page.click("[data-there=yes]")
         wait_for(page, SAVED)
         page.close()
     with duckdb.connect(str(disk / "data" / FILE_NAME)) as database:
@@ -203,5 +237,6 @@ def test_feedback_endpoint(url, rows, tmp_path):
     assert answer["id"] == str(row["id"]) and uuid.UUID(answer["id"])
     assert json.loads(row["answers"]) == {"agreement": "partly", "confidence": 4}
     assert json.loads(row["regions"]) == said["regions"]
+    assert (row["there"], row["place"]) == ("yes", "partly")
     with pytest.raises(AppError, match="yes, partly, elsewhere, absent"):
         client.predict(handle_file(path), "edema", "maybe", api_name="/feedback")
