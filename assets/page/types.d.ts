@@ -81,9 +81,8 @@ export interface Performance {
   n_present: number; n_absent: number; sensitivity: number; specificity: number; sensitivity_ci95: Range; specificity_ci95: Range;
   ill: number[]; healthy: number[]; reliable: boolean;
 }
-export interface Doubt { degree: "stopped" | "unusual"; sentence: string }
-/** Of a scan; a map only where it is judged present. */
-export interface ScannedFinding extends Omit<Finding, "grid"> { name: string; grid: Grid | null }
+/** Of a scan; a map only where it is flagged. */
+export interface ScannedFinding extends Omit<Finding, "grid"> { id: string; name: string; family: string; parents: string[]; grid: Grid | null }
 /** `grid`: two hexadecimal digits a cell, row by row. */
 export interface Word { text: string; known: boolean; pull: number; grid: string }
 
@@ -91,7 +90,8 @@ export interface Saved { id: string; time: string }
 /** "stopped": no answer unless the user insists; "unusual": the sentence stands beside the answer. */
 export interface Doubt { degree: "stopped" | "unusual"; sentence: string }
 export interface LocateReply extends Refused {
-  modality: string; orientation: Orientation; doubt: Doubt | null; finding: Finding | null; words?: Word[]; remarks?: string[]; overtaken?: boolean;
+  modality: string; orientation: Orientation; doubt: Doubt | null; finding: Finding | null; words?: Word[]; remarks?: string[]; question?: boolean; unknown?: string[];
+  overtaken?: boolean;
 }
 export interface ScanReply extends Refused { modality: string; doubt: Doubt | null; findings: ScannedFinding[] }
 
@@ -120,7 +120,7 @@ export interface Slot { index: number; total: number; arm: "aided" | "unaided"; 
 /** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
 export interface StudyPlace extends Refused {
   title?: string; reader?: string; stage: "enter" | "consent" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
-  slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding;
+  slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding; doubt?: Doubt | null;
   saved?: { answers: Answers; regions: Region[]; visible_ms: number };
 }
 
@@ -133,7 +133,7 @@ export interface ResultsReply extends Refused { choices: [string, string][]; stu
 export interface Example { name: string; title: string; thumbnail: string }
 /** Colour tables by name: 256 times red, green and blue in hexadecimal digits. */
 export type Colors = Record<string, string>;
-interface Descriptions { simple: string[]; precise: string[]; about: string[] }
+interface Descriptions { simple: string[]; precise: string[]; about: string[]; terms: string[][] }
 
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
@@ -155,7 +155,7 @@ export interface ProbeServer {
   withdraw: Ask<{ id: string; session: string; replaces: string; token?: string }, Saved & Refused>;
 }
 export interface FeedbackRequest {
-  token: string; modality: string | null; description: string; agreement: string; confidence: number | null; comment: string; regions: Region[];
+  token: string; modality: string | null; description: string; there: string | null; place: string | null; confidence: number | null; comment: string; regions: Region[];
   threshold: number; display: object; visible_ms: number; session: string; id: string; replaces: string | null;
 }
 export interface GroundTruthServer {
@@ -188,7 +188,7 @@ export interface Gesture { move(to: Point): void; end(): void; cancel(): void }
 
 /** One image with one map over it, and shapes over both. `own` and `group` hold the reader's shapes. */
 export interface Pane {
-  frame: HTMLElement; element: HTMLElement; canvas: HTMLCanvasElement; shapes: SVGElement; title: HTMLElement; note: HTMLElement;
+  frame: HTMLElement; element: HTMLElement; canvas: HTMLCanvasElement; shapes: SVGElement; title: HTMLElement; note: HTMLElement; caption: HTMLElement;
   close: HTMLButtonElement; imageContext: CanvasRenderingContext2D; mapContext: CanvasRenderingContext2D;
   truth?: boolean; group?: SVGElement; own?: Map<number, SVGElement>;
 }
@@ -211,11 +211,11 @@ export interface RenderActions {
 }
 
 /** A map to show, with what stands above its pane. */
-export interface ShownMap { rows: Grid | null; title?: string; note?: string }
+export interface ShownMap { rows: Grid | null; title?: string; note?: string; cautions?: string[] }
 
 /** What the Probe tab shares. */
 export interface ShareState {
-  finding: Finding | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
+  finding: Finding | null; doubt: Doubt | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
   image: { width: number; height: number } | null; spacing: number | null; burnedIn: boolean; frame: number | null;
 }
 export interface ExportedPicture {

@@ -10,7 +10,6 @@ import { makeId, notSaved } from "../../assets/page/shared/saving.js";
 import { Refusal, addressOf, askAbout, post } from "../../assets/page/shared/server.js";
 import { createStopwatch } from "../../assets/page/shared/stopwatch.js";
 import { watchKeys } from "../../assets/page/shared/tab_events.js";
-import { digitsOf, isLow, judge, strongest, sureness } from "../../assets/page/shared/verdict.js";
 
 const BOX = { x: 1.234, y: 2, width: 3.999, height: 4 };
 
@@ -140,29 +139,6 @@ test("the look beneath the map ends with the key, and where the window is left w
 
 test("a word's map is read row by row", () => {
   assert.deepEqual(readGrid("00ff33ff0000", 3), [[0, 1, 0.2], [1, 0, 0]]);
-});
-
-test("a number just below its operating point does not look equal to it", () => {
-  assert.equal(digitsOf(0.4, null), 2);
-  assert.equal(digitsOf(0.51, 0.5), 2);
-  assert.equal(digitsOf(0.44, 0.5), 2);
-  assert.equal(digitsOf(0.4991, 0.5), 3);
-  assert.equal(digitsOf(0.49996, 0.5), 4);
-});
-
-test("verdicts", () => {
-  assert.deepEqual([true, false, null].map((present) => judge({ present })), ["present", "absent", "uncalibrated"]);
-  assert.equal(sureness({ probability: 0, score: 0.7 }), 0);
-  assert.equal(sureness({ probability: null, score: 0.7 }), 0.7);
-  assert.equal(sureness(null), undefined);
-  assert.deepEqual([0.49, 0.5].map((peak) => isLow({ present: true, grid: [[0, peak]] })), [true, false]);
-  assert.equal(isLow({ present: false, grid: [[0]] }), false);
-});
-
-test("the strongest place is said in words", () => {
-  assert.equal(strongest([[0, 0, 1], [0, 0, 0], [0, 0, 0]]), "Strongest in the upper right of the image.");
-  assert.equal(strongest([[0, 0, 0], [0, 1, 0], [0, 0, 0]]), "Strongest in the centre of the image.");
-  assert.equal(strongest([[0, 0, 0], [1, 0, 0], [0, 0, 0]]), "Strongest in the middle left of the image.");
 });
 
 test("numbers in tables have a true minus sign, and a dash where there is none", () => {

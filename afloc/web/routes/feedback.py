@@ -13,7 +13,7 @@ from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Saved, Store
 from afloc.inference.finding import Finding
 from afloc.inference.model import Model
-from afloc.inference.view import View, describe_doubt
+from afloc.inference.view import View
 from afloc.web.messages import PLACES, FeedbackRequest, Judgement, WithdrawRequest
 from afloc.web.routes.responses import GONE, answering
 from afloc.web.security.oauth import user
@@ -118,7 +118,7 @@ def answer_columns(model: Model, view: View, finding: Finding, threshold: float)
         "asked": said["asked"],
         "holds": finding.holds,
         "side": said["side"],
-        "doubt": doubt["degree"] if (doubt := describe_doubt(view.doubt)) else "none",
+        "doubt": view.doubt.degree if view.doubt else "none",
         "model_regions": [region.as_json() for region in finding.regions(threshold)],
     }
 

@@ -34,9 +34,11 @@ def probe_tab(
     def locate(request: LocateRequest) -> dict:
         """{"modality", "orientation", "doubt", "finding", …}.
 
-        `finding` is null for an empty description; beside it `words`, each with its own map, and `remarks` on
-        them. `doubt`: {"degree", "sentence"}, as `Doubt` says, or null. {"gone": true}: send the image again.
-        {"overtaken": true}: a newer live request of the same image came before this one's turn.
+        `finding` is null for an empty description; beside it `words`, each with its own map, `remarks` on
+        them, `question`, whether the text asks and names no finding, and `unknown`, its words that nobody
+        knows. `doubt`: {"degree", "sentence"}, why the model may not know such images, or null. {"gone":
+        true}: send the image again. {"overtaken": true}: a newer live request of the same image came before
+        this one's turn.
         """
         opened = open_images.get(request.image)
         if opened is None:
@@ -56,13 +58,16 @@ def probe_tab(
             "finding": describe(finding),
             "words": [_describe_word(word) for word in words[:MOST_WORDS]],
             "remarks": view.remarks(finding, words),
+            "question": finding.query is not None and finding.query.reading.question,
+            "unknown": list(finding.query.reading.unknown_words) if finding.query else [],
         }
 
     @answering(ScanRequest)
     def scan(request: ScanRequest) -> dict:
         """{"modality", "doubt", "findings"}, `doubt` as in `locate`.
 
-        Every pathology of the modality with its name, and with a map only where it is judged present.
+        Every pathology of the modality with its id, name, family and parents, and with a map only where it is
+        flagged.
         """
         opened = open_images.get(request.image)
         if opened is None:
@@ -77,7 +82,12 @@ def probe_tab(
             with queue.turn(request.image):
                 found = view.locate_all(entry.simple for entry in scanned)
             for entry, finding in zip(scanned, found, strict=True):
-                described = describe(finding) | {"name": entry.name}
+                described = describe(finding) | {
+                    "id": entry.id,
+                    "name": entry.name,
+                    "family": entry.family,
+                    "parents": entry.parents,
+                }
                 findings.append(described if finding.present else described | {"grid": None})
         return {"modality": view.modality, "doubt": doubt, "findings": findings}
 

@@ -139,8 +139,8 @@ def show_place(
         return shown
     if saved is None and study.design == "unaided_then_aided":  # the same case, now with the model
         shown["saved"] = _show_reading(resume(store, study, reader, before)) | {"visible_ms": 0}
-    _, finding = sessions.model_answer(study, reader, slot.case)
-    return shown | {"finding": describe(finding)}
+    view, finding = sessions.model_answer(study, reader, slot.case)
+    return shown | {"finding": describe(finding), "doubt": view.doubt and view.doubt.as_json()}
 
 
 def _show_reading(row: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def offer_descriptions() -> dict[str, dict[str, list]]:
     `about`, for the pointer: other words for each, and where a reader would look. `terms`: all names of each,
     the first of which is `simple`.
     """
-    offers = {}
+    offers: dict[str, dict[str, list]] = {}
     for modality in MODALITIES:
         pathologies = [entry for entry in load_findings(modality).values() if not entry.normal]
         offers[modality] = {
@@ -48,9 +48,9 @@ def offer_examples(model: Model) -> list[dict[str, str]]:
 
 
 def choose_first(model: Model) -> Example:
-    """The example that shows a newcomer most: the first whose finding the model flags, and sees where it is,
-    the highest place of its map being in the example's ground truth; else the first whose map does so; else the
-    first of all: the page then says what the model makes of it.
+    """The example that shows a newcomer most: the first whose finding the model flags and sees where it is,
+    the highest place of its map being in the example's ground truth; else the first whose map does so; else
+    the first of all: the page then says what the model makes of it.
     """
     placed = []
     for example in EXAMPLES:

@@ -5,6 +5,7 @@ import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { number } from "../shared/dom.js";
 import { RETRY, Refusal, askAbout, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
+import { shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
 import { clamp, readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
@@ -184,7 +185,7 @@ export function mount({ element, props, server }) {
   function showReply(reply) {
     viewer.showState("ready");
     if (reply.error) return showProblem(reply.error);
-    showProblem(reply.doubt?.sentence ?? "");
+    showProblem(reply.doubt?.degree === "stopped" ? reply.doubt.sentence : "");
     cases = reply.cases;
     picker.disabled = false;
     picker.value = reply.modality;
@@ -219,18 +220,18 @@ export function mount({ element, props, server }) {
     const given = truths.some((each) => !each.byHand), outlines = truth.byHand ? viewer.shapes : shapesOf(truth);
     viewer.showTruth(given ? outlines : [], { over: !truth.byHand, beside: found.length < 2 });
     viewer.showMaps(found.map((each, i) => ({
-      rows: each && rowsOf(each), title: found.length > 1 ? `${i ? "Precise" : "Simple"} description` : "Map", note: noteOf(each),
+      rows: each && rowsOf(each), title: found.length > 1 ? `${i ? "Precise" : "Simple"} description` : "Map", note: noteOf(each), cautions: each?.finding.cautions ?? [],
     })), answers);
     showTable();
     showCurve();
     showFigures();
-    put(".spoken", found[0] ? `${truth.label}: ${noteOf(found[0])}, CNR ${number(found[0].agreement.cnr, 2)}` : "");
+    put(".spoken", found[0] ? `${truth.label}: ${noteOf(found[0])}, CNR ${number(found[0].agreement.cnr, 2)}. ${found[0].finding.cautions.join(" ")}` : "");
   }
 
   // Whatever the verdict, the map is shown, for it is what is measured.
   function noteOf(each) {
     if (!each) return "nothing asked";
-    return `mean IoU ${number(each.agreement.iou)}${each.finding.present === false ? ", judged absent" : ""}`;
+    return `mean IoU ${number(each.agreement.iou)}, ${shortVerdict(each.finding)}`;
   }
 
   function showCurve() {

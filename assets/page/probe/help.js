@@ -26,9 +26,10 @@ export function createHelp(dialog, props) {
   function explain(image, grid) {
     const cell = grid && image ? ` On this image a cell is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels: ${grid[0].length} by ${grid.length} cells.` : "";
     const point = !props.calibrated ? "This model has no calibration, so only the fit of a description is given and no verdict."
-      : "From the mark on the scale on a finding is judged present; each family of findings has its own. Below it the map is held back, because a map always has a highest place, whether or not something is there.";
+      : "From the line across the scale on a finding is flagged. Below it the map is held back, because a map always has a highest place, whether or not something is there. Above the scale stand those without and those with the finding, of patients whose images the model did not learn from; a press on the blue line below tells how often the verdict is right.";
     return [
-      make("h3", "", "The number"), make("p", "", `How likely it is that the whole description fits this image, by the model's own calibration. ${point}`),
+      make("h3", "", "The number"), make("p", "", `How likely it is that the finding is there, by the model's own calibration: the same however it is asked, with a side, as a denial, or in a scan. ${point}`),
+      make("h3", "", "What holds"), make("p", "", "A denial is answered by the finding it denies. A side that you name is held against the side that the map of the finding lies on, in the patient's terms, where the model can tell sides. Anatomy and free words have a map and no verdict. Of what is not understood nothing is said."),
       make("h3", "", "The map"), make("p", "", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${[...new Set(Object.values(props.image_sizes))].join(" or ")} pixels.${cell} Edges within a cell mean nothing.`),
       make("h3", "", "The words"), make("p", "", "Under the description each word is tinted by its pull: the value of its own map where the whole map is strongest. Point at a word to see its map."),
       make("h3", "", "The sides"), make("p", "", "R and L beside a chest film, or A and P beside a lateral one, are what its file says. Where the file is silent they say “assumed”: films are hung with the patient's right on the left. They are never part of a saved picture."),

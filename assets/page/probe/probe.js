@@ -1,23 +1,27 @@
 // The Probe tab: an image and a description go to the server, a small map and a score come back.
 // Whatever a user wrote is put in place as text, never as markup.
 
+import { answerKind, createAnswer } from "../shared/answer.js";
 import { openKeys } from "../shared/key_sheet.js";
-import { RETRY, Refusal, askAbout, forget, nameOf, openFrame, renew, send } from "../shared/server.js";
+import { Refusal, askAbout, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
-import { createVerdict, isLow, judge, peakOf, sureness } from "../shared/verdict.js";
+import { hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
+import { createAsking } from "./asking.js";
+import { correct, createCompletions } from "./completions.js";
 import { createFeedback } from "./feedback.js";
+import { createGoOn } from "./go_on.js";
 import { createHelp } from "./help.js";
 import { createScan } from "./scan.js";
 import { createShare } from "./share.js";
 import { createHint, createSuggestions } from "./suggestions.js";
-import { linkedView, readView } from "./view_link.js";
+import { linkedView } from "./view_link.js";
+import { createViews } from "./views.js";
 import { createWordMaps } from "./word_maps.js";
-/** @import { Finding, LocateReply, ProbeProps, ProbeServer, ScanReply, SharedView, Tab } from "../types" */
+/** @import { Finding, LocateReply, ProbeProps, ProbeServer, ScanReply, Tab } from "../types" */
 
-const PAUSE = 80;                   // ms without a key before a description is asked, at most; less where answers take less
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
 const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
@@ -33,20 +37,30 @@ export function mount({ element, props, server }) {
   let opening = 0, answers = 0;       // counters: the newest image asked for, the newest answer painted
   let modality = null;                // chosen by the user; null leaves it to the model
   let answer = null, kept = [];       // the finding shown, or null; findings kept beside it
-  let warnings = "", problem = "";    // what is said beside it, or instead of it
+  let problem = "";                   // what is said instead of it
+  let question = false, unknown = []; // it asks and names no finding; words of it that nobody knows
+  let orientation = null;
   let insisted = false;               // "show the map anyway" is on
   let lowered = null;                 // the threshold before it was lowered for that, and the lowered one
-  let doubt = null, trusted = false;  // why the image may be none the model knows; the user goes on all the same
+  let doubt = null, trusted = false;  // { degree, sentence }: why the image may be none the model knows; the user goes on all the same
   let greeting = true;                // the first answer shows its map whatever the verdict: one look says what this is
   let stale = false;                  // the server was asked since, and did not answer
-  let waiting = null, busy = false, timer = 0, dwelling = 0;
-  let took = 0;                       // ms the last answer took
+  let dwelling = 0;
   let ownWords = false;               // the description was typed, not taken from an example
-  let pending = null;                 // a view to restore on the next image
 
-  const verdict = createVerdict(find(".verdict"), find(".spoken")), wordMaps = createWordMaps(find(".each"), peekAtWord);
+  const asking = createAsking({
+    server, image: () => image, question: () => ({ description: box.value, modality }), show: showReply,
+    refuse(sentence) { viewer.showState("ready"); refuse(sentence); },
+    offline() { viewer.showState("offline"); stale = Boolean(answer); showVerdict(); },
+  });
+  const { ask } = asking;
+  const answerBox = createAnswer(find(".verdict"), find(".spoken")), goOnWith = createGoOn(find(".anyway")), wordMaps = createWordMaps(find(".each"), peekAtWord);
   const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
   const suggestions = createSuggestions(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
+  const completions = createCompletions(box, find(".completions"), () => props.descriptions[suggestions.modality]?.terms.flat() ?? [], propose, showVerdict);
+  const views = createViews(viewer, {
+    image: () => image, isExample: (name) => props.examples.some((each) => each.name === name), open, use: useWords, keep: keepAll, ask, refuse,
+  });
   const help = createHelp(find(".about"), props);
   const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }) });
   const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
@@ -54,7 +68,7 @@ export function mount({ element, props, server }) {
   // --- images -----------------------------------------------------------------------------------------------------
 
   async function open(source) {
-    if (source.file && /\.json$/i.test(source.file.name)) return openView(source.file);
+    if (source.file && /\.json$/i.test(source.file.name)) return views.openFile(source.file);
     const turn = ++opening;
     viewer.showState("loading");
     try {
@@ -73,7 +87,7 @@ export function mount({ element, props, server }) {
       else if (!ownWords) box.value = "";
       showAnswer(null);
       markExample(element, source.example);
-      restore();
+      views.restore();
       ask();
     } catch (error) {
       if (turn !== opening) return;
@@ -98,7 +112,7 @@ export function mount({ element, props, server }) {
       viewer.showNotice(about.notes.join(" "));
       showAnswer(null);
       wordMaps.put([]);
-      askSoon();
+      asking.soon();
     } catch (error) {
       if (turn !== opening) return;
       viewer.keepFrame(from.about.frame);
@@ -114,53 +128,17 @@ export function mount({ element, props, server }) {
 
   // --- descriptions -----------------------------------------------------------------------------------------------
 
-  // One call is under way at a time; of those that came meanwhile only the newest is asked, and only the newest answer painted.
-  function ask() {
-    clearTimeout(timer);
-    waiting = { description: box.value, modality };
-    answerWaiting();
-  }
-
-  function askSoon() {
-    clearTimeout(timer);
-    timer = setTimeout(ask, Math.min(PAUSE, took / 2));
-  }
-
-  async function answerWaiting() {
-    if (busy || !waiting || !image) return;
-    busy = true;
-    const question = waiting, about = image, asked = performance.now();
-    waiting = null;
-    try {
-      const reply = await server.locate({ image: about.token, live: true, ...question });
-      took = performance.now() - asked;
-      if (about !== image) waiting ??= { description: box.value, modality };
-      else if (reply.gone) { await renew(about, () => about === image); waiting ??= question; }
-      else if (!reply.overtaken && !waiting && question.description === box.value) showReply(reply);
-    } catch (error) {
-      busy = false;
-      if (error instanceof Refusal) {
-        if (about === image) { viewer.showState("ready"); refuse(error.message); }
-        return answerWaiting();
-      }
-      viewer.showState("offline");
-      stale = Boolean(answer);
-      showVerdict();
-      waiting ??= question;
-      setTimeout(answerWaiting, RETRY);
-      return;
-    }
-    busy = false;
-    answerWaiting();
-  }
-
   /** @param {LocateReply} reply */
   function showReply(reply) {
     viewer.showState("ready");
     doubt = reply.doubt ?? null;
-    if (reply.modality) { showModality(reply.modality); viewer.showOrientation(reply.orientation); }
+    if (reply.modality) { showModality(reply.modality); orientation = reply.orientation; viewer.showOrientation(orientation); }
     if (reply.error) return showProblem(reply.error);
-    showAnswer(reply.finding, reply.remarks, greeting && reply.finding?.present === false);
+    const { finding } = reply;
+    if (finding && finding.asked?.status !== "unknown") finding.cautions = [...new Set([...finding.cautions, ...reply.remarks])];
+    question = reply.question ?? false;
+    unknown = reply.unknown ?? [];
+    showAnswer(finding, greeting && finding?.present === false);
     greeting = false;
     wordMaps.put(reply.finding ? reply.words : [], reply.finding?.grid[0].length);
     clearTimeout(dwelling);
@@ -181,40 +159,48 @@ export function mount({ element, props, server }) {
     ask();
   }
 
-  const isStopped = () => doubt?.degree === "stopped" && !trusted;
-
   // --- the answer -------------------------------------------------------------------------------------------------
+
+  const isStopped = () => doubt?.degree === "stopped" && !trusted;
 
   /** @param {Finding | null} finding */
   function kindOf(finding) {
     if (isStopped()) return "doubt";
-    return finding ? judge(finding) : "none";
+    if (finding?.asked?.status !== "unknown" || finding !== answer) return answerKind(finding);
+    return completions.open ? "typing" : question ? "question" : "unknown";
   }
 
   /** @param {Finding | null} finding */
-  function showAnswer(finding, remarks = [], insist = false) {
+  function showAnswer(finding, insist = false) {
     answer = finding;
     insisted = insist;
     stale = false;
     problem = "";
-    warnings = [doubt?.degree === "unusual" && doubt.sentence, finding?.warning, ...remarks, trusted && "Not an image the model knows."].filter(Boolean).join(" ");
     showVerdict();
     reachMap();
     showMaps(answer ? ++answers : answers);
-    feedback.about(finding && kindOf(finding) !== "doubt" ? finding.text : null);
+    const takes = finding && !["doubt", "question", "typing"].includes(kindOf(finding));
+    feedback.about(takes ? finding : null, takes && !isHeld(finding));
+  }
+
+  function wayOn(kind) {
+    if (kind === "problem" || kind === "doubt") return kind;
+    if (!answer) return "";
+    return isHeldBack(answer) ? "held" : isLow(answer) ? "low" : "";
   }
 
   function showVerdict() {
     const kind = problem ? "problem" : kindOf(answer);
-    verdict.show({ kind, finding: answer, sentence: problem || doubt?.sentence, warnings, insisted, stale });
+    answerBox.show({ kind, finding: answer, sentence: problem || doubt?.sentence, banner: doubt?.sentence, unknown, orientation, insisted, stale, offering: true });
+    goOnWith.offer(wayOn(kind), insisted, Boolean(problem) && !answer);
     find(".keep").disabled = !answer || kind === "doubt" || kept.length >= MOST_KEPT;
     showGate();
   }
 
   // Above the image: why a map is shown that would otherwise be held back.
   function showGate() {
-    const forced = insisted && kindOf(answer) === "absent";
-    viewer.showGate(stale && !isHeld(answer) ? "Still the map of the earlier description" : forced ? "Map shown although there is no evidence for the description" : "");
+    const forced = insisted && answer && !isStopped() && isHeldBack(answer);
+    viewer.showGate(stale && !isHeld(answer) ? "Still the map of the earlier description" : forced ? "Map shown although the finding is not flagged" : "");
   }
 
   function insist(on) {
@@ -222,6 +208,7 @@ export function mount({ element, props, server }) {
     showVerdict();
     reachMap();
     showMaps(++answers);
+    feedback.showsPlace(!isHeld(answer));
   }
 
   // A map shown although it is low everywhere is painted from lower on, until another answer or the reader changes that.
@@ -241,19 +228,19 @@ export function mount({ element, props, server }) {
     else insist(!insisted);
   }
 
-  const isHeld = (finding) => isStopped() || (finding.present === false && !insisted);
+  // Nothing is painted: the answer is stopped or has no place, or the finding is not flagged and the user does not insist.
+  const isHeld = (finding) => isStopped() || !hasPlace(finding) || (isHeldBack(finding) && !insisted);
 
   // What stands beside the title of one of several maps.
-  const noteOf = (finding) => [
-    finding.present === false && "no evidence", isLow(finding) && "low map", sureness(finding).toFixed(2),
-  ].filter(Boolean).join(" ");
+  const noteOf = (finding) => [isLow(finding) && "low map", shortVerdict(finding)].filter(Boolean).join(", ");
 
-  // The kept maps and the newest, those without evidence empty unless the user insists.
+  // The kept maps and the newest.
   function showMaps(number = answers) {
     viewer.showMaps([...kept, answer].filter(Boolean).map((finding) => ({
       rows: isHeld(finding) ? null : finding.grid,
       title: kept.length ? finding.text : "",
       note: kept.length ? noteOf(finding) : "",
+      cautions: kept.length ? finding.cautions : [],
     })), number);
   }
 
@@ -308,63 +295,45 @@ export function mount({ element, props, server }) {
 
   function shareState() {
     return {
-      finding: isStopped() ? null : answer ?? kept.at(-1) ?? null, shown: [...kept, answer].filter(Boolean), modality: suggestions.modality, description: box.value, kept: kept.map((finding) => finding.text),
+      finding: isStopped() ? null : answer ?? kept.at(-1) ?? null, doubt, shown: [...kept, answer].filter(Boolean), modality: suggestions.modality, description: box.value, kept: kept.map((finding) => finding.text),
       example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null, burnedIn: image?.about.burned_in === true,
       frame: image?.about.frames > 1 ? image.about.frame : null,
     };
   }
 
-  async function openView(file) {
-    const view = readView(await file.text(), false);
-    if (view) return showView(view);
-    refuse("This is no view file of AFLoc; open an image, or a file saved with “Save view file”.");
-  }
-
-  // The image a view was made on is opened where it is an example, or is open already; otherwise the next one opened gets it.
-  /** @param {SharedView} view */
-  function showView(view) {
-    pending = view;
+  function useWords(view) {
+    box.value = view.description;
+    ownWords = true;
     greeting = false;
-    if (props.examples.some(({ name }) => name === view.example)) return open({ example: view.example });
-    if (image?.source.file && view.width === image.about.width && view.height === image.about.height) { restore(); return ask(); }
-    viewer.showNotice("Now open the image this view was made on.");
-    if (!image) viewer.showState("empty");
+    modality = view.modality in props.modalities ? view.modality : null;
   }
 
-  async function restore() {
-    const view = pending, about = image;
-    pending = null;
-    if (!view) return;
-    useWords(view);
-    if (view.width !== image.about.width || view.height !== image.about.height) return viewer.showNotice("The view was made on an image of another size; only its description is used.");
-    viewer.setDisplay(view.display);
-    viewer.setPlace(view.place);
-    viewer.shapes = view.shapes;
-    for (const description of view.kept) {
+  async function keepAll(descriptions) {
+    const about = image;
+    for (const description of descriptions) {
       const reply = await server.locate({ image: about.token, description, modality }).catch(() => null);
       if (about !== image) return;
       if (reply?.finding) kept = [...kept, reply.finding].slice(0, MOST_KEPT);
     }
-    if (!view.kept.length) return;
     showVerdict();
     showMaps();
-  }
-
-  function useWords(view) {
-    box.value = view.description;
-    ownWords = true;
-    modality = view.modality in props.modalities ? view.modality : null;
   }
 
   const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
 
   // --- events -----------------------------------------------------------------------------------------------------
 
-  box.addEventListener("input", (event) => { ownWords = box.value !== ""; hint.end(); if (!event.isComposing) askSoon(); });
-  box.addEventListener("compositionend", askSoon);
+  box.addEventListener("input", (event) => { ownWords = box.value !== ""; hint.end(); if (!event.isComposing) asking.soon(); });
+  box.addEventListener("compositionend", asking.soon);
   box.addEventListener("keydown", (event) => {
+    if (completions.key(event)) return;
     if (event.key === "Escape") box.blur();
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); ask(); }
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    const unknownYet = answer?.text === box.value.trim() && answer.asked?.status === "unknown", [meant] = unknownYet ? answer.suggestions : [];
+    if (completions.open && unknownYet) return completions.takeFirst();
+    completions.close();
+    meant ? propose(correct(box.value, meant)) : ask();
   });
   picker.addEventListener("change", () => { feedback.forget(); modality = picker.value; trusted = false; kept = []; scan.forget(); suggestions.show("try"); ask(); });
   chooser.addEventListener("change", () => { if (chooser.files[0]) open({ file: chooser.files[0] }); chooser.value = ""; });
@@ -374,6 +343,9 @@ export function mount({ element, props, server }) {
     if (!target) return;
     if (target.matches(".clear")) { box.value = ""; ownWords = false; ask(); box.focus(); }
     if (target.matches(".chip")) propose(target.textContent);
+    if (target.matches(".suggestion")) propose(correct(box.value, target.textContent));
+    if (target.matches(".denied")) propose(answer.asked.name);
+    if (target.matches(".scanning")) suggestions.show("scan");
     if (target.matches(".open")) chooser.click();
     if (target.matches(".example")) open({ example: target.dataset.example });
     if (target.matches(".anyway")) goOn();
@@ -382,17 +354,17 @@ export function mount({ element, props, server }) {
   });
 
   watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
-  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, s: () => suggestions.show("scan"), x: () => share.open() }, feedback.key);
+  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: () => suggestions.show("scan"), x: () => share.open() }, feedback.key);
 
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
   document.addEventListener("afloc:help", () => { if (isShown(element)) help.open(viewer.image, answer?.grid); });
   window.addEventListener("pagehide", () => { if (image) forget(image.token); });
-  window.addEventListener("hashchange", () => { const view = linkedView(); if (view) showView(view); });
+  window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
   find(".viewer").viewer = viewer;
   showAnswer(null);
   suggestions.show("try");
   const linked = linkedView();
-  if (linked) showView(linked);
+  if (linked) views.show(linked);
   else open({ example: props.examples[0].name });
 }

@@ -1,10 +1,10 @@
 // What can leave the page, and coming back to it: pictures, the finding, and a view (everything but the image) as a link or a file.
-// `probe`: { viewer, state() -> { finding, shown, modality, description, kept, example, image, spacing, burnedIn, frame }, model, fingerprint }; `shown` are
+// `probe`: { viewer, state() -> { finding, doubt, shown, modality, description, kept, example, image, spacing, burnedIn, frame }, model, fingerprint }; `shown` are
 // the findings of the panes, `kept` the descriptions of all but the newest.
 
 import { make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
-import { sureness } from "../shared/verdict.js";
+import { inWords } from "../shared/verdict.js";
 import { LARGEST, joinPictures } from "../viewer/picture_export.js";
 import { linkTo, makeView } from "./view_link.js";
 /** @import { ShareState } from "../types" */
@@ -17,11 +17,7 @@ export function createShare(dialog, probe) {
   const done = dialog.querySelector(".done");
   const RESEARCH = "Research use only. Not for diagnosis.";
 
-  function sentence(finding = probe.state().finding) {
-    if (!finding) return "No description";
-    const verdict = finding.present === null ? "fit" : finding.present ? "evidence for it, probability" : "no evidence for it, probability";
-    return `“${finding.text}”: ${verdict} ${sureness(finding).toFixed(2)}`;
-  }
+  const sentence = (finding = probe.state().finding) => (finding ? inWords(finding) : "No description.");
 
   const frameOf = () => { const { frame } = probe.state(); return frame === null ? "" : `Frame ${frame + 1}. `; };
   const credit = () => `${frameOf()}AFLoc, ${probe.model} (${probe.fingerprint}). ${RESEARCH}`;
@@ -37,8 +33,8 @@ export function createShare(dialog, probe) {
   }
 
   function record() {
-    const { finding, modality, image, frame } = probe.state();
-    return { finding, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
+    const { finding, doubt, modality, image, frame } = probe.state();
+    return { finding, doubt, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
   }
 
   function picture(overlay) {

@@ -35,7 +35,8 @@ export function createSuggestions(panel, descriptions, openScan) {
     if (all) return;
     while (phone.matches && chips.children.length > MOST_CHIPS) chips.lastChild.remove();
     if (chips.children.length < sentences.length || overflows()) chips.append(button("more quiet", `all ${sentences.length}`));
-    while (overflows() && chips.children.length > 2) chips.lastChild.previousSibling.remove();
+    while (overflows() && chips.children.length > 1) chips.lastChild.previousSibling.remove();
+    if (overflows()) chips.replaceChildren();
   }
 
   function showRecent() {
@@ -52,7 +53,7 @@ export function createSuggestions(panel, descriptions, openScan) {
     for (const other of panel.querySelectorAll("button[data-wording]")) other.setAttribute("aria-pressed", String(other === target));
     showChips();
   });
-  window.addEventListener("resize", () => { if (panel.dataset.offer === "try") showChips(); });
+  new ResizeObserver(() => { if (panel.dataset.offer === "try") showChips(); }).observe(chips.parentElement);   // an answer may need the room
 
   return {
     show,

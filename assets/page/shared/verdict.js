@@ -69,12 +69,12 @@ export function numberOf(finding) {
   return scored ? finding.score.toFixed(2) : "";
 }
 
-// What the number is.
+// Where on the scale the verdict changes.
 /** @type {(finding: Answered) => string} */
 export function legendOf(finding) {
   const { probability, operating_point: point } = finding;
-  if (probability !== null) return `probability, flagged from ${point.toFixed(digitsOf(probability, point))} on`;
-  return numberOf(finding) ? "score from 0 to 1: how well the words fit" : "";
+  if (probability !== null) return `flagged from ${point.toFixed(digitsOf(probability, point))}`;
+  return numberOf(finding) ? "score, 0 to 1" : "";
 }
 
 // The verdict in short, as it stands beside a pane or a row: "flagged 0.93".
@@ -92,7 +92,7 @@ export function shortVerdict(finding) {
 export function phraseOf({ status, name, side, zones, hedged }) {
   if (status === "normal") return "normal";
   if (status === "unknown") return "not understood";
-  if (!name) return "your own words";
+  if (!name) return status === "structure" ? "anatomy" : "your own words";
   const sides = side === "both" ? ["both sides"] : side ? [side] : [];
   const front = { denied: "no ", structure: "the structure " }[status] ?? (hedged ? "possible " : "");
   return [front + name, ...sides, ...zones].join(", ");
@@ -129,37 +129,56 @@ export function sideOf({ side, asked }) {
 export function denialOf({ asked, holds }) {
   if (asked?.status !== "denied") return "";
   const where = asked.side ? ` ${ON[asked.side]}` : "";
-  return `You asked for its absence${where}${{ true: ", and that holds", false: ". That does not hold", null: "" }[String(holds)]}.`;
+  return `You asked for its absence${where}${{ true: ", which holds", false: ", which does not hold", null: "" }[String(holds)]}.`;
 }
 
-// The sentences that an answer is told in, in their order; `caution` marks what contradicts the reader. `insisted`: its map is shown
-// although it is held back.
-/** @param {Answered} finding @param {{ orientation?: Orientation | null, insisted?: boolean }} [shown] @returns {{ text: string, caution: boolean }[]} */
+/** @typedef {{ text: string, caution: boolean }} Sentence  `caution`: it contradicts the reader */
+
+const NO_VERDICT = {
+  structure: "This is anatomy: the map shows where it fits best, and there is nothing to judge.",
+  described: "Nothing to judge in these words: the map shows where they fit best, not whether it is there.",
+};
+
+// The sentences that an answer is told in, in their order. `insisted`: its map is shown although it is held back.
+/** @param {Answered} finding @param {{ orientation?: Orientation | null, insisted?: boolean }} [shown] @returns {Sentence[]} */
 export function sentencesOf(finding, { orientation = null, insisted = false } = {}) {
-  const kind = kindOf(finding), plain = (text) => ({ text, caution: false });
-  const said = [denialOf(finding)].filter(Boolean).map(plain), side = sideOf(finding);
-  if (side) said.push(side);
-  if (kind === "no-verdict") said.push(plain(finding.asked.status === "structure" ? "This is anatomy: the map shows where it fits best, and there is nothing to judge." : "Nothing to judge in these words: the map shows where they fit best, not whether it is there."));
-  if (kind === "normal" && finding.flagged.length > MOST_NAMED) said.push(plain(`Flagged are ${listed(finding.flagged)}.`));
-  if (kind === "normal" && finding.holds === null) said.push(plain("This model has no measure of it. Scan for findings to see what is flagged."));
-  if (isPainted(finding) && finding.grid && !isLow(finding) && kind === "flagged") said.push(plain(strongest(finding.grid, orientation, finding.side?.seen ?? null)));
-  if (isHeldBack(finding)) said.push(plain(insisted ? "Its map is shown all the same." : "So no map is shown."));
-  if (finding.grid && isLow(finding) && kind !== "normal" && kind !== "unknown") said.push(plain(`The map is low everywhere, at most ${peakOf(finding.grid).toFixed(2)}.`));
-  return said;
+  const several = statementsOf(finding).length > 0;
+  const plain = [NO_VERDICT[finding.asked?.status], ...normalityIn(finding), ...placeIn(finding, orientation, insisted, several)];
+  return [said(several ? "" : denialOf(finding)), sideOf(finding), ...plain.map(said)].filter((each) => each?.text);
+}
+
+/** @type {(text: string) => Sentence} */
+const said = (text) => ({ text, caution: false });
+
+/** @param {Answered} finding @returns {string[]} */
+function normalityIn(finding) {
+  if (kindOf(finding) !== "normal") return [];
+  if (finding.holds === null) return ["This model has no measure of it. Scan for findings to see what is flagged."];
+  return finding.flagged.length > MOST_NAMED ? [`Flagged are ${listed(finding.flagged)}.`] : [];
+}
+
+/** @param {Answered} finding @param {Orientation | null} orientation @param {boolean} insisted @param {boolean} several @returns {string[]} */
+function placeIn(finding, orientation, insisted, several) {
+  if (!hasPlace(finding) || !finding.grid) return [];
+  if (isHeldBack(finding)) return [insisted ? "Its map is shown all the same." : "So no map is shown."];
+  if (isLow(finding)) return [`The map is low everywhere, at most ${peakOf(finding.grid).toFixed(2)}.`];
+  return kindOf(finding) === "flagged" && !several ? [strongest(finding.grid, orientation, Boolean(finding.side))] : [];
 }
 
 // --- the map ----------------------------------------------------------------------------------------------------------
 
-// "Normal" and what was not understood have no place.
+const PLACED = ["affirmed", "structure", "described"];
+
+// What the text says to be there has a place: "normal", a denial, and what was not understood have none.
 /** @type {(finding: Answered) => boolean} */
-export const hasPlace = (finding) => !["normal", "unknown"].includes(kindOf(finding));
+export const hasPlace = ({ asked }) => !asked || (asked.status !== "unknown" && asked.statements.some(({ status }) => PLACED.includes(status)));
 
 // Whether the map is held back because nothing that the text says to be there is flagged.
 /** @type {(finding: Answered) => boolean} */
 export function isHeldBack(finding) {
   if (!hasPlace(finding)) return false;
-  const placed = finding.asked?.statements.filter(({ status }) => ["affirmed", "structure", "described"].includes(status)) ?? [];
-  return placed.length ? placed.every(({ status, present }) => status === "affirmed" && present === false) : finding.present === false;
+  const placed = finding.asked?.statements.filter(({ status }) => PLACED.includes(status)) ?? [finding];
+  return placed.every(({ present }) => present === false);
 }
 
 /** @type {(finding: Answered) => boolean} */

@@ -1,17 +1,18 @@
 // The Reader study tab. The server says what the reader sees now ("place"); what is answered goes back as drafts, then as the answer.
 // Texts are put in place as text, never as markup.
 
+import { answerKind, createAnswer } from "../shared/answer.js";
 import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { toRegion, toShape } from "../shared/regions.js";
 import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
 import { RETRY, Refusal, aboutOf, addressOf, pause, post } from "../shared/server.js";
 import { createStopwatch } from "../shared/stopwatch.js";
 import { isShown, watchKeys } from "../shared/tab_events.js";
-import { isLow, judge, peakOf, showScale } from "../shared/verdict.js";
+import { isHeldBack, hasPlace } from "../shared/verdict.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
 import { createQuestions } from "./questions.js";
-/** @import { Finding, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
+/** @import { Orientation, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
 
 const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look again", end: "" };
 
@@ -22,6 +23,7 @@ export function mount({ element, props, server }) {
   const study = find(".study"), card = find(".card"), saved = find(".hand .saved");
   const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: () => { questions.show(); changed(); } });
   const questions = createQuestions(find(".questions"), viewer, changed), stopwatch = createStopwatch(find(".viewer"));
+  const answerBox = createAnswer(find(".model"));
   const session = makeId();
 
   let code = null, now = null;        // the reader's code; the place shown
@@ -122,7 +124,7 @@ export function mount({ element, props, server }) {
     viewer.showOrientation(orientation);
     viewer.shapes = place.saved.regions.map(toShape);
     questions.load(place.saved.answers, place.open);
-    if (place.finding) showModel(place.finding);
+    if (place.finding) showModel(place, orientation);
     find(".hand .back").disabled = place.back === null;
     put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
     dirty = moving = false;
@@ -140,20 +142,17 @@ export function mount({ element, props, server }) {
 
   // --- the model, in the aided arm only -----------------------------------------------------------------------------
 
-  /** @param {Finding} finding */
-  function showModel(finding) {
-    const kind = judge(finding);
+  // The answer as the Probe tab has it, to the word.
+  /** @param {StudyPlace} place @param {Orientation} orientation */
+  function showModel({ finding, doubt }, orientation) {
     find(".model").hidden = false;
-    showScale(find(".model"), kind, finding);
-    if (kind === "absent") find(".model .legend").textContent += " · so no map is shown";
-    if (isLow(finding)) find(".model .legend").textContent += ` · low map, at most ${peakOf(finding.grid).toFixed(2)}`;
-    viewer.showMap(kind === "absent" ? null : finding.grid);
+    answerBox.show({ kind: answerKind(finding), finding, banner: doubt?.sentence, orientation });
+    viewer.showMap(hasPlace(finding) && !isHeldBack(finding) ? finding.grid : null);
   }
 
   function clearModel() {
     find(".model").hidden = true;
-    for (const part of ["h2", ".number", ".legend"]) put(`.model ${part}`, "");
-    for (const part of [".mark", ".operating"]) find(`.model ${part}`).removeAttribute("style");
+    answerBox.show({ kind: "none", finding: null });
     viewer.showMap(null);
   }
 

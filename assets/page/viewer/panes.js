@@ -1,5 +1,6 @@
 // A pane: one image with one map over it, shapes over both, and above them a title where there are several.
 
+import { cautionMark } from "../shared/caution_mark.js";
 import { button, make, svg } from "../shared/dom.js";
 /** @import { Extent, Pane, Sides } from "../types" */
 
@@ -16,10 +17,25 @@ export function makePane(holder, label, sides, onClose) {
   element.append(canvas, map, shapes);
   frame.append(caption, element);
   holder.append(frame);
-  const pane = { frame, element, canvas, shapes, title, note, close, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
+  const pane = { frame, element, canvas, shapes, title, note, close, caption, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
   close.addEventListener("click", () => onClose(pane));
   showSides(pane, sides);
   return pane;
+}
+
+// What stands above the map of a pane: its title, a note, and a sign where there is something to be careful about.
+/** @param {Pane} pane @param {{ title?: string, note?: string, cautions?: string[] }} about */
+export function showCaption(pane, { title = "", note = "", cautions = [] }) {
+  pane.title.textContent = pane.title.title = title;
+  pane.note.textContent = pane.note.title = note;
+  const said = cautions.join("\n");
+  if (said === (pane.caption.dataset.cautions ?? "")) return;      // what was opened stays open
+  pane.caption.dataset.cautions = said;
+  for (const old of pane.frame.querySelectorAll(".caution-mark, .caution-text")) old.remove();
+  const made = cautionMark(cautions);
+  if (!made) return;
+  pane.note.after(made.mark);
+  pane.element.append(made.text);
 }
 
 // The letters at the pane's left and right, and the tag above them.

@@ -33,7 +33,7 @@ import { watchPointer } from "./gestures.js";
 import { clamp, readColors, shadesOf } from "./image_pixels.js";
 import { PAINT_FROM, downZoom, mapAt, paintImage, paintMap, readMap, scaled } from "./paint.js";
 import { sidesOf } from "./orientation.js";
-import { bestColumns, makePane, showSides } from "./panes.js";
+import { bestColumns, makePane, showCaption, showSides } from "./panes.js";
 import { renderPicture } from "./picture_export.js";
 import { createRenderLoop } from "./render_loop.js";
 import { createShortcuts } from "./shortcuts.js";
@@ -82,12 +82,11 @@ export function createViewer(root, options) {
     grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${columns}, minmax(0, 1fr))`;
     root.dataset.panes = String(count);
     panes.forEach((pane, i) => {
-      const own = beside && i === count - 1, { title = "", note = "" } = own ? { title: "Ground truth" } : maps[i] ?? {};
+      const own = beside && i === count - 1, about = own ? { title: "Ground truth" } : maps[i] ?? {};
       pane.truth = own || over;
-      pane.title.textContent = pane.title.title = title;
-      pane.note.textContent = note;
+      showCaption(pane, about);
       pane.close.hidden = !options.onClose || own || count === 1;
-      pane.close.setAttribute("aria-label", `Close ${title || "this map"}`);
+      pane.close.setAttribute("aria-label", `Close ${about.title || "this map"}`);
     });
     viewport.fitted ? viewport.fit() : paint();
   }

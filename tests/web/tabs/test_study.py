@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -614,9 +615,9 @@ def test_a_low_map_is_said_to_be_low(low_map, chromium, tmp_path):
     with serve_study(model, tmp_path) as url, chromium.new_page() as page:
         fill_in(begin(page, url), {"sure": 1, "remark": ""})
         page.click(".hand .go")
-        expect(page.locator("#study .model h2")).to_have_text("Evidence for it")
-        said = f"low map, at most {low.grid.max():.2f}"
-        expect(page.locator("#study .model .legend")).to_contain_text(said)
+        expect(page.locator("#study .model h2")).to_have_text(re.compile(": flagged$"))
+        said = f"The map is low everywhere, at most {low.grid.max():.2f}."
+        expect(page.locator("#study .model .words")).to_contain_text(said)
         page.evaluate("document.activeElement.blur()")
         page.keyboard.down("h")  # beneath the map, and away from the window with the key held
         expect(page.locator("#study .viewer")).to_have_attribute("data-map", "none")

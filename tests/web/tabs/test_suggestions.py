@@ -12,7 +12,12 @@ from afloc.web.tabs.suggestions import choose_first, offer_examples
 def test_the_first_example_is_one_whose_finding_the_model_sees(model):
     first = choose_first(model)
     seen = [each for each in EXAMPLES if each.modality in model.modalities and sees(model, each)]
-    assert first is (seen or EXAMPLES)[0]
+    flagged = [
+        each for each in seen if model.encode(each.load(), each.modality).locate(each.description).present
+    ]
+    assert first is (flagged or seen or EXAMPLES)[0]
+    if model.name == "afloc-mini":
+        assert first in flagged  # one look at the first screen says what this is
     offered = [each["name"] for each in offer_examples(model)]
     assert offered[0] == first.name and sorted(offered) == sorted(each.name for each in EXAMPLES)
 

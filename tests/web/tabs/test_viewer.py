@@ -317,20 +317,34 @@ def test_ground_truth_lies_over_and_beside(page):
     assert page.evaluate(f"{VIEWER}.shapes") == []  # it is not the reader's
 
 
-def test_scan_shows_bars_and_maps_of_what_is_present(page, model):
-    findings = model.encode(EXAMPLES[0].load()).classify()
+def test_scan_shows_bars_by_family_and_maps_of_what_is_flagged(page, model):
+    findings = {each.asked.name: each for each in model.encode(EXAMPLES[0].load()).classify()}
     page.click("[data-offer=scan]")
     page.wait_for_selector(".scan .bar")
-    assert page.locator(".scan .bar").count() == len(findings)
-    assert page.locator(".scan .card canvas").count() == sum(each.present is True for each in findings)
-    ranked = sorted(findings, key=lambda each: (not each.present, -(each.probability or each.score)))
-    values = [float(text) for text in page.locator(".scan .bar .value").all_inner_texts()]
-    assert values == pytest.approx([each.probability or each.score for each in ranked], abs=0.0051)
-    best = ranked[0]
+    names = page.locator(".scan .bar .name").all_text_contents()
+    assert sorted(names) == sorted(findings)
+    values = [float(text) for text in page.locator(".scan .bar .value").all_text_contents()]
+    expected = [findings[name].probability or findings[name].score for name in names]
+    assert values == pytest.approx(expected, abs=0.0051)
+    flagged = {name for name, each in findings.items() if each.present}
+    cards = page.locator(".scan .card .name").all_text_contents()
+    assert set(cards) <= flagged and bool(cards) == bool(flagged)
+    families = page.eval_on_selector_all(
+        ".scan .family",
+        "all => all.map(f => [...f.querySelectorAll('.bars > .row .name')].map(n => n.textContent))",
+    )
+    for family in families:  # flagged first, and in each half the most probable first
+        order = [(name in flagged, findings[name].probability or findings[name].score) for name in family]
+        assert order == sorted(order, reverse=True)
+    cut = (
+        "all => all.filter(e => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight + 1).length"
+    )
+    assert page.eval_on_selector_all(".scan .name", cut) == 0
     before = int(page.get_attribute(".viewer", "data-answer"))
     page.locator(".scan .bar").first.click()
     page.wait_for_function("n => Number(document.querySelector('.viewer').dataset.answer) > n", arg=before)
-    assert page.input_value("textarea") == best.text
+    assert page.input_value("textarea") == names[0]
+    assert float(page.inner_text(".verdict .number")) == pytest.approx(values[0], abs=0.0051)
 
 
 def test_words_have_maps_and_remarks(page, model):
@@ -338,9 +352,8 @@ def test_words_have_maps_and_remarks(page, model):
     ask(page, text)
     insist(page)
     assert page.locator(".word").all_inner_texts() == text.split()
-    warning = page.text_content(".verdict .warning")
-    assert "“no” negates" in warning
-    assert ("left from right" in warning) != model.calibration("chest_xray").tells_laterality
+    cautions = page.locator(".verdict .warning p").all_text_contents()
+    assert cautions == list(model.encode(EXAMPLES[0].load()).locate(text).cautions)
     whole = canvas(page, "map")
     page.evaluate(f"{VIEWER}.setDisplay({{ threshold: 0 }})")
     settled(page)
@@ -364,7 +377,7 @@ def test_words_have_maps_and_remarks(page, model):
     np.testing.assert_array_equal(canvas(page, "map"), whole)
     ask(page, "effuson xqzt")
     expect(page.locator(".word.unknown")).to_have_text(["effuson", "xqzt"])
-    expect(page.locator(".verdict .warning")).to_contain_text("does not know “effuson”, “xqzt”")
+    expect(page.locator(".verdict .words")).to_contain_text("Not known: “effuson”, “xqzt”.")
 
 
 def test_the_words_of_a_long_description_unfold_over_what_is_below(page):
@@ -391,7 +404,9 @@ def test_a_cat_is_doubted_and_the_user_may_go_on(page):
     assert page.locator(".scan .bar").count() == 0
     insist(page)
     assert page.get_attribute(".viewer", "data-map") == "shown"
-    expect(page.locator(".verdict .warning")).to_contain_text("Not an image the model knows.")
+    expect(page.locator(".verdict .warning")).to_be_hidden()
+    expect(page.locator(".verdict .banner")).to_contain_text("does not look like the fundus images")
+    expect(page.locator(".verdict h2")).to_have_text("Drusen: not judged")
     expect(page.locator(".scan .bar")).not_to_have_count(0)
 
 

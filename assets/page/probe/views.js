@@ -1,0 +1,42 @@
+// Coming back to a view that was shared: everything but the image, from a link or a file.
+
+import { readView } from "./view_link.js";
+/** @import { OpenImage, SharedView } from "../types" */
+/** @import { Viewer } from "../viewer/viewer.js" */
+
+// `probe`: the image shown, whether an example has a name, and what a view asks for: an image to be opened, its words to be used, the
+// description of a map to be kept beside (false: another image was opened meanwhile), and an answer.
+/** @param {Viewer} viewer @param {{ image(): OpenImage | null, isExample(name: string | null): boolean, open(source: { example: string }): void, use(view: SharedView): void, keep(descriptions: string[]): Promise<void>, ask(): void, refuse(sentence: string): void }} probe */
+export function createViews(viewer, probe) {
+  let pending = null;                 // a view to restore on the next image
+
+  // The image a view was made on is opened where it is an example, or is open already; otherwise the next one opened gets it.
+  /** @param {SharedView} view */
+  function show(view) {
+    pending = view;
+    const image = probe.image();
+    if (probe.isExample(view.example)) return probe.open({ example: view.example });
+    if (image?.source.file && view.width === image.about.width && view.height === image.about.height) { restore(); return probe.ask(); }
+    viewer.showNotice("Now open the image this view was made on.");
+    if (!image) viewer.showState("empty");
+  }
+
+  async function restore() {
+    const view = pending, { about } = probe.image();
+    pending = null;
+    if (!view) return;
+    probe.use(view);
+    if (view.width !== about.width || view.height !== about.height) return viewer.showNotice("The view was made on an image of another size; only its description is used.");
+    viewer.setDisplay(view.display);
+    viewer.setPlace(view.place);
+    viewer.shapes = view.shapes;
+    if (view.kept.length) await probe.keep(view.kept);
+  }
+
+  async function openFile(file) {
+    const view = readView(await file.text(), false);
+    view ? show(view) : probe.refuse("This is no view file of AFLoc; open an image, or a file saved with “Save view file”.");
+  }
+
+  return { show, restore, openFile };
+}
