@@ -144,7 +144,7 @@ def write_dicom(
 
     export = DicomExport(source, model)
     for order, finding in enumerate(findings):
-        notes = [note for note in (finding.warning, view.doubt) if note]
+        notes = list(finding.sentences)
         export.write(folder, order, finding, finding.regions(threshold), notes=notes, threshold=threshold)
 
 

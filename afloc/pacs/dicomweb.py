@@ -58,10 +58,10 @@ class StudyQuery:
     accession: str = ""
 
     def filters(self) -> dict[str, str]:
-        parts = re.split(r"[\s,^*]+", self.name.strip(" ,^*"))
+        parts = re.findall(r"[^\s,^*]+", self.name)
         given = {
             "PatientID": self.patient,
-            "PatientName": "*".join([*parts, ""]) if self.name else "",
+            "PatientName": "".join(f"{part}*" for part in parts),
             "StudyDate": f"{self.since}-{self.until}" if self.since or self.until else "",
             "ModalitiesInStudy": self.modality.upper(),
             "AccessionNumber": self.accession,

@@ -21,7 +21,13 @@ FOLDER = ASSETS / "page"
 STYLES = "styles.css"
 SHEETS = (  # joined in this order: where two rules are alike, the later one counts
     *("shell/panel.css", "shell/sheet.css", "viewer/viewer.css", "probe/feedback.css", "shell/card.css"),
-    *("probe/probe.css", "ground_truth/ground_truth.css", "study/study.css", "results/results.css"),
+    *(
+        "probe/probe.css",
+        "probe/pacs.css",
+        "ground_truth/ground_truth.css",
+        "study/study.css",
+        "results/results.css",
+    ),
 )
 FIRST = ("shared", "viewer", "probe")  # folders whose modules the tab that opens first needs
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}

@@ -29,7 +29,12 @@ export interface Level { width: number; height: number; planes: Plane[] }
 export interface PixelImage { width: number; height: number; aspect: number; depth: 8 | 16; window: Range; levels: Level[] }
 
 /** Where an image comes from, so that it can be sent again. */
-export interface Source { file?: File; frame?: number; example?: string; set?: string; row?: number }
+export interface Source { file?: File; frame?: number; example?: string; set?: string; row?: number; study?: string; series?: string; instance?: string }
+/** What the PACS lists. `place`: where it keeps the image. */
+export interface PacsStudy { study: string; name: string; patient: string; date: string; modalities: string; description: string; accession: string }
+export interface PacsImage {
+  place: { study: string; series: string; instance: string }; modality: string; description: string; number: string; frames: number; width: number; height: number;
+}
 
 /** An image that the server holds, as a tab keeps it. */
 export interface OpenImage { token: string; source: Source; about: AboutImage; sending?: Promise<void> | null }
@@ -138,6 +143,7 @@ interface Descriptions { simple: string[]; precise: string[]; about: string[]; t
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
   card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
+  pacs: { search: boolean; send: boolean; dicom: boolean };
 }
 export interface GroundTruthProps {
   colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; examples: Example[]; first: string;

@@ -119,7 +119,7 @@ def pacs_routes(
         with queue.turn(request.image):
             view = opened.view(model, request.modality)
             finding = view.locate(request.description)
-            notes = [note for note in (finding.warning, view.doubt) if note]
+            notes = finding.sentences
         regions = finding.regions(request.threshold)
         drawn = [_region(region) for region in request.regions[:MOST_DRAWN]]
         return opened, export.results(0, finding, regions, notes, drawn, request.threshold)

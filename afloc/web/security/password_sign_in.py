@@ -64,7 +64,7 @@ class PasswordSignIn:
         elif route == LOGIN and request.method == "POST":
             app = await self._enter(request)
         elif not self._knows(request):
-            app = refuse(request, PLEASE, 401, _form())
+            app = refuse(request, PLEASE, 401, _form(request))
         elif route == LOGOUT:
             app = self._leave(request)
         await app(scope, receive, send)
@@ -83,9 +83,14 @@ class PasswordSignIn:
                 if not await run_in_threadpool(matches, password, self._hashed):
                     raise AccessError("This is not the password: check it and try again.")
         except AccessError as error:
-            return refuse(request, str(error), 429 if isinstance(error, TooManyError) else 401, _form())
+            status = 429 if isinstance(error, TooManyError) else 401
+            return refuse(request, str(error), status, _form(request))
         page = wants_page(request)
-        answer = RedirectResponse(public_path("/"), 303) if page else JSONResponse({"success": True})
+        answer = (
+            RedirectResponse(public_path("/") + _query(request), 303)
+            if page
+            else JSONResponse({"success": True})
+        )
         answer.headers["Set-Cookie"] = self._cookie(request, self._begin(), HOURS * 3600)
         return answer
 
@@ -113,8 +118,13 @@ class PasswordSignIn:
         return "; ".join(parts)
 
 
-def _form() -> str:
-    return _FORM.format(html.escape(public_path(LOGIN)))
+def _form(request: Request) -> str:
+    return _FORM.format(html.escape(public_path(LOGIN) + _query(request)))
+
+
+def _query(request: Request) -> str:
+    """What the page's address asks for, as an image of the PACS: the sign-in leads back to it."""
+    return f"?{request.url.query}" if request.url.query else ""
 
 
 def refuse(request: Request, sentence: str, status: int, way: str) -> Response:

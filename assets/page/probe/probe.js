@@ -3,7 +3,7 @@
 
 import { answerKind, createAnswer } from "../shared/answer.js";
 import { openKeys } from "../shared/key_sheet.js";
-import { Refusal, askAbout, forget, nameOf, openFrame, send } from "../shared/server.js";
+import { Refusal, askAbout, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
@@ -14,6 +14,7 @@ import { correct, createCompletions } from "./completions.js";
 import { createFeedback } from "./feedback.js";
 import { createGoOn } from "./go_on.js";
 import { createHelp } from "./help.js";
+import { createPacs, linkedImage } from "./pacs.js";
 import { createScan } from "./scan.js";
 import { createShare } from "./share.js";
 import { createHint, createSuggestions } from "./suggestions.js";
@@ -30,7 +31,7 @@ const MOST_KEPT = 3;                // maps beside the newest one
 /** @param {Tab<ProbeProps, ProbeServer>} tab */
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(image.source.file, frame) });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(fileOf(image), frame) });
   const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]");
 
   let image = null;                   // { token, source, about } of the image shown
@@ -361,10 +362,12 @@ export function mount({ element, props, server }) {
   window.addEventListener("pagehide", () => { if (image) forget(image.token); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
+  createPacs(element, props.pacs, { viewer, open, state: () => ({ image, modality, finding: shareState().finding }) });
   find(".viewer").viewer = viewer;
   showAnswer(null);
   suggestions.show("try");
   const linked = linkedView();
   if (linked) views.show(linked);
-  else open({ example: props.examples[0].name });
+  else open(linkedImage() ?? { example: props.examples[0].name });
+  if (linkedImage()) find(".stage .hint")?.remove();    // it speaks of an example
 }

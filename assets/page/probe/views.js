@@ -1,12 +1,13 @@
 // Coming back to a view that was shared: everything but the image, from a link or a file.
 
+import { linkedImage } from "./pacs.js";
 import { readView } from "./view_link.js";
-/** @import { OpenImage, SharedView } from "../types" */
+/** @import { OpenImage, SharedView, Source } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
 // `probe`: the image shown, whether an example has a name, and what a view asks for: an image to be opened, its words to be used, the
 // description of a map to be kept beside (false: another image was opened meanwhile), and an answer.
-/** @param {Viewer} viewer @param {{ image(): OpenImage | null, isExample(name: string | null): boolean, open(source: { example: string }): void, use(view: SharedView): void, keep(descriptions: string[]): Promise<void>, ask(): void, refuse(sentence: string): void }} probe */
+/** @param {Viewer} viewer @param {{ image(): OpenImage | null, isExample(name: string | null): boolean, open(source: Source): void, use(view: SharedView): void, keep(descriptions: string[]): Promise<void>, ask(): void, refuse(sentence: string): void }} probe */
 export function createViews(viewer, probe) {
   let pending = null;                 // a view to restore on the next image
 
@@ -17,6 +18,7 @@ export function createViews(viewer, probe) {
     const image = probe.image();
     if (probe.isExample(view.example)) return probe.open({ example: view.example });
     if (image?.source.file && view.width === image.about.width && view.height === image.about.height) { restore(); return probe.ask(); }
+    if (!image && linkedImage()) return probe.open(linkedImage());
     viewer.showNotice("Now open the image this view was made on.");
     if (!image) viewer.showState("empty");
   }

@@ -54,12 +54,16 @@ async function sendFrame(image, frame) {
   }
 }
 
+// What the frames of an image have in common: its file, or its name in the PACS.
+/** @param {OpenImage} image */
+export const fileOf = ({ source }) => source.file ?? source.instance;
+
 // The image that another frame of `file` is, and its bytes; null where `image`, or what is shown, is another by now.
-/** @param {OpenImage} image @param {File} file @param {number} frame @param {() => boolean} isShown */
+/** @param {OpenImage} image @param {File | string} file @param {number} frame @param {() => boolean} isShown */
 export async function openFrame(image, file, frame, isShown) {
-  if (image.source.file !== file) return null;
+  if (fileOf(image) !== file) return null;
   const [about, response] = await sendFrame(image, frame), bytes = await response.arrayBuffer();
-  if (isShown()) return { opened: { token: about.token, source: { file, frame }, about }, bytes };
+  if (isShown()) return { opened: { token: about.token, source: { ...image.source, frame }, about }, bytes };
   forget(about.token);
   return null;
 }
