@@ -3,14 +3,15 @@
 # index of PyTorch's CPU builds:  docker build --build-arg TORCH_INDEX=… -t afloc .
 FROM python:3.11-slim
 
-ARG TORCH_INDEX=""
+ARG TORCH_INDEX="" EXTRAS="postgres"
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 
 COPY requirements.txt pyproject.toml ./
 RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.txt \
-    && pip install $(python -c 'import tomllib; \
-print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["postgres"])')
+    && pip install $(python -c 'import sys, tomllib; \
+extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+print(*(needed for name in sys.argv[1:] for needed in extras[name]))' $EXTRAS)
 
 COPY app.py README.md LICENSE ./
 COPY assets assets

@@ -22,6 +22,7 @@ fi
 # Without these, the tests that need them are skipped.
 command -v dcm2pnm >/dev/null || install dcmtk
 command -v nginx >/dev/null || install nginx-light
+command -v Orthanc >/dev/null || { install orthanc && install orthanc-dicomweb; }
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
 
 .venv/bin/ruff check .
