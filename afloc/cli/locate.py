@@ -89,9 +89,8 @@ def run_classify(arguments: argparse.Namespace) -> None:
 def print_table(named: list[tuple[str, "Finding"]], view: "View") -> None:
     """One line a finding: its name, score, probability and verdict."""
     width = min(60, max(len(name) for name, _ in named))
-    print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels")
-    if view.doubt:
-        print(view.doubt.sentence)
+    doubt = f". {view.doubt.sentence}" if view.doubt else ""
+    print(f"{view.modality.replace('_', ' ')}, {view.image.width} x {view.image.height} pixels{doubt}")
     print(f"{'':{width}}  score  probability  verdict")
     for name, finding in named:
         name = one_line(name, width)
