@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
+import skimage.data
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -52,7 +53,9 @@ def test_locate_writes_the_result(tmp_path, small_folder, chest_film):
 
 
 def test_what_is_in_doubt_is_not_judged(tmp_path, small_folder):
-    assert run("locate", FILM, "effusion", "--model", small_folder, "--out", tmp_path) == 0
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "photo.png")
+    said = ["locate", tmp_path / "photo.png", "effusion", "--modality", "chest_xray"]
+    assert run(*said, "--model", small_folder, "--out", tmp_path) == 0
     result = json.loads((tmp_path / "result.json").read_text())
     (finding,) = result["findings"]
     assert result["image"]["doubt"]["degree"] == "stopped"
