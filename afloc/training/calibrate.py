@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from afloc.errors import ModelError, SettingsError
-from afloc.files import write_text
+from afloc.files import whole_file
 from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import Calibration
 from afloc.model.config import ModelConfig
@@ -62,7 +62,8 @@ def calibrate_model(
         for name in FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, folder / name)
-    write_text(folder / "config.json", new.to_json())
+    with whole_file(folder / "config.json") as written:
+        written.write_text(new.to_json(), encoding="utf-8")
     return new
 
 

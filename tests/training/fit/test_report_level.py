@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from afloc.language.statements import Statement
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.data.facts import Description
 from afloc.training.data.pairs import read_pairs
-from afloc.training.fit.calibration import COSINES, encode_split, score_split
+from afloc.training.fit.calibration import COSINES
 from afloc.training.fit.report_level import IMAGES, fit_report_level, ridge
+from afloc.training.fit.split import CalibrationSplit
 from afloc.training.pictures.augmentation import plain_input
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.images import ImageStage
@@ -47,6 +46,9 @@ def test_it_tells_held_back_films_apart_that_the_encoder_was_not_trained_on(tmp_
     assert "report" not in stage.losses(0)
     inputs = stage.fit_inputs()
     fit_report_level(inputs)
-    asked = [Description("There is a pleural effusion.", (Statement("pleural_effusion", "affirmed"),))]
-    cosines, targets = score_split(inputs, encode_split(inputs), asked, COSINES)
+    split = CalibrationSplit(inputs)
+    cosines, targets = (
+        split.logits(["There is a pleural effusion."], COSINES),
+        split.targets(["pleural_effusion"]),
+    )
     assert cosines[targets == 1].min() > cosines[targets == 0].max()
