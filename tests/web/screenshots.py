@@ -23,6 +23,8 @@ def first_screen(page: Page) -> None:
 
 def compare(page: Page) -> None:
     """Of a healthy eye: what is there, and what is not."""
+    page.click("#probe [data-example=retina]")
+    page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
     for description in ("optic disc", "hard exudates"):
         ask(page, description)
         page.click(".keep")
