@@ -1,5 +1,6 @@
 """Settings, one row each, read from the environment."""
 
+import ipaddress
 import os
 from collections import namedtuple
 from collections.abc import Callable, Mapping
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 
 from afloc.errors import SettingsError
 from afloc.passwords import check_hash
+
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 
 def _text_or_none(text: str) -> str | None:
@@ -64,6 +67,29 @@ def _hash_or_none(text: str) -> str | None:
 
 def _port(text: str) -> int | None:
     return _number(1, 65535)(text) if text else None
+
+
+def _proxies(text: str) -> int | Networks | None:
+    """How many there are, or their networks; None where nothing is given."""
+    if text == "*":  # whoever connects is the one proxy
+        return 1
+    if text.isascii() and text.isdigit():
+        return _number(1, 9)(text)
+    try:
+        return (
+            tuple(ipaddress.ip_network(each.strip(), strict=False) for each in text.split(","))
+            if text
+            else None
+        )
+    except ValueError:
+        raise ValueError("addresses or networks with commas between, or how many proxies there are") from None
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(each.strip().lower() for each in text.split(",") if each.strip())
+    if any(set(each) & set("/:@ ") for each in names):
+        raise ValueError("names with commas between, without http:// and without a port")
+    return names
 
 
 @dataclass(frozen=True)
@@ -176,9 +202,18 @@ SETTINGS = (
     Setting(
         "AFLOC_PROXIES",
         "",
-        "Addresses of the reverse proxies whose X-Forwarded-For is believed, with commas between, * for any; "
-        "empty for this computer (on Hugging Face Spaces for any).",
-        _text_or_none,
+        "The reverse proxies whose X-Forwarded-For is believed: how many stand one behind the other (* for "
+        "1), or their addresses or networks with commas between; empty for this computer (on Hugging Face "
+        "Spaces for the hub's).",
+        _proxies,
+    ),
+    Setting(
+        "AFLOC_HOSTS",
+        "",
+        "Names the page is asked for by, with commas between, *.example.org for all below one, * for any. "
+        "Addresses, names without a dot and this computer's own always are; empty for these (on Hugging Face "
+        "Spaces for any).",
+        _hosts,
     ),
     Setting(
         "AFLOC_METRICS_TOKEN",

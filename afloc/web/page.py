@@ -31,6 +31,7 @@ from afloc.web.routes.pacs import AuditedPacs, pacs_routes
 from afloc.web.routes.sets import run_routes, set_routes
 from afloc.web.security.gate import Gate
 from afloc.web.security.headers import DressPage
+from afloc.web.security.hosts import choose_names
 from afloc.web.security.oauth import check_place
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.state.dataset_runs import Sets
@@ -152,7 +153,9 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     page.app.state_holder = SharedState(page)
     page.app.uploaded_file_dir = str(uploads.path)
     rates = settings.rate, settings.rate_all
-    return Site(Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS), page)
+    names = choose_names(settings.hosts, settings.host, framed)
+    gate = Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS, names)
+    return Site(gate, page)
 
 
 def connect(settings: Settings) -> AuditedPacs | None:

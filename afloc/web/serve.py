@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from afloc.errors import SettingsError
 from afloc.settings import Settings
 from afloc.web.logs import set_up_log
 from afloc.web.page import Site, build_site
 from afloc.web.security.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
+from afloc.web.security.forwarded import ForwardedClient, choose_proxies
 
 FIRST_PORT, PORTS = 7860, 100
 BACKLOG = 2048  # connections that the system keeps until they are accepted
@@ -27,12 +27,11 @@ class Server(uvicorn.Server):
     """uvicorn's, for a `Site`."""
 
     def __init__(self, site: Site, settings: Settings):
-        proxies = settings.proxies or ("*" if on_spaces() else "127.0.0.1")
-        trusted = ProxyHeadersMiddleware(site.app, proxies).trusted_hosts  # type: ignore[arg-type]  # any ASGI app
+        proxies = choose_proxies(settings.proxies, on_spaces())
         super().__init__(
             uvicorn.Config(
-                site.app,
-                http=partial(Connection, room=Room(most_connections(), trusted.__contains__)),  # type: ignore[arg-type]  # is called as a class is
+                ForwardedClient(site.app, proxies),
+                http=partial(Connection, room=Room(most_connections(), proxies.believes)),  # type: ignore[arg-type]  # is called as a class is
                 loop="asyncio",
                 backlog=ACCEPTED_AT_ONCE,
                 log_config=None if settings.log == "json" else uvicorn.config.LOGGING_CONFIG,
@@ -40,8 +39,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 ws="none",
-                proxy_headers=True,
-                forwarded_allow_ips=proxies,
+                proxy_headers=False,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )

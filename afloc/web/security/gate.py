@@ -12,6 +12,7 @@ from afloc.web.security.body_limits import BodyLimits
 from afloc.web.security.cross_site import CrossSiteCheck
 from afloc.web.security.error_sentences import ErrorSentences
 from afloc.web.security.headers import FixedHeaders
+from afloc.web.security.hosts import ANY, HostCheck, Names
 from afloc.web.security.oauth import HubSignIn
 from afloc.web.security.open_routes import OpenRoutes
 from afloc.web.security.password_sign_in import PasswordSignIn
@@ -27,6 +28,7 @@ class Gate:
     `upload_mb`: the most that a file may have. `rates`: requests a second of one client and of all together.
     `password`: the hash of the page's, where it has one. `framed`: the page stands in Hugging Face's frame.
     `by_hub`: people sign in with Hugging Face. `metrics`: where the requests are counted.
+    `names`: those of the page, None for any.
     """
 
     def __init__(
@@ -38,13 +40,16 @@ class Gate:
         framed: bool = False,
         by_hub: bool = False,
         metrics: Metrics | None = None,
+        names: Names | None = None,
     ):
+        names = names or Names(frozenset({ANY}))
         layers = [  # a request passes them from the first to the last
             Middleware(RequestLog, metrics or Metrics()),
             Middleware(FixedHeaders, framed),
             Middleware(ErrorSentences),
             Middleware(RateLimits, rates),
-            Middleware(CrossSiteCheck),
+            Middleware(HostCheck, names),
+            Middleware(CrossSiteCheck, names),
             Middleware(BodyLimits, upload_mb),
         ]
         if password:

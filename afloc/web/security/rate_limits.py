@@ -61,19 +61,34 @@ class Limit:
         each: tuple[float, float],
         everybody: tuple[float, float],
         clock: Callable[[], float] = time.monotonic,
+        first: tuple[float, float] | None = None,
     ):
-        """Both as (rate, burst) of a `Bucket`."""
+        """All as (rate, burst) of a `Bucket`. `first`: what each network has for itself where the others have
+        left nothing in the bucket of everybody."""
         self._each, self._everybody = Bucket(*each, clock), Bucket(*everybody, clock)
+        self._first = Bucket(*first, clock) if first else None
         self._right: OrderedDict[bytes, None] = OrderedDict()  # hashes of (client, code), the latest last
         self._lock = threading.Lock()
 
-    def take(self, name: str) -> None:
-        """One token; TooManyError, which says how long to wait, where there is none."""
+    def take(self, name: str) -> Callable[[], None]:
+        """One token, and how to give it back; TooManyError, which says how long to wait, for none."""
+        shared, key = self._everybody, ""
         wait = self._each.add(name, -1)
-        if not wait and (wait := self._everybody.add("", -1)):
-            self._each.add(name, 1)
+        if not wait:
+            wait = shared.add(key, -1)
+            if wait and self._first is not None:  # an empty bucket is false
+                shared, key = self._first, name_network(name)
+                wait = wait if shared.add(key, -1) else 0.0
+            if wait:
+                self._each.add(name, 1)
         if wait:
             raise TooManyError(f"Too many requests: please wait {math.ceil(wait)} s and try again.")
+
+        def give_back() -> None:
+            self._each.add(name, 1)
+            shared.add(key, 1)
+
+        return give_back
 
     @contextmanager
     def attempt(self, tried: object = None) -> Iterator[None]:
@@ -88,10 +103,9 @@ class Limit:
         if pair and self._was_right(pair):
             yield
             return
-        self.take(name)
+        give_back = self.take(name)
         yield
-        for bucket, key in ((self._each, name), (self._everybody, "")):
-            bucket.add(key, 1)
+        give_back()
         if pair:
             self._remember(pair)
 
@@ -129,8 +143,10 @@ class RateLimits:
 
 
 def wrong_tries() -> Limit:
-    """For passwords and reader codes: ten wrong ones, then one a minute; 300 among all, then one a second."""
-    return Limit((1 / 60, 10), (1, 300))
+    """For passwords and reader codes: ten wrong ones, then one a minute; 300 among all, then one a second,
+    and one a minute of each network that the others cannot take away: who comes with the right code gets in
+    while somebody guesses from many addresses."""
+    return Limit((1 / 60, 10), (1, 300), first=(1 / 60, 1))
 
 
 def name_client(address: str) -> str:
@@ -139,4 +155,11 @@ def name_client(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return ""
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:  # a socket for both kinds
+        parsed = parsed.ipv4_mapped
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+def name_network(name: str) -> str:
+    """The network of a client, as `name_client` names it, that somebody may have whole: of IPv6 a /48."""
+    return str(ipaddress.ip_network(name).supernet(new_prefix=48)) if ":" in name else name

@@ -425,10 +425,43 @@ def test_wrong_tries_of_others_do_not_lock_out_who_is_in():
     assert len(limit._right) == MOST_CLIENTS
 
 
+def test_who_has_the_right_code_gets_in_while_many_addresses_guess():
+    now = [0.0]
+    limit = Limit((1 / 60, 10), (1, 300), clock=lambda: now[0], first=(1 / 60, 1))
+
+    def guess(address, code="a guess"):
+        client.set(name_client(address))
+        with limit.attempt(code):
+            if code == "a guess":
+                raise AccessError("wrong")
+
+    def refusals(addresses):
+        """How many guesses are not looked at."""
+        found = 0
+        for address in addresses:
+            try:
+                guess(address)
+            except TooManyError:
+                found += 1
+            except AccessError:
+                pass
+        return found
+
+    assert refusals(f"10.0.{n // 256}.{n % 256}" for n in range(300)) == 0
+    assert refusals(["10.0.0.1"] * 2) == 1  # one of its own is left, then none
+    assert refusals(f"2001:db8:0:{n:x}::1" for n in range(50)) == 49  # one owner has them all
+    for reader in ("192.0.2.1", "192.0.2.2", "2001:db8:7::1"):
+        guess(reader, f"the code of {reader}")
+    assert refusals(["192.0.2.1"] * 2) == 1  # being right once costs nothing and saves nothing up
+    now[0] += 60
+    assert refusals(["10.0.0.1"] * 5) == 0  # 60 for all have come back
+
+
 def test_clients_are_told_apart_by_address_or_network():
     assert name_client("192.0.2.7") != name_client("192.0.2.8")
     assert name_client("2001:db8::1") == name_client("2001:db8::ffff") != name_client("2001:db8:0:1::1")
     assert name_client("nonsense") == ""
+    assert name_client("::ffff:192.0.2.7") == "192.0.2.7"  # as a socket for both kinds names it
 
 
 def test_routes_are_named_without_what_varies_in_them():
