@@ -19,7 +19,8 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -31,10 +32,15 @@ SECONDS = 2.0  # of computing for a small file; SECONDS_PER_MB more for each mil
 SECONDS_PER_MB = 0.25
 PATIENCE = 3  # times as long by the clock, on a machine that is busy
 MEMORY = 4 << 30  # bytes of address space of a worker
+LARGE = 16_000_000  # pixels; a larger picture is decoded when it has its part of MOST_LARGE
+MOST_LARGE = 80_000_000  # pixels of large pictures that are decoded at once, here and in the workers some 15
+# bytes each: so many at once need not more memory than one
 WORKERS = min(4, os.cpu_count() or 1)
 FILES_PER_WORKER = 1000  # so that what a decoder leaks does not add up
 
 OUT_OF_MEMORY = 77  # exit code of a worker that ran out of it
+
+NO_MEMORY = "There is no memory left to read the file: try again later, or give a smaller one."
 
 _START_SECONDS = 60
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16}
@@ -113,15 +119,19 @@ class _Worker:
     def alive(self) -> bool:
         return not self._late and self.files < FILES_PER_WORKER and self._process.poll() is None
 
-    def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], np.ndarray | None]:
+    def ask(
+        self, room: Callable[[int], AbstractContextManager[None]], request: dict[str, Any], content: bytes
+    ) -> tuple[dict[str, Any], np.ndarray | None]:
+        """`room`: what a large picture is decoded in, by its pixels."""
         self.files += 1
         refusal: str | None
         try:
-            with self._within(PATIENCE * request["seconds"]):
-                send(self._requests, request, content)
-                answer, sent = receive(self._replies, MEMORY)
-                if "shape" in answer:
-                    return answer, np.frombuffer(sent, _DTYPES[answer["dtype"]]).reshape(answer["shape"])
+            answer, sent = self._say(request, content)
+            if "pixels" in answer:  # of a large picture, before it is decoded
+                with room(answer["pixels"]):
+                    answer, sent = self._say(request)
+            if "shape" in answer:
+                return answer, np.frombuffer(sent, _DTYPES[answer["dtype"]]).reshape(answer["shape"])
         except (OSError, EOFError, ValueError, LookupError, TypeError):
             refusal = self._cause_of_death(request["seconds"])
         else:
@@ -129,6 +139,11 @@ class _Worker:
         if refusal is None:
             return answer, None
         raise ImageError(refusal)  # out here, so that nothing is chained to it
+
+    def _say(self, request: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        with self._within(PATIENCE * request["seconds"]):
+            send(self._requests, request, content)
+            return receive(self._replies, MEMORY)
 
     def end(self) -> None:
         self._process.kill()
@@ -164,9 +179,31 @@ class _Worker:
         code = self._process.wait()
         if self._late or code == -getattr(signal, "SIGPROF", 0):
             return f"The file could not be read within {seconds:.0f} seconds: give a smaller one."
-        if code in (OUT_OF_MEMORY, -9):  # by its own account, or the system's
+        if code == -9:  # the system ends a worker before it ends the process that asks
+            return NO_MEMORY
+        if code == OUT_OF_MEMORY:
             return f"The file needs more memory than {MEMORY >> 30} GB to be read: give a smaller one."
         return "The file broke the program that decodes it: export it again as PNG or TIFF."
+
+
+class _Budget:
+    """What large pictures share: one is decoded at any time, others beside it as far as there is room."""
+
+    def __init__(self, most: int):
+        self._most, self._taken = most, 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def part(self, size: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
 
 
 class _Pool:
@@ -180,12 +217,23 @@ class _Pool:
         with self._turns:
             worker = self._take()
             try:
-                return worker.ask(*request)
+                return worker.ask(self._room, *request)
             finally:
-                if worker.alive:
+                if worker.alive and len(self._idle) < WORKERS:
                     self._idle.append(worker)
                 else:
                     worker.end()
+
+    @contextlib.contextmanager
+    def _room(self, pixels: int) -> Iterator[None]:
+        """A part of the budget. Who waits for it keeps a worker, but lets others have the turn."""
+        self._turns.release()
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(_budget.part(pixels))
+            finally:
+                self._turns.acquire()
+            yield
 
     def _take(self) -> _Worker:
         with contextlib.suppress(IndexError):
@@ -204,7 +252,7 @@ class _Pool:
 _everyone: weakref.WeakSet[_Worker] = weakref.WeakSet()
 
 
-_pool = _Pool()
+_pool, _budget = _Pool(), _Budget(MOST_LARGE)
 
 
 def _end_all() -> None:
@@ -214,11 +262,11 @@ def _end_all() -> None:
 
 def _start_anew() -> None:
     """In a forked child: the workers are the parent's."""
-    global _pool
+    global _pool, _budget
     for worker in list(_everyone):
         worker.release()
     _everyone.clear()
-    _pool = _Pool()
+    _pool, _budget = _Pool(), _Budget(MOST_LARGE)
 
 
 atexit.register(_end_all)

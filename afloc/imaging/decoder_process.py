@@ -3,15 +3,18 @@
 It ends when the process that started it does, for its input ends then; a file it is busy with has its time.
 """
 
+import contextlib
 import os
 import signal
 import threading
 import warnings
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from afloc.errors import ImageError
-from afloc.imaging.decoder_pool import MEMORY, OUT_OF_MEMORY, receive, send
+from afloc.imaging import image
+from afloc.imaging.decoder_pool import LARGE, MEMORY, OUT_OF_MEMORY, receive, send
 from afloc.imaging.image import ACCEPTED, MAX_BYTES, TOO_LARGE, Header, Image, is_dicom
 from afloc.imaging.raster import raster_header, read_raster, read_raster_mask
 
@@ -55,11 +58,11 @@ def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any
     if request["task"] == "mask":
         marked = decode_mask(content).astype("uint8")
         return {"shape": marked.shape, "dtype": marked.dtype.name}, marked.reshape(-1)
-    image = decode(content, request["frame"])
-    about: dict[str, Any] = {"shape": image.pixels.shape, "dtype": image.pixels.dtype.name}
-    about |= {"window": image.window, "notes": image.notes, "spacing": image.spacing, "aspect": image.aspect}
-    about |= {"orientation": vars(image.orientation), "frames": image.frames, "burned_in": image.burned_in}
-    return about, image.pixels.reshape(-1).view("uint8").data
+    read = decode(content, request["frame"])
+    about: dict[str, Any] = {"shape": read.pixels.shape, "dtype": read.pixels.dtype.name}
+    about |= {"window": read.window, "notes": read.notes, "spacing": read.spacing, "aspect": read.aspect}
+    about |= {"orientation": vars(read.orientation), "frames": read.frames, "burned_in": read.burned_in}
+    return about, read.pixels.reshape(-1).view("uint8").data
 
 
 def limit_this_process() -> None:
@@ -79,6 +82,12 @@ def limit_this_process() -> None:
             continue
 
 
+def die_first() -> None:
+    """Where memory runs out, Linux ends this process before the one that asks it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def set_time(seconds: float) -> None:
     """End this process once it has computed for so long; 0 for never."""
     if hasattr(signal, "setitimer"):
@@ -93,6 +102,17 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     warnings.simplefilter("ignore")
     limit_this_process()
+    die_first()
+    asks = False  # whether the picture at hand waits for room, if it is a large one
+
+    def wait_for_room(pixels: int) -> None:
+        nonlocal asks
+        if asks and pixels > LARGE:
+            asks = False
+            send(replies, {"pixels": pixels})
+            receive(jobs, 0)
+
+    image.before_decoding = wait_for_room
     send(replies, {})  # ready
     threading.Thread(target=import_module, args=("afloc.imaging.dicom",), daemon=True).start()
     while True:
@@ -100,6 +120,7 @@ def main() -> None:
             request, content = receive(jobs, MAX_BYTES)
         except EOFError:
             return
+        asks = request["task"] != "header"
         set_time(request["seconds"])
         try:
             reply = answer(request, content)

@@ -38,6 +38,10 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\
 _HEAD = 132  # bytes that tell what a file is
 
 
+def before_decoding(pixels: int) -> None:
+    """Is told how large a picture is before memory is taken for it; `decoder_process` waits for room here."""
+
+
 @dataclass(frozen=True)
 class Orientation:
     """How the patient lies in a picture, as its file says it; None where the file is silent.
@@ -229,6 +233,7 @@ def check_size(height: int, width: int) -> None:
         raise ImageError(f"The image is too small: give one of at least {MIN_SIDE} x {MIN_SIDE} pixels.")
     if height * width > MAX_PIXELS:
         raise ImageError(TOO_LARGE)
+    before_decoding(height * width)
 
 
 def check_frames(count: int) -> None:

@@ -33,8 +33,10 @@ from afloc.web.security.gate import Gate
 from afloc.web.security.headers import DressPage
 from afloc.web.security.hosts import choose_names
 from afloc.web.security.oauth import check_place
+from afloc.web.security.stored_limits import StoredLimits
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.state.dataset_runs import Sets
+from afloc.web.state.fair_queue import FairQueue
 from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
 from afloc.web.state.open_images import OpenImages
 from afloc.web.state.set_uploads import SetUploads
@@ -52,10 +54,11 @@ LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the m
 
 @dataclass(frozen=True)
 class Site:
-    """`app`: the ASGI app, gate included. `page`: the gradio page inside it."""
+    """`app`: the ASGI app, gate included. `page`: the gradio page inside it. `queue`: before the model."""
 
     app: Gate
     page: Page
+    queue: FairQueue
 
     def end_streams(self) -> None:
         """Let the open pages' connections end, which otherwise last as long as the pages."""
@@ -100,7 +103,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
     sets = Sets(model, folder, data / "evaluations", set_uploads)
     studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
-    store = Store(settings.data_url or settings.data_dir)
+    store = Store(settings.data_url or settings.data_dir, StoredLimits())
     sessions = StudySessions(model, studies, store, settings.coordinator_code)
     upload_folders = private_folder(UPLOADS)
     remove_abandoned(upload_folders, SENT)
@@ -121,7 +124,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(sessions),
             *results_routes(sessions),
-            *health_routes(model, store, page.calls, METRICS, settings.metrics_token),
+            *health_routes(model, store, page.calls, sessions.queue, METRICS, settings.metrics_token),
             *page_routes(),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
@@ -155,7 +158,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     rates = settings.rate, settings.rate_all
     names = choose_names(settings.hosts, settings.host, framed)
     gate = Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS, names)
-    return Site(gate, page)
+    return Site(gate, page, sessions.queue)
 
 
 def connect(settings: Settings) -> AuditedPacs | None:

@@ -1,11 +1,13 @@
 """Decoding in processes of their own: bombs, limits, deaths, threads, forks."""
 
+import contextlib
 import io
 import os
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import zlib
 from pathlib import Path
@@ -294,3 +296,67 @@ def test_a_worker_knows_no_secret_and_no_torch(pool):
     code = "import sys, afloc.imaging.decoder_process, afloc.imaging.dicom\n"
     code += "print({'torch', 'duckdb'} & set(sys.modules))"
     assert run_python(code).stdout.strip() == "set()"
+
+
+SMALL = save(Pillow.new("L", (40, 30), 7), "PNG")
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone has it")
+def test_a_worker_dies_before_the_process_that_asks_it(pool):
+    read_image(SMALL)
+    (worker,) = pool._idle
+    own, its = (
+        int(Path(f"/proc/{each}/oom_score_adj").read_text()) for each in ("self", worker._process.pid)
+    )
+    assert its == 1000 > own
+
+
+def test_large_pictures_are_decoded_when_they_have_room(pool, monkeypatch):
+    """Three of 20 megapixels where there is room for two, and a small one that does not wait."""
+    budget, most = decoding._Budget(45_000_000), []
+    part = budget.part
+
+    @contextlib.contextmanager
+    def noted(size):
+        with part(size):
+            most.append(budget._taken)
+            yield
+
+    monkeypatch.setattr(budget, "part", noted)
+    monkeypatch.setattr(decoding, "_budget", budget)
+    large = save(Pillow.new("L", (5000, 4000), 7), "PNG")
+    with budget.part(30_000_000):
+        threads = [threading.Thread(target=read_image, args=(large,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        assert read_image(SMALL).width == 40
+        assert image_size_of(large) == (4000, 5000)  # a header takes no room
+        assert all(thread.is_alive() for thread in threads)
+    for thread in threads:
+        thread.join()
+    assert len(most) == 4 and 20_000_000 <= max(most[1:]) <= 40_000_000 and budget._taken == 0
+
+
+def image_size_of(data):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return image_size(file.name)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_every_kind_of_large_picture_asks_for_room(pool, monkeypatch, kind):
+    asked = []
+    budget = decoding._Budget(1)
+    monkeypatch.setattr(decoding, "_budget", budget)
+    monkeypatch.setattr(budget, "part", lambda size: asked.append(size) or contextlib.nullcontext())
+    image = read_image(save(Pillow.new("RGB", (4100, 4000), (7, 8, 9)), kind))
+    assert image.pixels.shape == (4000, 4100, 3) and asked == [16_400_000]
+    assert read_image(SMALL) and len(asked) == 1
+
+
+def test_a_large_picture_that_fails_gives_its_room_back(pool, monkeypatch):
+    monkeypatch.setattr(decoding, "_budget", budget := decoding._Budget(1))
+    large = save(Pillow.effect_noise((4100, 4000), 90), "PNG")
+    assert refusal(large[:3_000] + b"\0" * 2_000 + large[5_000:])
+    assert budget._taken == 0

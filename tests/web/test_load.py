@@ -2,6 +2,7 @@
 
 import os
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from afloc import load_model
 from afloc.feedback.store.store import FILE_NAME
 from afloc.imaging.image import image_from_array
+from afloc.web.page import build_site
 from tests.web.conftest import serve
 from tests.web.routes.test_images import sent_pixels
 from tests.web.tabs.test_probe import a_film, to_png
@@ -120,3 +122,40 @@ def test_memory_and_open_files_stay_where_they_are(tiny_folder, tmp_path, long):
     (memory, files), (last_memory, last_files) = marks[len(marks) // 2], marks[-1]
     assert last_files <= files + 4
     assert last_memory <= memory + 0.1 * memory
+
+
+def test_saving_and_health_go_on_while_300_scans_wait(tiny_folder, tmp_path, monkeypatch):
+    sites, scans = [], 300
+    film = a_film()
+
+    def build_and_keep(*settings):
+        sites.append(build_site(*settings))
+        return sites[-1]
+
+    def scan(client, token):
+        return server_function(client, "scan", image=token, modality="chest_xray")
+
+    monkeypatch.setattr("afloc.web.serve.build_site", build_and_keep)
+    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path), AFLOC_PROXIES="1") as url:
+        greedy, other = visitor(url, 1), visitor(url, 2)
+        greedy.headers["X-Forwarded-For"], other.headers["X-Forwarded-For"] = "192.0.2.1", "192.0.2.2"
+        tokens, token = [open_image(greedy, film) for _ in range(10)], open_image(other, film)
+        said = {"token": token, "description": "edema", "modality": "chest_xray", "session": "s"}
+        saved = server_function(other, "feedback", agreement="yes", **said)["id"]
+        answered = []
+        with ThreadPoolExecutor(scans + 1) as pool:
+            with sites[0].queue.turn("holds the model"):
+                waiting = [pool.submit(scan, greedy, tokens[n % 10]) for n in range(scans)]
+                while sites[0].queue.waiting < scans:
+                    assert httpx.get(f"{url}health", timeout=60).json()["status"] == "ok"
+                taken = server_function(other, "withdraw", replaces=saved, session="s")
+                assert uuid.UUID(taken["id"]) and open_image(other, film)
+                assert f"questions_waiting {scans}\n" in httpx.get(f"{url}metrics").text
+                for each in waiting:
+                    each.add_done_callback(lambda _: answered.append("scan"))
+                key = pool.submit(server_function, other, "locate", image=token, description="edema")
+                key.add_done_callback(lambda _: answered.append("key"))
+                while sites[0].queue.waiting <= scans:
+                    pass
+            assert all("findings" in each.result() for each in waiting) and key.result()["finding"]
+        assert answered.index("key") < 5  # after one or two turns of the scans, not after all

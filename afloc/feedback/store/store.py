@@ -47,7 +47,9 @@ class Store:
     be used just now is no reason not to start: each `record` tries again and raises StoreError meanwhile.
     """
 
-    def __init__(self, location: Path | str):
+    def __init__(self, location: Path | str, admit: Callable[[Event], None] = lambda _: None):
+        """`admit`: is asked before an event is recorded; what it raises, `record` raises."""
+        self._admit = admit
         self._log = open_log(location)
         self._writer = Writer(self._log)
         self._checking = threading.Lock()
@@ -62,6 +64,7 @@ class Store:
     def record(self, event: Event) -> Saved:
         """Save one event; returns after the commit. StoreError: it is not saved, or not for certain where the
         sentence says so; it can be recorded again, its id is kept once."""
+        self._admit(event)
         return self.record_all([event])[0]
 
     def record_all(self, events: Sequence[Event], doubles: bool = False) -> list[Saved]:

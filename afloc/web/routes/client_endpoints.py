@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from anyio import CapacityLimiter
 from gradio.utils import is_in_or_equal
 
 from afloc.errors import ImageError, SettingsError
@@ -18,8 +19,9 @@ from afloc.web.routes.feedback import save_feedback, show_saved
 from afloc.web.routes.responses import describe
 from afloc.web.state.call_queue import CallQueue
 from afloc.web.state.dataset_runs import Sets
-from afloc.web.state.fair_queue import FairQueue
+from afloc.web.state.fair_queue import MOST_WAITING, FairQueue
 
+THREADS = MOST_WAITING + 100  # some are left for those who do not wait
 CLIENTS = "clients of the named endpoints"  # their session in the queue before the model
 
 
@@ -39,6 +41,10 @@ class Page(gr.Blocks):
         super().queue(*arguments, **settings)
         self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)
         return self
+
+    def create_limiter(self) -> None:
+        """Threads of their own for the page's functions: who waits for the model holds up no route."""
+        self.limiter = CapacityLimiter(THREADS)
 
     async def preprocess_data(self, block_fn, inputs, state, explicit_call=False) -> list:
         if len(inputs) != len(block_fn.inputs):

@@ -2,6 +2,8 @@
 
 import hmac
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -12,18 +14,21 @@ from afloc.web.errors import NotFoundError, answering_errors
 from afloc.web.metrics import Metrics
 from afloc.web.paths import FIGURES, HEALTH
 from afloc.web.state.call_queue import CallQueue
+from afloc.web.state.fair_queue import FairQueue
 
+THREADS = 4
 LOOPBACK = ("127.0.0.1", "::1")
 
 
 def health_routes(
-    model: Model, store: Store, calls: CallQueue, metrics: Metrics, token: str | None
+    model: Model, store: Store, calls: CallQueue, queue: FairQueue, metrics: Metrics, token: str | None
 ) -> list[Route]:
     """GET /health, for anybody: 200, or 503 where nothing can be saved or no call is answered.
-    GET /metrics: with the token."""
+    GET /metrics: with the token. Both have threads of their own, whatever else the server does."""
+    threads = CapacityLimiter(THREADS)
 
-    def health(_: Request) -> Response:
-        problem = store.check()
+    async def health(_: Request) -> Response:
+        problem = await run_sync(store.check, limiter=threads)
         failing = problem is not None or not calls.working
         report = {
             "status": "failing" if failing else "ok",
@@ -36,7 +41,10 @@ def health_routes(
         return JSONResponse(report, 503 if failing else 200, {"Cache-Control": "no-store"})
 
     @answering_errors
-    def figures(request: Request) -> Response:
+    async def figures(request: Request) -> Response:
+        return await run_sync(write_figures, request, limiter=threads)
+
+    def write_figures(request: Request) -> Response:
         if not _may_see(request, token):
             raise NotFoundError("There is no such page.")
         failing = store.problem is not None
@@ -52,6 +60,7 @@ def health_routes(
                 "Calls of named endpoints not answered yet.",
                 calls.under_way,
             ),
+            ("questions_waiting", "gauge", "Questions that wait for the model.", queue.waiting),
             ("store_failing", "gauge", "1 where the last attempt to save failed.", int(failing)),
         ]
         return PlainTextResponse(metrics.text(others), headers={"Cache-Control": "no-store"})

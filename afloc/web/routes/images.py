@@ -16,13 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.errors import ImageError
 from afloc.imaging.burned_in import shows_text
+from afloc.imaging.decoder_pool import WORKERS
 from afloc.imaging.examples import EXAMPLES, load_example
 from afloc.imaging.image import FIRST_FRAME, Image, read_image
 from afloc.pacs.place import Place
@@ -33,6 +35,7 @@ from afloc.web.routes.responses import read_body
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import OpenImages
 
+OPENED_AT_ONCE = 2 * WORKERS  # in threads of their own: who waits for a decoder holds up nothing else
 TEXT_FOUND = (
     "There is text in a corner of this picture: look whether it names the patient before you share it."
 )
@@ -93,6 +96,7 @@ def image_routes(
     open_images: OpenImages, limit_mb: int, sets: Sets | None = None, pacs: AuditedPacs | None = None
 ) -> list[Route]:
     examples = {each.name: each for each in EXAMPLES}
+    threads = CapacityLimiter(OPENED_AT_ONCE)
 
     def read(content: bytes, query: Mapping[str, str]) -> tuple[Image, dict]:
         """The image that is sent or named, and what is known of it beside."""
@@ -140,7 +144,7 @@ def image_routes(
     @answering_errors
     async def open_image(request: Request) -> Response:
         content = await read_body(request, limit_mb)
-        return await run_in_threadpool(admit, content, request.query_params)
+        return await run_sync(admit, content, request.query_params, limiter=threads)
 
     async def drop_image(request: Request) -> Response:
         open_images.drop(request.path_params["token"])

@@ -142,6 +142,11 @@ class CallQueue(Queue):
             self._take_turns(event_id)
         return joined, event_id, state
 
+    async def process_events(self, events, batch, begin_time, fn) -> None:
+        """Answer a call, as one of the client who sent it: limits on what is saved count by client."""
+        client.set(self._calls[events[0]._id].client)
+        await super().process_events(events, batch, begin_time, fn)
+
     def knows(self, event_id: str) -> bool:
         """Whether a call is under way, or its answer waits to be fetched."""
         waiting = self.pending_event_ids_session.values()

@@ -12,6 +12,7 @@ import threading
 import time
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from typing import IO
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.dataset import TABLES
+from afloc.web.security.rate_limits import client
 from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
 from afloc.web.state.open_images import IDLE_SECONDS
 
@@ -26,6 +28,7 @@ PREFIX = "upload-"  # of the names of uploaded sets
 MOST_FILES = 4000
 MOST_ENTRIES = 4 * MOST_FILES  # of a ZIP file: folders and what desktops leave in it, too
 MOST_SETS = 8
+IN_USE_SECONDS = 120.0  # since a set was last asked for; the page asks every second while one is evaluated
 LONGEST_NAME = 255  # bytes; file systems take no more
 CHUNK = 1 << 20
 DAMAGED = "The ZIP file is damaged or locked: please pack it again."
@@ -40,12 +43,17 @@ _NAME_TROUBLE = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, 
 
 @dataclass
 class Uploaded:
-    """A set's folder, what it weighs, and when it was last asked for. `turn`: one file at a time goes in."""
+    """A set's folder, who sent it, what it weighs, and whether and when it was last asked for.
+
+    `turn`: one file at a time goes in.
+    """
 
     locked: LockedFolder
+    owner: str = ""
     size: int = 0
     files: int = 0
     last_used: float = 0.0
+    asked: bool = False
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -68,6 +76,8 @@ class SetUploads:
 
         DataError where it is too much, or no file of a set. The set is dropped where anything goes wrong.
         """
+        if not name.strip():
+            raise DataError("The file has no name; please send it with its own.")
         try:
             key, found = self._begin() if key is None else (key, self._find(key))
             if found is None:
@@ -116,18 +126,34 @@ class SetUploads:
         with self._lock:
             self._drop_stale()
             if len(self._sets) >= MOST_SETS:
-                raise DataError("Too many sets are open on this server; please try again later.")
-            begun = Uploaded(lock_folder(self._folder, PREFIX), last_used=self._clock())
+                self._make_room(client.get())
+            begun = Uploaded(lock_folder(self._folder, PREFIX), client.get(), last_used=self._clock())
             key = begun.locked.path.name
             self._sets[key] = begun
             return key, begun
+
+    def _make_room(self, owner: str) -> None:
+        """Drop a set of the client who has most, so that nobody keeps the others out: one that nobody asked
+        for since it was begun, or else the longest unused.
+
+        DataError where that would be a set in use of a client who has no more than this one.
+        """
+        counts = Counter(each.owner for each in self._sets.values())
+        greedy = max(counts, key=lambda name: (counts[name], name == owner))
+        of_greedy = (key for key, each in self._sets.items() if each.owner == greedy)
+        key = min(of_greedy, key=lambda each: (self._sets[each].asked, self._sets[each].last_used))
+        found = self._sets[key]
+        idle = not found.asked or self._clock() - found.last_used > IN_USE_SECONDS
+        if not idle and counts[greedy] <= counts[owner] + 1:
+            raise DataError("Too many sets are open on this server; please try again in a few minutes.")
+        self._drop(key)
 
     def _find(self, key: str) -> Uploaded | None:
         with self._lock:
             self._drop_stale()
             found = self._sets.get(key)
             if found:
-                found.last_used = self._clock()
+                found.last_used, found.asked = self._clock(), True
             return found
 
     def _unpack(self, content: bytes, into: Uploaded) -> None:

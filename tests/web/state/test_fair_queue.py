@@ -6,7 +6,9 @@ from itertools import count
 
 import pytest
 
-from afloc.web.state.fair_queue import FairQueue, Superseded
+from afloc.web.errors import RefusedError
+from afloc.web.security.rate_limits import client
+from afloc.web.state.fair_queue import MOST_OF_A_CLIENT, MOST_WAITING, FairQueue, Superseded
 
 
 class Line:
@@ -14,10 +16,12 @@ class Line:
 
     def __init__(self):
         self.queue, self.answered, self.superseded, self._threads = FairQueue(), [], [], []
+        self._client = ""
         self._free = threading.Event()
         self._ask(lambda: self.queue.turn("busy"), lambda: self._free.wait())
 
-    def ask(self, session, live=False):
+    def ask(self, session, live=False, of=""):
+        self._client = of
         name, before = (session, len(self._threads)), self.queue.waiting + len(self.superseded)
         self._ask(lambda: self.queue.turn(session, live), lambda: self.answered.append(name), name)
         while self.queue.waiting + len(self.superseded) == before:
@@ -27,7 +31,8 @@ class Line:
     def _ask(self, turn, answer, name=None):
         started = threading.Event()
 
-        def run():
+        def run(of=self._client):
+            client.set(of)
             try:
                 with turn():
                     started.set()
@@ -67,6 +72,38 @@ def test_nobody_waits_for_more_than_one_question_of_each_other_session(seed):
         for before, after in zip(places, places[1:], strict=False):
             between = order[before + 1 : after]
             assert len(between) == len(set(between))
+
+
+def test_clients_take_turns_however_many_images_one_of_them_has_open():
+    line = Line()
+    for number in range(50):
+        line.ask(f"scan {number}", of="192.0.2.1")
+    line.ask("first", of="192.0.2.2")
+    line.ask("second", of="192.0.2.2")
+    line.ask("third", of="192.0.2.3")
+    order = line.finish()
+    assert order[:6] == ["scan 0", "first", "third", "scan 1", "second", "scan 2"] and len(order) == 53
+
+
+def test_one_client_and_all_together_may_have_so_many_waiting():
+    line = Line()
+    for number in range(MOST_OF_A_CLIENT):
+        line.ask(number, of="192.0.2.1", live=True)
+    client.set("192.0.2.1")
+    with (
+        pytest.raises(RefusedError, match="Too many of your questions") as refused,
+        line.queue.turn("a scan"),
+    ):
+        raise AssertionError("one too many")
+    assert refused.value.status == 429
+    line.ask(0, of="192.0.2.1", live=True)  # takes the place of its older one
+    for number in range(MOST_WAITING - MOST_OF_A_CLIENT):
+        line.ask(number, of="192.0.2.2")
+    client.set("192.0.2.3")
+    with pytest.raises(RefusedError, match="busy") as refused, line.queue.turn("a scan"):
+        raise AssertionError("one too many")
+    assert refused.value.status == 503
+    assert len(line.finish()) == MOST_WAITING and len(line.superseded) == 1
 
 
 def test_of_what_a_session_types_the_newest_waits_in_the_place_of_the_older():
