@@ -14,6 +14,22 @@ from pathlib import Path
 
 from afloc.errors import SettingsError
 
+_work: Path | None = None
+
+
+def work_in(folder: Path | None) -> None:
+    """Have `temporary_folder` make its folders in this one; None: among the system's."""
+    global _work
+    _work = folder
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for what may not stay, removed at the end. A server has it in a folder that the next one
+    removes, should this one be killed (`work_in`)."""
+    with tempfile.TemporaryDirectory(dir=_work) as folder:
+        yield Path(folder)
+
 
 @contextmanager
 def folder_beside(path: Path, alone: bool = False) -> Iterator[Path]:

@@ -5,7 +5,6 @@ copy on a mounted bucket or in a dataset repository on the Hugging Face hub does
 """
 
 import logging
-import tempfile
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +19,7 @@ from afloc.errors import AFLocError, DataError
 from afloc.feedback.export import export, import_rows
 from afloc.feedback.store.events import NAMES
 from afloc.feedback.store.store import Store
-from afloc.files import folder_beside
+from afloc.files import folder_beside, temporary_folder
 
 COPY_NAME = "feedback.parquet"
 COPY_FILES = ("feedback.*",)
@@ -97,7 +96,7 @@ class Repository:
         if version is None:
             yield None
             return
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             snapshot_download(
                 self.name,
                 repo_type="dataset",
@@ -105,7 +104,7 @@ class Repository:
                 allow_patterns=list(COPY_FILES),
                 local_dir=folder,
             )
-            path = Path(folder) / COPY_NAME
+            path = folder / COPY_NAME
             yield path if path.is_file() else None
 
     def put(self, store: Store, over: Hashable | None) -> Hashable | None:
@@ -116,8 +115,8 @@ class Repository:
         if over is None:
             api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
             return None  # it has a version now, and another page may have written to it already
-        with tempfile.TemporaryDirectory() as folder:
-            export(store, Path(folder) / COPY_NAME, "parquet")
+        with temporary_folder() as folder:
+            export(store, folder / COPY_NAME, "parquet")
             try:
                 commit = api.upload_folder(
                     repo_id=self.name,

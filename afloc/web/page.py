@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study_file import read_studies
-from afloc.files import private_folder
+from afloc.files import private_folder, work_in
 from afloc.inference.model import Model, load_model
 from afloc.pacs.audit import Audit
 from afloc.pacs.extra import check_extra
@@ -47,7 +47,10 @@ from afloc.web.tabs.probe import probe_tab
 from afloc.web.tabs.results import results_routes, results_tab
 from afloc.web.tabs.study import study_routes, study_tab
 
-UPLOADS, SENT = "afloc-uploads", "sent-"  # the folder of upload folders, and how their names begin
+UPLOADS = (
+    "afloc-uploads"  # the folder of a server's folders for what may not stay, and how their names begin:
+)
+SENT, WORK = "sent-", "work-"  # files sent to named endpoints; exports and the like, while they are written
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
 LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
 
@@ -106,8 +109,10 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     store = Store(settings.data_url or settings.data_dir, StoredLimits())
     sessions = StudySessions(model, studies, store, settings.coordinator_code)
     upload_folders = private_folder(UPLOADS)
-    remove_abandoned(upload_folders, SENT)
-    uploads = lock_folder(upload_folders, SENT)
+    for prefix in (SENT, WORK):
+        remove_abandoned(upload_folders, prefix)
+    uploads, work = lock_folder(upload_folders, SENT), lock_folder(upload_folders, WORK)
+    work_in(work.path)
     pacs = connect(settings)
     page = build_page(model, open_images, sets, sessions, uploads.path, pacs)
 
@@ -128,7 +133,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *page_routes(),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
-        lifespan=_keep_until_the_end(store, settings, uploads, forget_unused),
+        lifespan=_keep_until_the_end(store, settings, (uploads, work), forget_unused),
     )
     gr.mount_gradio_app(
         app,
@@ -139,7 +144,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         app_kwargs={
             "middleware": [
                 Middleware(DressPage, framed=framed, head=head().encode()),
-                Middleware(KnownCalls, calls=page.calls),
+                Middleware(KnownCalls, calls=page.calls, names=page.endpoints),
             ],
             "exception_handlers": {CallRefusedError: say_refused},
         },
@@ -178,7 +183,7 @@ def connect(settings: Settings) -> AuditedPacs | None:
 
 
 def _keep_until_the_end(
-    store: Store, settings: Settings, uploads: LockedFolder, forget_unused: Callable[[], None]
+    store: Store, settings: Settings, folders: tuple[LockedFolder, ...], forget_unused: Callable[[], None]
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
@@ -192,7 +197,9 @@ def _keep_until_the_end(
         if backup:
             backup.close()
         store.close()
-        uploads.remove()
+        work_in(None)
+        for each in folders:
+            each.remove()
 
     return lifespan
 

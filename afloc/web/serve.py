@@ -60,8 +60,8 @@ class Server(uvicorn.Server):
 def launch(settings: Settings) -> None:
     """Load the model and serve the page until a signal (SIGINT, SIGTERM) says stop. Raises AFLocError."""
     set_up_log(settings.log)
+    listening = listen(settings)  # first: no model is loaded for nothing where the port is taken
     server = Server(build_site(settings, on_spaces()), settings)
-    listening = listen(settings)
     print(f"* Running on local URL:  {_address(listening)}", flush=True)
     server.run([listening])
 
@@ -69,8 +69,8 @@ def launch(settings: Settings) -> None:
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The address of the page, served from a thread while the context lasts. Raises AFLocError."""
-    server = Server(build_site(settings, on_spaces()), settings)
     listening = listen(settings)
+    server = Server(build_site(settings, on_spaces()), settings)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:

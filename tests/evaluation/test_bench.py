@@ -8,6 +8,8 @@ import pytest
 from afloc import load_model
 from afloc.cli.main import main
 from afloc.evaluation import bench
+from afloc.imaging.image import read_image
+from afloc.inference.view import View
 
 
 def test_the_figures_of_a_model(small_model):
@@ -16,6 +18,22 @@ def test_the_figures_of_a_model(small_model):
     for each in figures.values():
         assert set(each) == {"p50_ms", "p95_ms", "ratio"} and 0 < each["p50_ms"] <= each["p95_ms"]
         assert each["ratio"] > 0
+
+
+def test_an_answer_is_all_that_the_page_shows(small_model, monkeypatch):
+    """Of each description a finding, the maps of its words and the remarks; of the image the doubt."""
+    asked = []
+    for name in ("doubt", "locate_all", "words", "remarks"):
+        real = getattr(View, name)
+        noted = (lambda n, f: lambda *given: asked.append(n) or f(*given))(name, getattr(real, "fget", real))
+        monkeypatch.setattr(View, name, property(noted) if isinstance(real, property) else noted)
+    bench.answer(small_model, next(bench.films(64)), ["edema", "a nodule"])
+    assert asked == ["doubt", "locate_all", *["words", "remarks"] * 2]
+
+
+def test_the_film_that_is_opened_is_a_dicom_file_of_16_bits():
+    film = read_image(next(bench.film_files(300, 250)))
+    assert film.pixels.shape == (300, 250) and film.pixels.dtype == np.uint16
 
 
 def test_json_is_all_that_is_written_to_stdout(small_folder, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from afloc import load_model
 from afloc.feedback.store.store import FILE_NAME
 from afloc.imaging.image import image_from_array
 from afloc.web.page import build_site
+from tests.web import typing_users
 from tests.web.conftest import serve
 from tests.web.routes.test_images import sent_pixels
 from tests.web.tabs.test_probe import a_film, to_png
@@ -32,7 +33,7 @@ def server_function(client, name, **said):
 
 
 def visitor(url, number):
-    client = httpx.Client(base_url=url, timeout=120)
+    client = httpx.Client(base_url=url, timeout=120, limits=httpx.Limits(max_connections=None))
     client.session = f"visitor-{number}"
     return client
 
@@ -159,3 +160,13 @@ def test_saving_and_health_go_on_while_300_scans_wait(tiny_folder, tmp_path, mon
                     pass
             assert all("findings" in each.result() for each in waiting) and key.result()["finding"]
         assert answered.index("key") < 5  # after one or two turns of the scans, not after all
+
+
+def test_one_who_types_alone_is_measured(long, capsys):
+    """`python -m tests.web.typing_users --users 1`."""
+    if not long:
+        pytest.skip("starts the page and a browser: --long")
+    typing_users.main(["--users", "1", "--keys", "4"])
+    assert "the reader in Chromium, one of 1: p50 " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        typing_users.main(["--users", "0"])

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -110,17 +111,26 @@ async def measure(url: str, users: list[int], keys: int) -> None:
             await asyncio.sleep(3)
             say(f"the reader in Chromium, one of {number}", await type_in_browser(page, keys // 2))
             stop.set()
-            took = await asyncio.gather(*others)
-            say(f"{number - 1} users over HTTP", [each for user in took for each in user])
-            print(f"  answers of a user: {min(map(len, took))} to {max(map(len, took))}")
+            if took := await asyncio.gather(*others):  # one alone has nobody beside them
+                say(f"{number - 1} users over HTTP", [each for user in took for each in user])
+                print(f"  answers of a user: {min(map(len, took))} to {max(map(len, took))}")
         await browser.close()
 
 
-def main() -> None:
+def at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise ValueError
+        return int(text)
+
+    return number
+
+
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, nargs="*", default=[25])
-    parser.add_argument("--keys", type=int, default=60)
-    arguments = parser.parse_args()
+    parser.add_argument("--users", type=at_least(1), nargs="*", default=[25])
+    parser.add_argument("--keys", type=at_least(2), default=60)
+    arguments = parser.parse_args(given)
     with socket.socket() as free, tempfile.TemporaryDirectory() as data:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

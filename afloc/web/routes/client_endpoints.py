@@ -37,6 +37,11 @@ class Page(gr.Blocks):
     def calls(self) -> CallQueue:
         return self._queue
 
+    @property
+    def endpoints(self) -> list[str]:
+        """The names of what clients may call."""
+        return [each.api_name for each in self.fns.values() if isinstance(each.api_name, str)]
+
     def queue(self, *arguments, **settings) -> "Page":
         super().queue(*arguments, **settings)
         self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)

@@ -8,9 +8,7 @@ of them is ground truth. The page keeps it and sends it with each request; the s
 import base64
 import binascii
 import re
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth, check_truth, dra
 from afloc.evaluation.datasets.masks import Shapes, encode_runs, read_coco_runs
 from afloc.evaluation.datasets.rows import check_label
 from afloc.evaluation.datasets.single_image import read_annotation_file
+from afloc.files import temporary_folder
 from afloc.web.messages import GroundTruthEntry
 
 LONGEST_LABEL = 200  # characters
@@ -35,8 +34,8 @@ def read_file(content: str, name: str, height: int, width: int, image: str | Non
         data = base64.b64decode(content, validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise DataError("The ground truth arrived incomplete; please drop it again.") from None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / (re.sub(r"[^\w .()-]", "_", name)[-80:].lstrip(". ") or "file")
+    with temporary_folder() as folder:
+        path = folder / (re.sub(r"[^\w .()-]", "_", name)[-80:].lstrip(". ") or "file")
         path.write_bytes(data)
         return tuple(
             _drawn(truth, height, width) for truth in read_annotation_file(path, height, width, image)

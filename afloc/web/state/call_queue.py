@@ -10,7 +10,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -32,6 +32,7 @@ SWEEP_SECONDS = 5.0
 RESTART_SECONDS = 1.0  # before the loop begins again, so that an error that stays does not take the processor
 LONGEST_SESSION = 100  # characters of its name; those of gradio's clients have 36 at most
 NO_ANSWER = f"There is no such answer; each is kept for {ANSWER_SECONDS:.0f} seconds and can be fetched once."
+NAMED = re.compile(CALL + r"v2/([^/]+)/?")
 FETCH = re.compile(CALL + r"(?:v2/)?[^/]+/([^/]+)/?")
 
 
@@ -254,17 +255,38 @@ class SharedState(StateHolder):
 
 
 class KnownCalls:
-    """ASGI: who fetches an answer that is not there is told so; gradio would break off a stream."""
+    """ASGI: who fetches an answer that is not there, or calls what is not there, is told so in a sentence.
 
-    def __init__(self, app: ASGIApp, calls: CallQueue):
-        self._app, self._calls = app, calls
+    Gradio would break off a stream, or fail. `names`: of the endpoints.
+    """
+
+    def __init__(self, app: ASGIApp, calls: CallQueue, names: Sequence[str]):
+        self._app, self._calls, self._names = app, calls, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fetched = scope["type"] == "http" and scope["method"] == "GET" and FETCH.fullmatch(scope["path"])
         if fetched and not self._calls.knows(fetched[1]):
             await sentence_response(NO_ANSWER, 404)(scope, receive, send)
+        elif (
+            scope["type"] == "http" and scope["method"] == "POST" and (call := NAMED.fullmatch(scope["path"]))
+        ):
+            await self._answer_named(call[1], scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _answer_named(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """A call whose values stand under their names."""
+        if name not in self._names:
+            there = ", ".join(f"/{each}" for each in self._names)
+            await sentence_response(f"There is no such endpoint; there are {there}.", 404)(
+                scope, receive, send
+            )
+            return
+        try:
+            await self._app(scope, receive, send)
+        except (TypeError, ValueError, LookupError):  # gradio's, before the call joins the queue
+            said = f"These are not the values that /{name} takes; /gradio_api/info says which."
+            await sentence_response(said, 422)(scope, receive, send)
 
 
 def _beyond(bound: Bound, others: list[Call], call: Call) -> bool:

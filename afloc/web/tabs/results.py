@@ -6,11 +6,9 @@ and the feedback of the Probe tab. Nobody else is told anything, not even a coun
 
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -33,6 +31,7 @@ from afloc.feedback.studies.readings import progress
 from afloc.feedback.studies.reference_standard import references
 from afloc.feedback.studies.study import Study
 from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
+from afloc.files import temporary_folder
 from afloc.web.messages import ExportRequest, ResultsRequest
 from afloc.web.paths import EXPORT, PLOTLY
 from afloc.web.routes.responses import answering, post_route
@@ -91,8 +90,8 @@ def results_routes(sessions: StudySessions) -> list[Route]:
         require(may_see_results(visitor, study) and (study is None or study in known) and format in FORMATS)
         name = f"{study or 'afloc'}.{'json' if format == 'coco' else format}"
         out = io.BytesIO()
-        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w") as archive:
-            for path in export(sessions.store, Path(folder) / name, format, study, request.version or None):
+        with temporary_folder() as folder, zipfile.ZipFile(out, "w") as archive:
+            for path in export(sessions.store, folder / name, format, study, request.version or None):
                 archive.write(path, path.name, zipfile.ZIP_DEFLATED)
         return Response(out.getvalue(), media_type="application/zip", headers={"Cache-Control": "no-store"})
 

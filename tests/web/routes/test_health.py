@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -134,3 +135,13 @@ def test_a_port_that_is_taken_is_one_sentence(tiny_folder, tmp_path):
             serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "b"), AFLOC_PORT=port),
         ):
             pass
+
+
+def test_a_port_that_is_taken_costs_one_sentence_and_no_model(tmp_path):
+    """Libraries that are loaded for nothing would have words of their own at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        own = {"AFLOC_PORT": str(taken.getsockname()[1]), "AFLOC_MODEL": str(tmp_path / "no model")}
+        own |= {"AFLOC_DATA_DIR": str(tmp_path / "data"), "AFLOC_HOST": "127.0.0.1"}
+        command = [sys.executable, "app.py"]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True)
+    assert done.returncode == 1 and re.fullmatch(r"afloc: Port \d+ of 127.0.0.1 .*\n", done.stderr)

@@ -19,11 +19,11 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from afloc.errors import AccessError, SettingsError
-from afloc.files import private_folder
+from afloc.files import private_folder, temporary_folder
 from afloc.passwords import check_hash, hash_password, matches
 from afloc.settings import read_settings
 from afloc.web.errors import TooManyError
-from afloc.web.page import SENT, UPLOADS, sweep
+from afloc.web.page import SENT, UPLOADS, WORK, sweep
 from afloc.web.security.body_limits import BODIES_AT_ONCE
 from afloc.web.security.gate import Gate
 from afloc.web.security.open_routes import find_route
@@ -40,6 +40,7 @@ from tests.web.conftest import serve
 from tests.web.nginx import free_port, running_nginx
 from tests.web.tabs.test_probe import a_film, to_png
 
+ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
 EVERYWHERE = (
     *("/", "/config", "/theme.css", "/favicon.ico", "/static/img/logo.svg", "/assets/x.js", "/svelte/x"),
@@ -607,6 +608,62 @@ def test_the_uploads_of_a_killed_server_go_at_the_next_start(tiny_folder, tmp_pa
     with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "data")):
         assert not left.path.exists() and any(another.path.iterdir())
     assert {path.name for path in parent.iterdir()} == {another.path.name, f"{another.path.name}.lock"}
+
+
+def test_what_a_killed_server_was_writing_goes_at_the_next_start(tiny_folder, tmp_path, monkeypatch):
+    """An export holds every answer; so do a copy for the backup and a dropped ground truth their parts."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "data")), temporary_folder() as folder:
+        held = folder.parent
+        assert held.parent == private_folder(UPLOADS) and stat.S_IMODE(held.stat().st_mode) == 0o700
+    assert not held.exists()
+    left = lock_folder(private_folder(UPLOADS), WORK)
+    (left.path / "tmp1").mkdir()
+    (left.path / "tmp1" / "study.csv").write_bytes(b"x")
+    left.lock.close()  # as the end of its process does
+    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "data")):
+        assert not left.path.exists()
+    with temporary_folder() as folder:  # of a command, among the system's
+        assert folder.parent == tmp_path
+    rooms = (ROOT / "afloc" / "web", ROOT / "afloc" / "feedback")
+    sources = "".join(path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py"))
+    assert "tempfile" not in sources, "temporary folders of a server are made by temporary_folder"
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "locate/", "locate", "feedback", "..", "%2e%2e", "__class__", "x" * 500]
+)
+@pytest.mark.parametrize(
+    "body", [b"", b"[", b"[]", b"{}", b'{"image": 1}', b'{"nonsense": null}', b'{"data": []}']
+)
+def test_a_call_by_names_that_does_not_fit_is_one_sentence(url, name, body):
+    headers = {"Content-Type": "application/json"}
+    for way in ("v2/", ""):
+        answer = httpx.post(f"{url}gradio_api/call/{way}{name}", content=body, headers=headers)
+        assert 400 <= answer.status_code < 500 or answer.json().get("event_id"), answer.text
+        assert is_clean(answer)
+
+
+def test_a_call_by_names_is_answered(url, film):
+    (path,) = httpx.post(f"{url}gradio_api/upload", files={"files": film.open("rb")}).json()
+    said = {"image": {"path": path, **WHERE}, "description": "edema"}
+    event = httpx.post(f"{url}gradio_api/call/v2/locate", json=said).json()["event_id"]
+    assert '"text": "edema"' in httpx.get(f"{url}gradio_api/call/v2/locate/{event}").text
+    unknown = httpx.post(f"{url}gradio_api/call/v2/x", json={})
+    assert unknown.status_code == 404 and "/locate, /classify" in unknown.json()["error"]
+    wrong = httpx.post(f"{url}gradio_api/call/v2/locate", json={"nonsense": 1})
+    assert wrong.status_code == 422 and "/locate takes" in wrong.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[", b"null", b"[]", b"{}", b'"x"', b'{"code": 1}', b"\xff", b"[" * 100_000]
+)
+def test_an_empty_or_foreign_body_is_one_sentence(url, body):
+    for path in ("export", "study"):
+        answer = httpx.post(f"{url}afloc/{path}", content=body)
+        assert 400 <= answer.status_code < 500 and answer.json()["error"].endswith(".")
+    for path in ("images", "sets"):
+        assert 400 <= httpx.post(f"{url}afloc/{path}", content=body).status_code < 500
 
 
 def test_the_folder_for_uploads_is_the_users_own(tmp_path, monkeypatch):
