@@ -192,13 +192,13 @@ def _classify(score: np.ndarray, positive: np.ndarray, present: np.ndarray, pati
     if all(counts.values()) and not np.isnan(score).any():
         area = auroc(score, positive)
         interval = bootstrap(lambda weights: auroc(score, positive, weights)[:, None], patients)[0]
-    known = not np.isnan(present).any()
-    judged = present == 1
+    known = ~np.isnan(present)  # an image in doubt is not judged
+    judged, judgeable = present[known] == 1, positive[known]
     return {
         **counts,
         "auroc": _figure(area, interval),
-        "sensitivity": _plain(sensitivity(judged, positive)) if known else None,
-        "specificity": _plain(specificity(judged, positive)) if known else None,
+        "sensitivity": _plain(sensitivity(judged, judgeable)) if known.any() else None,
+        "specificity": _plain(specificity(judged, judgeable)) if known.any() else None,
     }
 
 

@@ -15,6 +15,9 @@ def test_scores_are_compared_within_a_source():
     found = classification(pa.Table.from_pylist(rows, SCORES))
     assert found["a"]["x"]["auroc"]["mean"] == 0.75
     assert found["a"]["x"]["sensitivity"] == 0.5 and found["a"]["x"]["specificity"] == 0.5
+    rows[0]["present"] = None  # an image in doubt: the others are judged
+    doubted = classification(pa.Table.from_pylist(rows, SCORES))["a"]["x"]
+    assert doubted["sensitivity"] == 0.5 and doubted["specificity"] == 0 and doubted["n_negative"] == 2
     assert found["b"]["x"]["auroc"] == {"mean": None, "ci95": None} and found["b"]["x"]["n_negative"] == 0
 
 
