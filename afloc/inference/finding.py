@@ -159,10 +159,12 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """ "flagged", "not flagged" or "not judged", of the bare finding; of "normal": "nothing flagged" or
-        "flagged: …"."""
+        """ "flagged", "not flagged" or "not judged", of the bare finding; "not judged reliably" where it is
+        not flagged and hardly ever would be; of "normal": "nothing flagged" or "flagged: …"."""
         if self.says_normal and self.holds is not None:
             return "nothing flagged" if self.holds else f"flagged: {', '.join(self.flagged)}"
+        if self.present is False and self.performance is not None and not self.performance.reliable:
+            return "not judged reliably"
         return VERDICTS[self.present]
 
     @property
@@ -172,9 +174,7 @@ class Finding:
         said = []
         if self.asked is not None and self.asked.status == "denied" and self.probability is not None:
             name = (self.asked.name or "").capitalize()
-            said.append(
-                f"You asked for its absence. {name}: {VERDICTS[self.present]}, {self.probability:.2f}."
-            )
+            said.append(f"You asked for its absence. {name}: {self.verdict}, {self.probability:.2f}.")
         if self.side is not None and self.side.seen is not None:
             seen = "on both sides" if self.side.seen == "both" else f"on the {self.side.seen}"
             but = (
