@@ -23,6 +23,13 @@ def write_calibrated_model(embedded: Path, folder: Path) -> Path:
         "nodule": COUNTS | {"hits": 9, "rejections": 205},
     }
     chest["side_margins"] = {"pleural_effusion": {"margin": 0.1, "right": 0.86, "n": 240}}
-    chest["normality"] = {"families": ["pleura", "airspace", "heart"], "threshold": 0.0, "performance": good}
+    pathologies = [
+        "pleural_effusion",
+        "pneumothorax",
+        "hydropneumothorax",
+        "pleural_thickening",
+        "cardiomegaly",
+    ]
+    chest["normality"] = {"findings": pathologies, "threshold": 0.0, "performance": good}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
