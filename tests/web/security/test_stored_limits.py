@@ -102,7 +102,7 @@ def test_calls_of_named_endpoints_count_by_who_sent_them(tiny_folder, tmp_path, 
             with open(film, "rb") as sent:
                 (path,) = httpx.post(f"{url}gradio_api/upload", files={"files": sent}, headers=who).json()
             image = {"path": path, "meta": {"_type": "gradio.FileData"}}
-            body = {"data": [image, "edema", "yes", 3, "x" * 1500]}
+            body = {"data": [image, "edema", "yes", 3, "x" * 1500, None, None]}
             ask = f"{url}gradio_api/call/feedback"
             event = httpx.post(ask, json=body, headers=who).json()["event_id"]
             return json.loads(httpx.get(f"{ask}/{event}", headers=who).text.split("data: ")[1])
