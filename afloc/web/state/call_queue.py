@@ -32,7 +32,7 @@ SWEEP_SECONDS = 5.0
 RESTART_SECONDS = 1.0  # before the loop begins again, so that an error that stays does not take the processor
 LONGEST_SESSION = 100  # characters of its name; those of gradio's clients have 36 at most
 NO_ANSWER = f"There is no such answer; each is kept for {ANSWER_SECONDS:.0f} seconds and can be fetched once."
-NAMED = re.compile(CALL + r"v2/([^/]+)/?")
+NAMED = re.compile(CALL + r"(?:v2/)?([^/]+)/?")
 FETCH = re.compile(CALL + r"(?:v2/)?[^/]+/([^/]+)/?")
 
 
