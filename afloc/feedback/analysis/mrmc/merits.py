@@ -1,0 +1,118 @@
+"""Figures of merit of each reader, and what they are without one patient: all that the analyses need.
+
+A figure of merit is an area under the empirical ROC curve or a mean. LROC is the area where a positive case
+that was located wrongly is rated below all others; sensitivity and specificity are means of 0 and 1; reading
+time is a mean of logarithms. Rows are readings of one reader with one test, NaN where there is none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+@dataclass(frozen=True, eq=False)
+class Merits:
+    """`values` (rows,): the figure of each row; `left_out` (clusters, rows): the same without each cluster.
+
+    A cluster is what was drawn as one from the population, mostly a patient with all their cases; those that
+    bear on no figure are left out. NaN where a figure cannot be had.
+    """
+
+    values: np.ndarray
+    left_out: np.ndarray
+
+    def covariance(self) -> np.ndarray:
+        """The jackknife estimate (rows, rows) of how the figures vary with the sample of clusters."""
+        count = len(self.left_out)
+        apart = self.left_out - self.left_out.mean(0)
+        return (count - 1) / count * apart.T @ apart if count > 1 else np.full((apart.shape[1],) * 2, np.nan)
+
+    def of(self, rows: np.ndarray) -> "Merits":
+        """Those of some rows."""
+        return Merits(self.values[rows], self.left_out[:, rows])
+
+
+def means(values: np.ndarray, clusters: np.ndarray) -> Merits:
+    """The mean of each row of `values` (rows, cases). `clusters` (cases,): the number of that of each case."""
+    there = ~np.isnan(values)
+    sums, counts = (_by_cluster(each, clusters) for each in (np.where(there, values, 0), there))
+    above, below, involved = sums.sum(0), counts.sum(0), counts.any(1)
+    return Merits(_divide(above, below), _divide(above - sums, below - counts)[involved])
+
+
+def areas(ratings: np.ndarray, truth: np.ndarray, clusters: np.ndarray) -> Merits:
+    """The empirical area of each row of `ratings` (rows, cases): how often a positive case is rated above a
+    negative one, ties counting half (Bamber, 1975). `truth` (cases,): bool; `clusters` as in `means`."""
+    positive, negative = _pairs_within(truth, clusters)
+    names = clusters[positive]
+    count = int(clusters.max(initial=-1)) + 1
+    values, left_out = np.full(len(ratings), np.nan), np.full((count, len(ratings)), np.nan)
+    for row, mine in enumerate(ratings):
+        known = ~np.isnan(mine)
+        wins, sides = np.zeros(len(mine)), truth[known]
+        wins[known] = _wins(mine[known], sides)
+        counts = [_by_cluster((known & side)[None], clusters)[:, 0] for side in (truth, ~truth)]
+        within = mine[positive] - mine[negative]
+        within = np.where(mine[positive] == mine[negative], 0, within)  # also where both are infinite
+        shared = np.where(np.isnan(within), 0, (within > 0) + 0.5 * (within == 0))
+        lost = _by_cluster(wins[None], clusters)[:, 0] - np.bincount(names, shared, count)
+        total, sizes = wins[known][sides].sum(), [each.sum() for each in counts]
+        values[row] = _divide(total, sizes[0] * sizes[1])
+        left_out[:, row] = _divide(total - lost, (sizes[0] - counts[0]) * (sizes[1] - counts[1]))
+    involved = _by_cluster(~np.isnan(ratings), clusters).any(1)
+    return Merits(values, left_out[involved])
+
+
+def delong_covariance(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The covariance (rows, rows) of areas after DeLong et al. (1988). Every row has every case, each
+    a patient of its own."""
+    found = np.zeros((len(ratings), len(ratings)))
+    for side, others in ((truth, ~truth), (~truth, truth)):
+        wins = np.array([_wins(mine, truth)[side] / others.sum() for mine in ratings])
+        found += np.atleast_2d(np.cov(wins)) / side.sum()
+    return found
+
+
+def number(names: np.ndarray) -> np.ndarray:
+    """The clusters of cases as numbers from 0, by their names."""
+    return np.unique(names, return_inverse=True)[1] if len(names) else np.zeros(0, int)
+
+
+Merit = Callable[[np.ndarray, np.ndarray], Merits]
+"""A figure of merit as a function of values (rows, cases) and clusters (cases,)."""
+
+
+def _wins(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Of each case, against how many of the other side it is on the right side, ties counting half."""
+    ranks, wins = rankdata(ratings), np.empty(len(ratings))
+    wins[truth] = ranks[truth] - rankdata(ratings[truth])
+    wins[~truth] = truth.sum() - (ranks[~truth] - rankdata(ratings[~truth]))
+    return wins
+
+
+def _pairs_within(truth: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positive and the negative case of every such pair within a cluster."""
+    order = np.argsort(clusters, kind="stable")
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    pairs = [
+        (i, j)
+        for cases in np.split(order, starts[1:])
+        if 0 < truth[cases].sum() < len(cases)
+        for i in cases[truth[cases]]
+        for j in cases[~truth[cases]]
+    ]
+    first, second = np.array(pairs, int).reshape(-1, 2).T
+    return first, second
+
+
+def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """The sums (clusters, rows) of values (rows, cases)."""
+    count = int(clusters.max(initial=-1)) + 1
+    return np.array([np.bincount(clusters, row, count) for row in values]).reshape(len(values), count).T
+
+
+def _divide(above, below):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.asarray(below) > 0, np.divide(above, below), np.nan)[()]
