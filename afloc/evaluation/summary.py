@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from afloc.evaluation.baselines import BASELINES
-from afloc.evaluation.bootstrap import bootstrap
+from afloc.evaluation.bootstrap import FEWEST_CLUSTERS, bootstrap
 from afloc.evaluation.measure import FIXED_THRESHOLDS, METRICS
 from afloc.evaluation.metrics import auroc, sensitivity, specificity
 from afloc.language.findings import find_by_label
@@ -101,20 +101,24 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
         flat = bootstrap(lambda weights: means(weights).reshape(len(weights), -1), patients)
         intervals = flat.reshape(intervals.shape)
 
+    owners = np.unique(np.array(patients, dtype=object).astype(str), return_inverse=True)[1]
+
     def figures(position: int, cases: Sequence[int] | np.ndarray) -> dict:
-        several = len({patients[case] for case in cases}) > 1
+        known = ~np.isnan(matrix[cases])
+        several = [len(np.unique(owners[cases][each])) >= FEWEST_CLUSTERS for each in known.T]
         found = {
-            column: _figure(centres[position, i], intervals[position, i] if several else None)
+            column: _figure(centres[position, i], intervals[position, i] if several[i] else None)
             for i, column in enumerate(columns)
         }
         return _nested(found)
 
+    everyone = np.arange(len(labels))
     return {
         "categories": {
             name: {"n": len(rows), "pathology": is_pathology(name), **figures(position, rows)}
             for position, (name, rows) in enumerate(zip(names, members, strict=True))
         },
-        "overall": {group: figures(len(names) + i, range(len(labels))) for i, group in enumerate(groups)},
+        "overall": {group: figures(len(names) + i, everyone) for i, group in enumerate(groups)},
     }
 
 

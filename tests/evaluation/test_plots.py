@@ -19,7 +19,7 @@ def entrants(dataset, model, folder):
 
 
 def test_what_the_figures_show(small_model, tmp_path):
-    both = list(entrants(read_dataset(write_set(tmp_path / "set")), small_model, tmp_path))
+    both = list(entrants(read_dataset(write_set(tmp_path / "set", images=21)), small_model, tmp_path))
     first = both[0].summary["overall"]["pathology"]
     bars = {(bar.name, bar.yaxis): bar for bar in plot_means(both).data}
     iou = bars["simple", "y"]

@@ -55,8 +55,8 @@ def test_the_contract(whole, small_model):
     assert {name: each["n"] for name, each in summary["categories"].items()} == {"Effusion": 8, "Nodule": 4}
     for each in summary["categories"].values():
         for metric in ("iou", "dice", "cnr", "pointing", "coverage"):
-            low, high = each[metric]["ci95"]
-            assert low <= each[metric]["mean"] <= high
+            assert each[metric]["mean"] is not None
+            assert each[metric]["ci95"] is None  # of fewer than ten patients there is none
     for metric in ("iou", "dice", "cnr", "pointing"):
         each = [category[metric]["mean"] for category in summary["categories"].values()]
         assert summary["mean"][metric] == pytest.approx(np.mean(each), abs=1e-5)

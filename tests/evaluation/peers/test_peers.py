@@ -135,11 +135,11 @@ def test_score_and_map_are_cosines_of_what_transformers_computes(folder):
 
 
 def test_a_peer_beside_our_model_is_one_command(small_folder, tmp_path, capsys):
-    table, peer = write_set(tmp_path / "set", images=9), write_peer(tmp_path / "peer", clip)
+    table, peer = write_set(tmp_path / "set", images=21), write_peer(tmp_path / "peer", clip)
     command = ["evaluate", table, "--model", small_folder, "--model", peer, "--out", tmp_path / "out"]
     assert main([str(each) for each in command]) == 0
     (found,) = json.loads((tmp_path / "out" / "comparison.json").read_text()).values()
-    assert found["n_cases"] == 9 and len(found["overall"]["all"]["iou"]["ci95"]) == 2
+    assert found["n_cases"] == 21 and len(found["overall"]["all"]["iou"]["ci95"]) == 2
     folders = sorted(path for path in (tmp_path / "out").iterdir() if path.is_dir())
     ours, theirs = (json.loads((path / "summary.json").read_text()) for path in folders)
     less = theirs["mean"]["cnr"] - ours["mean"]["cnr"]

@@ -35,7 +35,7 @@ class Merits:
 
 
 def means(values: np.ndarray, clusters: np.ndarray) -> Merits:
-    """The mean of each row of `values` (rows, cases). `clusters` (cases,): the number of that of each case."""
+    """The mean of each row of `values` (rows, cases). `clusters` (cases,): the number of each case's own."""
     there = ~np.isnan(values)
     sums, counts = (_by_cluster(each, clusters) for each in (np.where(there, values, 0), there))
     above, below, involved = sums.sum(0), counts.sum(0), counts.any(1)

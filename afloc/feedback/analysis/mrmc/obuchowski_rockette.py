@@ -120,7 +120,7 @@ def difference_between_groups(first: np.ndarray, second: np.ndarray, covariance:
     """The split-plot analysis: as `difference`, where each reader has one test only (Hillis, 2014).
 
     `first` (m,), `second` (n,): the figures of the readers with each test; `covariance` (m + n, m + n).
-    Readers and cases are random. The degrees of freedom are those of Satterthwaite: the groups may differ in size.
+    Readers and cases are random. Degrees of freedom after Satterthwaite: the groups may differ in size.
     """
     size = len(first)
     cov3 = float(np.asarray(covariance)[:size, size:].mean())

@@ -5,7 +5,8 @@ Ratings are one digit a case, one row a reader: first those of treatment 1, then
 - Van Dyke et al. (1993), RSNA: cine against spin-echo MRI of aortic dissection; 5 readers, 69 negative cases,
   then 45 positive ones. The table as VD.lrc of RJafroc (dpc10ster/RJafroc, inst/extdata/datasets).
 - Franken et al. (1992), Invest Radiol 27:732: neonatal chest films on film and on screen; 4 readers, 33
-  normal cases, then 67 abnormal ones, 5 for "surely normal". The table as Franken1.lrc of RJafroc (inst/vignettes).
+  normal cases, then 67 abnormal ones, 5 for "surely normal". The table as Franken1.lrc of RJafroc
+  (inst/vignettes).
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Held against what the programs of the field print of two published studies, and against simulations.
 
 Van Dyke: the article on MRMCaov (brian-j-smith/MRMCaov, docs/jss) and the book of RJafroc ("Applications
-using the Obuchowski Rockette method"). Franken: the output of OR-DBM MRMC 2.51 that RJafroc tests itself with.
+using the Obuchowski Rockette method"). Franken: the output of OR-DBM MRMC 2.51 that RJafroc
+keeps for its tests.
 """
 
 import math
