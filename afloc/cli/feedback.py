@@ -68,7 +68,7 @@ def run_summary(arguments: argparse.Namespace) -> None:
     from afloc.errors import DataError
     from afloc.feedback.analysis.data_frames import double_readings, kept_study, overview, study_frame
     from afloc.feedback.analysis.reading_times import explain_times
-    from afloc.feedback.analysis.results import analyse
+    from afloc.feedback.analysis.results import analyse, explain
     from afloc.feedback.studies.reference_standard import references
     from afloc.feedback.studies.versions import select_versions
 
@@ -81,7 +81,7 @@ def run_summary(arguments: argparse.Namespace) -> None:
             selected = select_versions(store, arguments.study, arguments.study_version)
             study, frame = selected.study, study_frame(store, selected.study, selected.versions)
             tables = vars(analyse(study, frame, references(store, study)))
-            notes = [*selected.notes, *filter(None, [explain_times(study)])]
+            notes = [*selected.notes, *filter(None, [explain_times(study)]), *explain(study, frame)]
             counted = {"version": selected.name, "versions": selected.versions, "notes": notes}
         notices = store.notices + double_readings(store, arguments.study)
     if arguments.json:

@@ -1,43 +1,76 @@
-"""How far readers agree: kappas, alpha, ICC, and the overlap of what they drew.
+"""How far readers agree: kappas, alpha and ICC.
 
-Fleiss' kappa is statsmodels', Krippendorff's alpha the krippendorff package's, areas shapely's. Cohen's kappa
-is ours, for all pairs of readers at once; the tests hold it against statsmodels and scikit-learn. So is ICC:
-the packages that have it bring a plotting stack along. A figure that has no meaning (one reader, no case, one
-answer throughout) is NaN.
+Each coefficient is a function of sums over cases, so that it can be had at once without each case, or
+group of cases, in turn: that gives its interval (`interval`). A case counts where two readers or more have
+read it. A figure that has no meaning (one reader, no case, one answer throughout) is NaN. The tests hold them
+against statsmodels, scikit-learn, krippendorff and published examples.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import krippendorff
 import numpy as np
-import shapely
+from scipy import stats
 
-from afloc.feedback.store.regions import shape
-from afloc.imaging.regions import Box, Region
+from afloc.evaluation.bootstrap import FEWEST_CLUSTERS
 
 NAN = float("nan")
-_NORMAL_95 = 1.959963984540054
 
 
-def cross_tables(ratings: np.ndarray, levels: int) -> np.ndarray:
-    """How often each pair of answers was given by each pair of readers, (readers, readers, levels, levels).
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums over the cases of each group, (groups, …); what stands for one case is in one group."""
+
+    groups: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        return self.groups.sum(0)
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """The sums without each group, (groups, …)."""
+        return self.total - self.groups
+
+
+def interval(value: float, left_out: np.ndarray, clusters: int) -> tuple[float, float]:
+    """The 95% interval of a coefficient in -1 … 1 from its values without each group of cases (groups,).
+
+    The standard error is that of the jackknife; Student's t is taken on the scale of Fisher's z (by the delta
+    method), so that the interval stays within -1 … 1.
+    NaN for fewer than FEWEST_CLUSTERS `clusters`, and for full agreement, which says nothing of chance.
+    """
+    count = len(left_out)
+    if clusters < FEWEST_CLUSTERS or count < 2 or np.isnan(left_out).any() or not abs(value) < 1 - 1e-9:
+        return NAN, NAN
+    se = np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+    half = stats.t.ppf(0.975, count - 1) * se / (1 - value**2)
+    low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
+    return float(low), float(high)
+
+
+def cross_tables(ratings: np.ndarray, levels: int, groups: np.ndarray | None = None) -> Sums:
+    """How often each pair of answers was given by each pair of readers, (…, readers, readers, levels,
+    levels).
 
     `ratings`: (cases, readers), 1 … `levels`, NaN for missing; a case counts for the pairs that both read it.
+    `groups` (cases,): the number of each case's group; without it there is one.
     """
     cases, readers = ratings.shape
+    groups = np.zeros(cases, int) if groups is None else groups
     chosen = ratings.T[:, None, :] == np.arange(1, levels + 1)[:, None]
-    flat = chosen.reshape(readers * levels, cases).astype(float)
-    return (flat @ flat.T).reshape(readers, levels, readers, levels).transpose(0, 2, 1, 3)
+    flat = chosen.reshape(readers * levels, cases).astype(np.float32)
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.searchsorted(groups[order], np.arange(1, groups.max(initial=0) + 1)))
+    found = np.array([flat[:, part] @ flat[:, part].T for part in parts], float)
+    return Sums(found.reshape(-1, readers, levels, readers, levels).transpose(0, 1, 3, 2, 4))
 
 
-def cohen_kappas(tables: np.ndarray, weighted: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cohen's kappa and its 95% interval (kappa, low, high) of each table of (…, levels, levels) counts.
+def cohen_kappas(tables: np.ndarray, weighted: bool = False) -> np.ndarray:
+    """Cohen's kappa of each table of (…, levels, levels) counts.
 
-    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973). The interval is
-    the asymptotic one of Fleiss, Cohen and Everitt (1969).
+    `weighted`: disagreement counts by the square of its distance (Fleiss and Cohen, 1973).
     """
     with np.errstate(all="ignore"):
         levels, count = tables.shape[-1], tables.sum((-2, -1))
@@ -46,139 +79,122 @@ def cohen_kappas(tables: np.ndarray, weighted: bool = False) -> tuple[np.ndarray
         shares = tables / count[..., None, None]
         rows, columns = shares.sum(-1), shares.sum(-2)
         observed, expected = (weights * shares).sum((-2, -1)), np.sum(rows @ weights * columns, -1)
-        kappa = np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
-        means = (columns @ weights)[..., :, None] + (rows @ weights)[..., None, :]
-        apart = weights * (1 - expected)[..., None, None] - means * (1 - observed)[..., None, None]
-        variance = (shares * apart**2).sum((-2, -1)) - (observed * expected - 2 * expected + observed) ** 2
-        half = _NORMAL_95 * np.sqrt(np.clip(variance, 0, None) / count) / (1 - expected) ** 2
-        return kappa, kappa - half, kappa + half
+        return np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
+
+
+def same(tables: np.ndarray) -> np.ndarray:
+    """The share of cases with the same answer twice, of tables as `cohen_kappas` takes them."""
+    return _divide(np.trace(tables, axis1=-2, axis2=-1), tables.sum((-2, -1)))
+
+
+def mean_kappa(tables: np.ndarray, weighted: bool = False) -> np.ndarray:
+    """The mean kappa of all pairs of readers, each weighted by the cases they share; tables as `cross_tables`
+    gives them. With complete readings that is the plain mean."""
+    first, second = np.triu_indices(tables.shape[-3], 1)
+    pairs = tables[..., first, second, :, :]
+    kappas, counts = cohen_kappas(pairs, weighted), pairs.sum((-2, -1))
+    counts = np.where(np.isnan(kappas), 0, counts)
+    return _divide((np.nan_to_num(kappas) * counts).sum(-1), counts.sum(-1))
 
 
 def cohen_kappa(first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False) -> float:
     """As `cohen_kappas`, of two readers' answers 1 … `levels` on the same cases."""
-    return cohen_interval(first, second, levels, weighted)[0]
-
-
-def cohen_interval(
-    first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False
-) -> tuple[float, float, float]:
-    """(kappa, low, high) of two readers' answers."""
     ratings = np.array([first, second], float).T
-    kappa, low, high = map(float, cohen_kappas(cross_tables(ratings, levels)[0, 1], weighted))
-    return kappa, low, high
+    return float(cohen_kappas(cross_tables(ratings, levels).total[0, 1], weighted))
+
+
+def fleiss_sums(ratings: np.ndarray, levels: int, groups: np.ndarray) -> Sums:
+    """(groups, 2 + levels): cases, their agreement, their shares of each answer."""
+    counts = _count(ratings, levels)
+    given = counts.sum(1)
+    counts, given, groups = counts[given > 1], given[given > 1], groups[given > 1]
+    same = (counts * (counts - 1)).sum(1) / (given * (given - 1))
+    return _add(np.column_stack([np.ones(len(given)), same, counts / given[:, None]]), groups)
+
+
+def fleiss_kappas(sums: np.ndarray) -> np.ndarray:
+    """Fleiss' kappa (1971) of `fleiss_sums` (…, 2 + levels); with missing readings as Gwet (2014) has it: a
+    case counts once, however many of the readers have read it."""
+    cases = sums[..., 0]
+    observed, shares = _divide(sums[..., 1], cases), _divide(sums[..., 2:], cases[..., None])
+    expected = (shares**2).sum(-1)
+    return np.where(expected < 1 - 1e-12, _divide(observed - expected, 1 - expected), np.nan)
 
 
 def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
-    """Fleiss' kappa (1971) of (cases, readers) answers 1 … `levels`; cases with a missing (NaN) one are left
-    out."""
-    from statsmodels.stats.inter_rater import fleiss_kappa as fleiss
-
-    complete = _complete(ratings)
-    if complete.shape[0] == 0 or complete.shape[1] < 2 or len(np.unique(complete)) < 2:
-        return NAN
-    counts = np.stack([(complete == level).sum(1) for level in range(1, levels + 1)], axis=1)
-    return float(fleiss(counts))
+    """Fleiss' kappa of (cases, readers) answers 1 … `levels`, NaN for missing."""
+    return float(fleiss_kappas(fleiss_sums(ratings, levels, np.zeros(len(ratings), int)).total))
 
 
-def krippendorff_alpha(ratings: np.ndarray, level: Literal["nominal", "ordinal"] = "ordinal") -> float:
-    """Krippendorff's alpha of (cases, readers) numbers, NaN for missing; `level`: nominal, ordinal or
-    interval."""
-    ratings = np.asarray(ratings, float)
-    paired = ratings[(~np.isnan(ratings)).sum(1) >= 2]
-    domain = np.unique(paired[~np.isnan(paired)])
-    if len(domain) < 2:
-        return NAN
-    counts = (paired[:, :, None] == domain).sum(1)
-    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
+def coincidences(ratings: np.ndarray, levels: int, groups: np.ndarray) -> Sums:
+    """Krippendorff's coincidence matrix, (groups, levels, levels)."""
+    counts = _count(ratings, levels)
+    given = counts.sum(1)
+    counts, given, groups = counts[given > 1], given[given > 1], groups[given > 1]
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(levels)
+    return _add(pairs / (given - 1)[:, None, None], groups)
 
 
-def intraclass(ratings: np.ndarray) -> dict[str, float]:
-    """The six intraclass correlations of Shrout and Fleiss (1979) of (cases, readers) numbers.
+def alphas(found: np.ndarray, level: Literal["nominal", "ordinal"] = "ordinal") -> np.ndarray:
+    """Krippendorff's alpha (2011) of coincidence matrices (…, levels, levels)."""
+    counts = found.sum(-1)
+    steps = np.cumsum(counts, -1) - counts / 2  # the middle of each answer among all, in order
+    apart = steps[..., :, None] - steps[..., None, :]
+    squares = apart**2 if level == "ordinal" else (~np.eye(found.shape[-1], dtype=bool)).astype(float)
+    expected = (counts[..., :, None] * counts[..., None, :] * squares).sum((-2, -1))
+    return 1 - _divide((counts.sum(-1) - 1) * (found * squares).sum((-2, -1)), expected)
 
-    Keys "1,1" … "3,k": one-way, two-way random, two-way mixed; of single readers and of the mean of all k.
-    Cases with a missing (NaN) number are left out. ICC(2,1) is the one for agreement between single readers.
+
+def krippendorff_alpha(
+    ratings: np.ndarray, levels: int, level: Literal["nominal", "ordinal"] = "ordinal"
+) -> float:
+    """Krippendorff's alpha of (cases, readers) answers 1 … `levels`, NaN for missing."""
+    return float(alphas(coincidences(ratings, levels, np.zeros(len(ratings), int)).total, level))
+
+
+def icc_sums(ratings: np.ndarray, groups: np.ndarray) -> Sums:
+    """(groups, 2 + 3 readers): squared distances and pairs within cases; readers' counts, sums, squares."""
+    there = ~np.isnan(ratings)
+    values = np.where(there, ratings, 0)
+    given, sums, squares = there.sum(1), values.sum(1), (values**2).sum(1)
+    within = np.column_stack([given * squares - sums**2, given * (given - 1)])
+    return _add(np.hstack([within, there, values, values**2]), groups)
+
+
+def iccs(sums: np.ndarray) -> np.ndarray:
+    """The intraclass correlation of single readers, ICC(2,1) of Shrout and Fleiss (1979), of `icc_sums`.
+
+    The mixed model has cases and readers as crossed random effects; its variances are estimated without bias
+    from the mean squared distances of two readings of the same case, of the same reader, and of neither. With
+    complete readings they are those of the analysis of variance; missing ones need not be left out.
     """
-    complete = _complete(ratings)
-    n, k = complete.shape
-    if n < 2 or k < 2:
-        return dict.fromkeys(("1,1", "2,1", "3,1", "1,k", "2,k", "3,k"), NAN)
-    total = complete.mean()
-    cases, readers = complete.mean(1), complete.mean(0)
-    between = k * ((cases - total) ** 2).sum() / (n - 1)
-    within = ((complete - cases[:, None]) ** 2).sum() / (n * (k - 1))
-    judges = n * ((readers - total) ** 2).sum() / (k - 1)
-    residual = ((complete - cases[:, None] - readers + total) ** 2).sum() / ((n - 1) * (k - 1))
-    return {
-        "1,1": _ratio(between - within, between + (k - 1) * within),
-        "2,1": _ratio(between - residual, between + (k - 1) * residual + k * (judges - residual) / n),
-        "3,1": _ratio(between - residual, between + (k - 1) * residual),
-        "1,k": _ratio(between - within, between),
-        "2,k": _ratio(between - residual, between + (judges - residual) / n),
-        "3,k": _ratio(between - residual, between),
-    }
+    readers = (sums.shape[-1] - 2) // 3
+    counts, totals, squares = (sums[..., 2 + i * readers : 2 + (i + 1) * readers] for i in range(3))
+    same_case, case_pairs = 2 * sums[..., 0], sums[..., 1]
+    same_reader, reader_pairs = (2 * (counts * squares - totals**2)).sum(-1), (counts * (counts - 1)).sum(-1)
+    count, total = counts.sum(-1), totals.sum(-1)
+    neither = 2 * (count * squares.sum(-1) - total**2) - same_case - same_reader
+    pairs = count * (count - 1) - case_pairs - reader_pairs
+    whole = _divide(neither, pairs) / 2  # variance of cases + readers + rest
+    return _divide(whole - _divide(same_case, case_pairs) / 2, whole)
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """What was drawn on each of n cases.
-
-    `areas` (n,), NaN where nothing is known; `bounds` (n, 4), NaN where nothing was drawn; `shapes` (n,),
-    None for upright boxes, which are as good as their bounds, and for nothing.
-    """
-
-    areas: np.ndarray
-    bounds: np.ndarray
-    shapes: np.ndarray
-
-    def at(self, indices: np.ndarray) -> np.ndarray:
-        """The shapes of some cases, boxes made."""
-        shapes = self.shapes[indices].copy()
-        boxes = shapes == None  # noqa: E711 (of each)
-        shapes[boxes] = shapely.box(*self.bounds[indices][boxes].T)
-        return shapes
+def intraclass(ratings: np.ndarray) -> float:
+    """ICC(2,1) of (cases, readers) numbers, NaN for missing; see `iccs`."""
+    return float(iccs(icc_sums(ratings, np.zeros(len(ratings), int)).total))
 
 
-def drawn(regions: Sequence[Sequence[Region] | None], boxes: np.ndarray | None = None) -> Drawn:
-    """The regions of each case, None where nothing is known of it.
-
-    `boxes` (n, 4): x, y, width and height where they are known to be one box, whatever `regions` has there;
-    NaN elsewhere.
-    """
-    boxes = np.full((len(regions), 4), NAN) if boxes is None else boxes.copy()
-    areas, bounds = np.full(len(regions), NAN), np.full((len(regions), 4), NAN)
-    shapes = np.full(len(regions), None, object)
-    for index, each in enumerate(regions):
-        if not each:
-            areas[index] = NAN if each is None else 0
-        elif len(each) == 1 and isinstance(each[0], Box):
-            boxes[index] = tuple(each[0])
-        else:
-            shapes[index] = shape(each)
-            areas[index], bounds[index] = shapes[index].area, shapes[index].bounds
-    one = ~np.isnan(boxes[:, 0])
-    corners, sides = boxes[one, :2], boxes[one, 2:]
-    areas[one], bounds[one] = sides.prod(1), np.hstack([corners, corners + sides])
-    return Drawn(areas, bounds, shapes)
+def _count(ratings: np.ndarray, levels: int) -> np.ndarray:
+    """How often each answer was given on each case, (cases, levels)."""
+    return np.stack([(ratings == level).sum(1) for level in range(1, levels + 1)], 1).astype(float)
 
 
-def overlap(first: Drawn, second: Drawn) -> np.ndarray:
-    """Intersection over union on each case, 0 … 1; NaN where both are empty, or one is not known."""
+def _add(values: np.ndarray, groups: np.ndarray) -> Sums:
+    found = np.zeros((int(groups.max(initial=0)) + 1, *values.shape[1:]))
+    np.add.at(found, groups, values)
+    return Sums(found)
+
+
+def _divide(above, below):
     with np.errstate(invalid="ignore", divide="ignore"):
-        high = np.minimum(first.bounds[:, 2:], second.bounds[:, 2:])
-        sides = np.maximum(high - np.maximum(first.bounds[:, :2], second.bounds[:, :2]), 0)
-        some = (first.areas > 0) & (second.areas > 0)
-        both = np.where(some, sides[:, 0] * sides[:, 1], 0)
-        others = some & ((first.shapes != None) | (second.shapes != None))  # noqa: E711 (of each)
-        if others.any():
-            both[others] = shapely.area(shapely.intersection(first.at(others), second.at(others)))
-        either = first.areas + second.areas - both
-        return np.where(either > 0, both / either, NAN)
-
-
-def _complete(ratings: np.ndarray) -> np.ndarray:
-    ratings = np.asarray(ratings, float)
-    return ratings[~np.isnan(ratings).any(1)]
-
-
-def _ratio(above: float, below: float) -> float:
-    return float(above / below) if below and math.isfinite(below) else NAN
+        return np.where(np.asarray(below) != 0, np.divide(above, below), np.nan)

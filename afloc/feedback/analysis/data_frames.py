@@ -61,9 +61,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     same as in `study` as it is (`versions_like`).
 
     Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
-    `reading_times.compare_times`), score, regions and model_regions (JSON text), regions_x, _y, _width and
-    _height (of the box where they are one, and the same of model_regions), and `q_ID` for each question: the
-    level of a rating or choice from 1, or text.
+    `reading_times.compare_times`), score, present, model, model_fingerprint, regions and
+    model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
+    of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
     """
     columns: list[str] = []
     parameters: list[object] = []
@@ -78,6 +78,7 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     extra = "".join(", " + column for column in columns)
     frame = store.frame(
         "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
+        "present, model, model_fingerprint, "
         f"regions, model_regions{extra} FROM events "
         "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) "
         "AND list_contains(?::VARCHAR[], coalesce(study_version, '')) ORDER BY seq",

@@ -1,5 +1,7 @@
 """Plotly figures of the tables in `results`; each is a function of its table alone."""
 
+import math
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -7,6 +9,7 @@ from afloc.feedback.studies.questions import Question
 from afloc.text import figure_label
 
 COLOURS = {"unaided": "#6b7280", "aided": "#c2410c"}
+MODEL_COLOUR = "#1d4ed8"
 
 
 def overview_figure(overview: pd.DataFrame) -> go.Figure:
@@ -58,15 +61,20 @@ def overlap_figure(overlaps: pd.DataFrame) -> go.Figure:
 
 
 def times_figure(times: pd.DataFrame) -> go.Figure:
-    """Mean seconds a case was visible, by arm; the difference with its interval in the title."""
+    """Geometric mean of the seconds a case was visible, by arm; their ratio in the title."""
     figure = go.Figure()
-    for row in times[times["measure"] != "difference"].itertuples(index=False):
-        error = {"array": [row.high - row.value], "arrayminus": [row.value - row.low]}
-        figure.add_bar(x=[row.measure], y=[row.value], error_y=error, marker_color=COLOURS[row.measure])
+    for row in times[times["measure"].isin(COLOURS)].itertuples(index=False):
+        ends = (row.geometric_high - row.geometric, row.geometric - row.geometric_low)
+        error = dict(
+            zip(("array", "arrayminus"), ([0 if math.isnan(end) else end] for end in ends), strict=True)
+        )
+        figure.add_bar(x=[row.measure], y=[row.geometric], error_y=error, marker_color=COLOURS[row.measure])
     title = "Reading time"
-    differences = times[times["measure"] == "difference"].dropna(subset=["value"])
+    differences = times[times["measure"] == "difference"].dropna(subset=["geometric"])
     for row in differences.itertuples(index=False):
-        title += f": {row.value:+.1%} aided (95% interval {row.low:+.1%} to {row.high:+.1%})"
+        title += f": {row.geometric:+.1%} aided"
+        if not math.isnan(row.geometric_low):
+            title += f" (95% interval {row.geometric_low:+.1%} to {row.geometric_high:+.1%})"
     return _finish(figure, title, None, "seconds").update_layout(showlegend=False)
 
 
@@ -76,21 +84,24 @@ def roc_figure(curves: pd.DataFrame, roc: pd.DataFrame) -> go.Figure:
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": "#d1d5db"}, showlegend=False)
     for arm, part in curves.groupby("arm", sort=False):
         area = roc[(roc["measure"] == arm) & (roc["reader"] == "")]
-        name = arm + "".join(f", AUC {a.auc:.2f} ({a.low:.2f} to {a.high:.2f})" for a in area.itertuples())
+        name = arm + "".join(
+            f", AUC {a.auc:.2f}" + (f" ({a.low:.2f} to {a.high:.2f})" if not math.isnan(a.low) else "")
+            for a in area.itertuples()
+        )
         figure.add_scatter(
             x=part["false_positive_rate"].tolist(),
             y=part["true_positive_rate"].tolist(),
             name=name,
             mode="lines+markers",
-            line={"color": COLOURS[arm]},
+            line={"color": COLOURS.get(arm, MODEL_COLOUR)},
         )
     return _finish(figure, "ROC", "1 - specificity", "sensitivity")
 
 
 def _add_points(figure: go.Figure, arm: str, names: list[str], table: pd.DataFrame, column: str) -> None:
     error = {
-        "array": (table["high"] - table[column]).tolist(),
-        "arrayminus": (table[column] - table["low"]).tolist(),
+        "array": (table["high"] - table[column]).fillna(0).tolist(),
+        "arrayminus": (table[column] - table["low"]).fillna(0).tolist(),
     }
     figure.add_scatter(
         x=table[column].tolist(),

@@ -30,7 +30,8 @@ class Case:
     """An image and a finding; `truth` and `boxes` (in its pixels) are the reference standard, if known.
 
     `digest`: which image it is, SHA-256 (hex) of its file's bytes, or of "example:NAME"; "" where that is not
-    known, as in a study that was kept before versions covered the images.
+    known, as in a study that was kept before versions covered the images. `patient`: whose it is, by a name
+    that tells nothing; cases of one patient are no two samples of the population. "" where it is not said.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Case:
     truth: bool | None = None
     boxes: tuple[Box, ...] = ()
     digest: str = ""
+    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Study:
             "readers": list(self.readers),
             "questions": [vars(question) for question in self.questions],
             "cases": [
-                {k: v for k, v in vars(case).items() if k != "image" and (k != "digest" or v)}
+                {k: v for k, v in vars(case).items() if k != "image" and (k not in _IF_KNOWN or v)}
                 | {"boxes": [list(box) for box in case.boxes]}
                 for case in self.cases
             ],
@@ -149,6 +151,7 @@ def digest_of(file: BinaryIO) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
+_IF_KNOWN = ("digest", "patient")  # keys that older studies have not, which keep their version
 _STUDY_KEYS = (
     *("id", "title", "design", "seed", "consent", "end", "washout_days", "repeats", "back", "edit"),
     *("threshold", "presence"),

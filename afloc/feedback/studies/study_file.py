@@ -49,6 +49,7 @@ def _check_boxes(boxes: tuple[tuple, ...]) -> tuple[Box, ...]:
 
 
 Name = Annotated[Text, AfterValidator(_check_name)]
+MaybeName = Annotated[str, AfterValidator(lambda name: name and _check_name(name))]
 MaybeText = Annotated[str, AfterValidator(lambda text: clean_text(text).strip())]
 Number = int | float  # a whole number stays one, or the study would have another version
 Labels = Annotated[tuple[str, ...], AfterValidator(_check_labels), Field(description="a list of texts")]
@@ -84,6 +85,7 @@ class _Case:
     modality: Literal[tuple(MODALITIES)] | None = None  # type: ignore[valid-type]  # for pydantic
     truth: bool | None = None
     boxes: Boxes = ()
+    patient: MaybeName = ""
 
     def __post_init__(self):
         if self.boxes and not self.truth:

@@ -19,9 +19,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.feedback.analysis import figures
+from afloc.feedback.analysis.agreement_tables import COEFFICIENTS
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
 from afloc.feedback.analysis.reading_times import explain_times
-from afloc.feedback.analysis.results import analyse
+from afloc.feedback.analysis.results import analyse, explain
 from afloc.feedback.export import export
 from afloc.feedback.export_formats import FORMATS
 from afloc.feedback.store.store import Store
@@ -123,8 +124,7 @@ def _remember(store: Store) -> Callable[[str | None, str, int], dict[str, Any]]:
         return {
             "versions": _name_versions(store, study_id),
             "version": version,
-            "notes": list(selected.notes),
-            "parts": _show_study(store, selected),
+            **_show_study(store, selected),
         }
 
     return analysed
@@ -159,11 +159,12 @@ def _show_progress(sessions: StudySessions, study: Study) -> list[dict[str, Any]
     return [_part("Progress", pd.DataFrame(rows))]
 
 
-def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
+def _show_study(store: Store, selected: Selection) -> dict[str, Any]:
+    """{"notes", "parts"}"""
     study = selected.study
     frame = study_frame(store, study, selected.versions)
     if frame.empty:
-        return []
+        return {"notes": list(selected.notes), "parts": []}
     found = analyse(study, frame, references(store, study))
     parts = []
     for question in study.scaled_questions:
@@ -171,7 +172,7 @@ def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
         parts.append(_part(question.text, _of(found.counts, question), figure))
     for question in study.scaled_questions:
         figure = figures.agreement_figure(found.pairs, question)
-        table = _of(found.agreement, question).replace({"description": {"": "all"}})
+        table = _list_coefficients(_of(found.agreement, question), question)
         parts.append(_part(f"Agreement: {question.text}", table, figure))
     parts.append(_part("Readers against themselves, on repeated cases", found.repeated))
     for table, figure, note in (
@@ -180,7 +181,38 @@ def _show_study(store: Store, selected: Selection) -> list[dict[str, Any]]:
         (found.roc, figures.roc_figure(found.curves, found.roc), ""),
     ):
         parts.append(_part(figure.layout.title.text, table, figure, note))
-    return [part for part in parts if part["rows"]]
+    parts.append(_part("The difference that the aid makes: multi-reader multi-case analysis", found.mrmc))
+    parts.append(_part("Sensitivity and specificity, and LROC where regions are drawn", found.accuracy))
+    notes = [*selected.notes, *explain(study, frame)]
+    return {"notes": notes, "parts": [part for part in parts if part["rows"]]}
+
+
+def _list_coefficients(table: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """A row for each coefficient, by its full name."""
+    ordinal = question.scale == "ordinal"
+    names = {
+        "kappa": f"Cohen's kappa{', quadratic weights' if ordinal else ''}, mean of pairs",
+        "fleiss": "Fleiss' kappa",
+        "alpha": f"Krippendorff's alpha, {'ordinal' if ordinal else 'nominal'}",
+        "icc": "ICC(2,1), of single readers",
+    }
+    rows = [
+        {
+            "arm": row["arm"],
+            "description": row["description"] or "all",
+            "coefficient": names[name],
+            **{
+                end: row[name + suffix] for end, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+            },
+            "cases of 2 readers or more": row["n_cases"],
+            "cases of all": row["n_complete"],
+            "readers": row["n_readers"],
+        }
+        for row in table.to_dict("records")
+        for name in COEFFICIENTS
+        if not pd.isna(row[name])
+    ]
+    return pd.DataFrame(rows)
 
 
 def _of(table: pd.DataFrame, question: Question) -> pd.DataFrame:

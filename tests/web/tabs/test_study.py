@@ -515,6 +515,8 @@ def test_results_for_the_coordinator(site, sit):
         "Overlap of what was drawn",
         "Reading time",
         "ROC",
+        "The difference that the aid makes",
+        "Sensitivity and specificity, and LROC where regions are drawn",
     ]
     page.wait_for_selector("#results .figure .main-svg")
     with (

@@ -25,9 +25,11 @@ class Merits:
 
     def covariance(self) -> np.ndarray:
         """The jackknife estimate (rows, rows) of how the figures vary with the sample of clusters."""
-        count = len(self.left_out)
+        count, rows = self.left_out.shape
+        if count < 2:
+            return np.full((rows, rows), np.nan)
         apart = self.left_out - self.left_out.mean(0)
-        return (count - 1) / count * apart.T @ apart if count > 1 else np.full((apart.shape[1],) * 2, np.nan)
+        return (count - 1) / count * apart.T @ apart
 
     def of(self, rows: np.ndarray) -> "Merits":
         """Those of some rows."""
@@ -94,14 +96,13 @@ def _wins(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def _pairs_within(truth: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The positive and the negative case of every such pair within a cluster."""
-    order = np.argsort(clusters, kind="stable")
-    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    counts = [np.bincount(clusters[side], minlength=clusters.max(initial=-1) + 1) for side in (truth, ~truth)]
+    mixed = np.flatnonzero((counts[0] > 0) & (counts[1] > 0))
     pairs = [
         (i, j)
-        for cases in np.split(order, starts[1:])
-        if 0 < truth[cases].sum() < len(cases)
-        for i in cases[truth[cases]]
-        for j in cases[~truth[cases]]
+        for cluster in mixed
+        for i in np.flatnonzero((clusters == cluster) & truth)
+        for j in np.flatnonzero((clusters == cluster) & ~truth)
     ]
     first, second = np.array(pairs, int).reshape(-1, 2).T
     return first, second

@@ -40,8 +40,8 @@ def conjecture(
 ) -> Variability:
     """A guess where there is no pilot study.
 
-    `area`: the mean area under the ROC curve. `positive`: the share of positive cases. `reader_range`: how
-    far apart the readers are whom the aid helps least and most, as a difference in area; taken for four standard
+    `area`: the mean area under the ROC curve. `positive`: the share of positive cases. `reader_range`: by
+    how much the readers whom the aid helps least and most differ, in area; taken for four standard
     deviations. `correlations`: of errors (r1: same reader, other arm; r2: other reader, same arm; r3: both
     differ), by default those of the study of Van Dyke et al. (1993). The variance of an area is that of
     Hanley and McNeil (1982).
