@@ -35,8 +35,12 @@ _LINE = re.compile("|".join(_LINES))
 _FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # A spreadsheet would run it, blanks before it or not, and in some countries in wide letters too; the quotes
-# in front are those that `safe_cell` puts there.
-_FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
+# among them are those that `safe_cell` puts there. A file that is opened at another separator than its own
+# has cells that begin within a text.
+_SIGN = r"[\s']*[=+\-@＝＋－＠]"
+_FORMULA = rf"{_SIGN}|'*[\t\r\n]"
+_CELL_STARTS = re.compile(rf"^(?={_FORMULA})|(?<=[;|\t\r\n])(?={_SIGN})")
+_QUOTED_STARTS = re.compile(rf"^'(?={_FORMULA})|(?<=[;|\t\r\n])'(?={_SIGN})")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")  # on Windows
 
 
@@ -68,13 +72,14 @@ def one_line(text: str, longest: int = 300) -> str:
 
 
 def safe_cell(value: Any) -> Any:
-    """A text as a cell that no spreadsheet takes for a formula: with a quote before it where it might."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    """A text as a cell that no spreadsheet takes for a formula, whatever separator it opens the file at: with
+    a quote wherever one might begin."""
+    return _CELL_STARTS.sub("'", value) if isinstance(value, str) else value
 
 
 def unsafe_cell(cell: str) -> str:
     """The text that `safe_cell` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return _QUOTED_STARTS.sub("", cell)
 
 
 def figure_label(text: str) -> str:

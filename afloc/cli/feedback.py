@@ -19,7 +19,7 @@ def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
         "--format", choices=FORMATS, help=f"default: by the ending {' '.join(FORMATS.values())}"
     )
     command.add_argument("--study", metavar="ID", help="this study only (default: everything)")
-    _add_version(command, "for .imrmc: ")
+    _add_version(command, "for .imrmc and .xlsx: ")
     _add_data(command, run_export)
     command = commands.add_parser("import", help="add the rows of an exported CSV or Parquet file")
     command.add_argument("file", type=Path, metavar="FILE")

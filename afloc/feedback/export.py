@@ -1,26 +1,36 @@
-"""Out of the store and back: CSV, Parquet, COCO JSON and iMRMC, with what explains them beside."""
+"""Out of the store and back: CSV, Parquet, COCO JSON, iMRMC and JAFROC, with what explains them beside."""
 
 import csv
 import glob
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import shapely
 
 from afloc.errors import DataError, StoreError
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, kept_study, study_frame
+from afloc.feedback.coco import write_coco
 from afloc.feedback.export_formats import FORMATS, format_of
+from afloc.feedback.jafroc import write_jafroc
 from afloc.feedback.store.events import ADDED, COLUMNS, JSON_NAMES, NAMES, event_from_row
-from afloc.feedback.store.regions import shape, sound_regions
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.reference_standard import references
+from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study import study_from_definition, version_of
 from afloc.feedback.studies.versions import read_versions, select_versions
 from afloc.text import file_name, safe_cell, unsafe_cell
+
+OF_A_STUDY = ("imrmc", "jafroc")  # formats of the ratings of one study, in one version
+ADDED = ("order", "truth")  # columns of the CSV that the store has not
+ANSWER = "answer_"  # before a question's id: the column of its answers
+_MEANINGS = (
+    ("order", "INTEGER", "The place of the reading in its reader's order, from 1."),
+    ("truth", "INTEGER", "Whether the finding is there, by the reference standard, 1 or 0."),
+    (f"{ANSWER}ID", "", "The answer to the question with this id, as in `answers`."),
+)
 
 
 def export(
@@ -33,10 +43,10 @@ def export(
     """Write what the store holds, or one study of it, to `path`; returns the files written.
 
     `format`: csv or parquet (every row, whatever became of it), coco (what was drawn in the answers that
-    stand) or imrmc (ratings and truth of one study); without it, by the ending. Beside the file go a data
-    dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`), with those of its
-    `earlier_versions`. `version`: whose readings imrmc holds, as `select_versions` has it; the other formats
-    hold all, each with its version. DataError for a format that is unknown or cannot be had.
+    stand), imrmc or jafroc (ratings and truth of one study); without it, by the ending. Beside the file go a
+    data dictionary (`NAME.dictionary.csv`) and each study's definition (`NAME.ID.study.json`), with those of
+    its `earlier_versions`. `version`: whose readings imrmc and jafroc hold, as `select_versions` has it; the
+    other formats hold all, each with its version. DataError for a format that is unknown or cannot be had.
     """
     path = Path(path)
     format = format or format_of(path)
@@ -44,18 +54,27 @@ def export(
         raise DataError(f"The format must be one of {', '.join(FORMATS)}: name it, or end the file in "
                         f"{', '.join(FORMATS.values())}.")  # fmt: skip
     studies = {study: kept_study(store, study)} if study is not None else kept_studies(store)
-    if version is not None and (format != "imrmc" or study is None):
-        raise DataError("A version is chosen for iMRMC and one study; the other formats hold all versions.")
+    if version is not None and (format not in OF_A_STUDY or study is None):
+        raise DataError(
+            "A version is chosen for iMRMC or JAFROC and one study; the other formats hold all versions."
+        )
+    if format in OF_A_STUDY and study is None:
+        raise DataError(f"The format {format} holds the ratings of one study: say which with --study.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if format == "imrmc":
+    written = [path]
+    if study is not None and format == "imrmc":
         _write_imrmc(store, path, study, version)
+    elif study is not None and format == "jafroc":
+        written = write_jafroc(store, path, study, version)
     else:
         _WRITERS[format](store, path, study)
-    written = [path, path.with_name(f"{path.stem}.dictionary.csv")]
-    with open(written[1], "w", newline="", encoding="utf-8") as file:
+    written.append(path.with_name(f"{path.stem}.dictionary.csv"))
+    with open(written[-1], "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("column", "type", "meaning"))
         table.writerows((column.name, column.type, column.meaning) for column in COLUMNS)
+        if format == "csv":
+            table.writerows(_MEANINGS)
     for name in studies:
         written.append(path.with_name(f"{path.stem}.{file_name(name)}.study.json"))
         *earlier, newest = (
@@ -106,19 +125,56 @@ def _select(study: str | None) -> tuple[str, list[str]]:
 
 
 def _write_csv(store: Store, path: Path, study: str | None) -> None:
+    """Beside the columns of the store: the place in the reader's order, the truth of the case, and a column a
+    question."""
     where, parameters = _select(study)
+    studies = {study: kept_study(store, study)} if study is not None else kept_studies(store)
+    questions = list(dict.fromkeys(each.id for kept in studies.values() for each in kept.questions))
+    truths = {name: references(store, kept) for name, kept in studies.items()}
+    places = _Places(store)
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(NAMES)
+        table.writerow((*NAMES, *ADDED, *(f"{ANSWER}{name}" for name in questions)))
         for row in store.rows(f"SELECT * FROM events {where} ORDER BY seq", parameters):
-            table.writerow([_cell(name, row[name]) for name in NAMES])
+            reference = truths.get(row["study"], {}).get(row["case_id"])
+            answers = row["answers"] or {}
+            values = [_cell(name, row[name]) for name in NAMES]
+            values += [places.of(row), None if reference is None else int(reference.truth)]
+            table.writerow((*values, *(_answer(answers.get(name)) for name in questions)))
+
+
+class _Places:
+    """The place of a reading in its reader's order, from 1, in the version of the study that was read."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._orders: dict[tuple[str, str, str], dict] = {}
+
+    def of(self, row: Mapping[str, Any]) -> int | None:
+        if row["kind"] not in ("reading", "draft") or row["reader"] is None or row["study"] is None:
+            return None
+        key = (row["study"], row["study_version"] or "", row["reader"])
+        if key not in self._orders:
+            self._orders[key] = self._order(*key)
+        return self._orders[key].get(tuple(row[name] for name in ("period", "case_id", "arm", "repeat")))
+
+    def _order(self, study: str, version: str, reader: str) -> dict:
+        for each in read_versions(self._store, study):
+            if each.name == version and each.definition and reader in each.definition["readers"]:
+                slots = schedule(study_from_definition(each.definition), reader)
+                return {slot.key: slot.index + 1 for slot in slots}
+        return {}
+
+
+def _answer(value: Any) -> Any:
+    return safe_cell(json.dumps(value) if isinstance(value, list | dict) else value)
 
 
 def _cell(name: str, value: Any) -> Any:
     if name in JSON_NAMES and value is not None:
         value = json.dumps(value, separators=(",", ":"))
     elif name == "time":
-        value = value.isoformat()
+        value = f"{value.isoformat()}+00:00"
     elif isinstance(value, bool):
         value = str(value).lower()
     return safe_cell(value)
@@ -127,62 +183,19 @@ def _cell(name: str, value: Any) -> Any:
 def _write_parquet(store: Store, path: Path, study: str | None) -> None:
     where, parameters = _select(study)
     store.copy(
-        f"SELECT * FROM events {where} ORDER BY seq", path, "FORMAT parquet, COMPRESSION zstd", parameters
+        f"SELECT * REPLACE (make_timestamptz(epoch_us(time)) AS time) FROM events {where} ORDER BY seq",
+        path,
+        "FORMAT parquet, COMPRESSION zstd",
+        parameters,
     )
 
 
-def _write_coco(store: Store, path: Path, study: str | None) -> None:
-    """Boxes as bbox, outlines as segmentation; images are named by digest, categories by description.
-
-    A stored region that is neither is left out.
-    """
-    images: dict[str, dict] = {}
-    categories: dict[str, int] = {}
-    annotations: list[dict] = []
-    where, parameters = _select(study)
-    query = f"SELECT * FROM answers {where} ORDER BY seq"
-    for row in store.rows(query, parameters):
-        regions = sound_regions(row["regions"])
-        if not regions or row["image_digest"] is None:
-            continue
-        digest = row["image_digest"]
-        size = {"width": row["image_width"], "height": row["image_height"]}
-        image = images.setdefault(digest, {"id": len(images) + 1, "file_name": digest, **size})
-        category = categories.setdefault(row["description"] or "", len(categories) + 1)
-        for region in regions:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image["id"],
-                    "category_id": category,
-                    **region.as_coco(),
-                    "area": float(shapely.area(shape([region]))),
-                    "iscrowd": 0,
-                    "attributes": {
-                        name: row[name]
-                        for name in ("id", "reader", "study", "study_version", "case_id", "arm", "repeat")
-                    },
-                }
-            )
-    coco = {
-        "info": {
-            "description": "Regions drawn by readers, exported from AFLoc. Images are named by SHA-256."
-        },
-        "images": list(images.values()),
-        "categories": [{"id": number, "name": name} for name, number in categories.items()],
-        "annotations": annotations,
-    }
-    path.write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_imrmc(store: Store, path: Path, study: str | None, version: str | None) -> None:
+def _write_imrmc(store: Store, path: Path, study: str, version: str | None) -> None:
     """The raw data file of the iMRMC software: sizes, then reader, case, modality (here the arm), score.
 
     The truth of each case stands as reader -1. Repeated cases are left out. Its first line names the version,
     and what is left out or pooled.
     """
-    if study is None:
-        raise DataError("iMRMC holds the ratings of one study: say which with --study.")
     selected = select_versions(store, study, version)
     kept = selected.study
     if kept.presence is None:
@@ -214,7 +227,7 @@ def _write_imrmc(store: Store, path: Path, study: str | None, version: str | Non
 _WRITERS: dict[str, Callable[[Store, Path, str | None], None]] = {
     "csv": _write_csv,
     "parquet": _write_parquet,
-    "coco": _write_coco,
+    "coco": write_coco,
 }
 
 
@@ -245,7 +258,9 @@ def _value(type: str, text: str) -> Any:
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     with duckdb.connect() as connection:
-        found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        found = connection.execute(
+            "SELECT * REPLACE (make_timestamp(epoch_us(time)) AS time) FROM read_parquet(?)", [str(path)]
+        )
         names = [column[0] for column in found.description]
         for values in found.fetchall():
             row: dict[str, Any] = dict.fromkeys(ADDED) | dict(zip(names, values, strict=True))

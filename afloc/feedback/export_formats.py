@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-FORMATS = {"csv": ".csv", "parquet": ".parquet", "coco": ".json", "imrmc": ".imrmc"}
+FORMATS = {"csv": ".csv", "parquet": ".parquet", "coco": ".json", "imrmc": ".imrmc", "jafroc": ".xlsx"}
 
 
 def format_of(path: Path) -> str | None:

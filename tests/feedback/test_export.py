@@ -1,12 +1,18 @@
 import csv
+import dataclasses
 import json
 import logging
 import shutil
+import subprocess
+import zipfile
+from xml.etree import ElementTree
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
+from pycocotools.coco import COCO
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -19,6 +25,7 @@ from afloc.feedback.store.events import ADDED, NAMES, Event
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import import_reference, references
+from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study import load_image
 from afloc.feedback.studies.study_file import read_study
 from afloc.imaging.regions import Box
@@ -38,7 +45,7 @@ def test_an_export_read_again_is_the_same_rows(filled, study, tmp_path, ending):
         assert import_rows(store, file) == 0
         assert data_frames.kept_study(store, study.id).definition() == study.definition()
     with open(dictionary, encoding="utf-8", newline="") as opened:
-        assert [row["column"] for row in csv.DictReader(opened)] == list(NAMES)
+        assert [row["column"] for row in csv.DictReader(opened)][: len(NAMES)] == list(NAMES)
     assert json.loads(definition.read_text())["version"] == study.version
 
 
@@ -75,6 +82,45 @@ def test_an_export_of_one_study(filled, study, tmp_path):
         export(filled, tmp_path / "out.csv", study="other")
 
 
+def test_a_csv_has_a_column_a_question_the_order_and_the_truth(filled, study, tmp_path):
+    export(filled, tmp_path / "out.csv", study=study.id)
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    read = table[table["kind"] == "reading"]
+    assert read["answer_sure"].astype(int).tolist() == [json.loads(each)["sure"] for each in read["answers"]]
+    truth = {case.id: str(int(case.truth)) for case in study.cases}
+    assert read["truth"].astype(str).tolist() == [truth[case] for case in read["case_id"]]
+    for reader, mine in read[read["replaces"] == ""].groupby("reader"):
+        slots = {slot.key: slot.index + 1 for slot in schedule(study, reader)}
+        keys = mine[["period", "case_id", "arm", "repeat"]].astype({"period": int, "repeat": int})
+        places = [slots[key] for key in keys.itertuples(index=False, name=None)]
+        assert mine["order"].astype(int).tolist() == places
+    times = pd.to_datetime(table["time"])
+    assert str(times.dt.tz) == "UTC" and table["time"].str.endswith("+00:00").all()
+
+
+def test_a_parquet_has_times_with_their_zone(filled, tmp_path):
+    export(filled, tmp_path / "out.parquet")
+    found = parquet.read_table(tmp_path / "out.parquet")["time"]
+    assert found.type.tz == "UTC"
+    kept = filled.rows("SELECT time FROM events ORDER BY seq")
+    assert [each.replace(tzinfo=None) for each in found.to_pylist()] == [row["time"] for row in kept]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_no_cell_is_a_formula_whatever_the_separator(tmp_path, separator):
+    """As a spreadsheet of another country opens the file."""
+    text = "x;=cmd|'/C calc'!A0;y\t+1|-2\n=3"
+    with Store(tmp_path / "store") as store:
+        store.record(Event("feedback", description=text, comment=text, answers={"agreement": text}))
+        export(store, tmp_path / "out.csv")
+        with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+            cells = [cell for row in csv.reader(file, delimiter=separator) for cell in row]
+        assert not [cell for cell in cells if cell.lstrip().startswith(tuple("=+-@"))]
+        with Store(tmp_path / "again") as again:
+            import_rows(again, tmp_path / "out.csv")
+            assert again.rows(EVERYTHING) == store.rows(EVERYTHING)
+
+
 def test_coco(filled, study, tmp_path):
     export(filled, tmp_path / "out.json")
     coco = json.loads((tmp_path / "out.json").read_text())
@@ -85,15 +131,130 @@ def test_coco(filled, study, tmp_path):
     assert len(images) == len({image["file_name"] for image in coco["images"]}) == 7
     for row, annotation in zip(standing, coco["annotations"], strict=True):
         image = images[annotation["image_id"]]
-        assert image["file_name"] == row["image_digest"] and image["width"] == row["image_width"]
+        name = f"simulated-{row['case_id']}" if row["case_id"] else row["image_digest"]
+        assert image["file_name"] == f"{name}.png" and image["sha256"] == row["image_digest"]
+        assert image["width"] == row["image_width"]
         assert categories[annotation["category_id"]] == row["description"]
         assert annotation["attributes"]["id"] == row["id"]
         if "box" in row["regions"][0]:
             assert annotation["bbox"] == row["regions"][0]["box"]
             assert annotation["area"] == pytest.approx(annotation["bbox"][2] * annotation["bbox"][3])
         else:
-            assert annotation["segmentation"] == [[0, 0, 10, 0, 5.5, 9.25]]
             assert annotation["bbox"] == [0, 0, 10, 9.25] and annotation["area"] == pytest.approx(46.25)
+
+
+def test_coco_as_its_own_tools_read_it(tmp_path):
+    """The mask of each region has its area, also of a box, of a double loop, and of a ring; what lies outside
+    the image is cut off, and nothing is drawn of nothing."""
+    loop = [[10, 10], [20, 10], [20, 20], [10, 20], [10, 10], [20, 10], [20, 20], [10, 20]]
+    ring = [
+        [30, 30],
+        [60, 30],
+        [60, 60],
+        [30, 60],
+        [30, 30],
+        [40, 40],
+        [40, 50],
+        [50, 50],
+        [50, 40],
+        [40, 40],
+    ]
+    drawn = [{"box": [5, 5, 20, 10]}, {"outline": loop}, {"outline": ring}, {"box": [90, 40, 40, 20]}]
+    drawn += [{"box": [200, 200, 10, 10]}, {"outline": [[0, 0], [5, 5], [9, 9]]}]
+    with Store(tmp_path / "store") as store:
+        event = {"image_digest": "f" * 64, "image_width": 100, "image_height": 80}
+        store.record(Event("feedback", description=None, regions=drawn, **event))
+        export(store, tmp_path / "out.json")
+    coco = COCO(str(tmp_path / "out.json"))
+    found = coco.loadAnns(coco.getAnnIds())
+    assert len(found) == 4 and [each["area"] for each in found[:2]] == [200, 100]
+    for each in found:
+        assert coco.annToMask(each).sum() == pytest.approx(each["area"], rel=0.1)
+    assert found[3]["bbox"] == [90, 40, 10, 20] and coco.loadCats([1])[0]["name"] == "finding"
+
+
+def test_a_jafroc_workbook(filled, study, tmp_path):
+    written = export(filled, tmp_path / "out.xlsx", study=study.id)
+    names = ["out.xlsx", "out.lroc.xlsx", "out.froc.xlsx", "out.cases.csv", "out.dictionary.csv"]
+    assert [path.name for path in written] == [*names, "out.simulated.study.json"]
+    cases = dict(csv.reader((tmp_path / "out.cases.csv").read_text().splitlines()))
+    rated = {
+        (row["reader"], row["arm"], row["case_id"]): row["answers"]["sure"]
+        for row in filled.rows("SELECT * FROM answers WHERE kind = 'reading' AND repeat = 0")
+    }
+    sheets = read_workbook(tmp_path / "out.xlsx")
+    assert list(sheets) == ["TRUTH", "TP", "FP"]
+    assert sheets["TRUTH"][0] == ["CaseID", "LesionID", "Weight", "ReaderID", "ModalityID", "Paradigm"]
+    assert [row[5] for row in sheets["TRUTH"][1:3]] == ["ROC", "FCTRL"]
+    assert {row[3] for row in sheets["TRUTH"][1:]} == {"R1, R2, R3"}
+    found = {(*row[:2], cases[row[2]]): int(row[-1]) for row in sheets["TP"][1:] + sheets["FP"][1:]}
+    assert found == rated and len(sheets["TP"]) == 1 + 3 * 2 * 6
+    froc = read_workbook(tmp_path / "out.froc.xlsx")  # each box hits, with the rating of its case
+    assert froc["TP"] == sheets["TP"] and len(froc["FP"]) == 1 and froc["TRUTH"][1][5] == "FROC"
+    with pytest.raises(DataError, match="--study"):
+        export(filled, tmp_path / "out.xlsx")
+
+
+def test_what_jafroc_calls_found(study, tmp_path):
+    """Two lesions; a box on one, a box beside, with ratings of their own; then a case located wrongly."""
+    boxes = (Box(0, 0, 100, 100), Box(300, 300, 100, 100))
+    cases = [dataclasses.replace(study.cases[0], id="p", boxes=boxes)]
+    cases += [dataclasses.replace(study.cases[0], id="q", boxes=boxes[:1])]
+    cases += [dataclasses.replace(study.cases[0], id="n", truth=False, boxes=())]
+    one = dataclasses.replace(study, cases=tuple(cases), design="aided", repeats=0, consent="")
+    drawn = {"p": [[310, 310, 100, 100], [600, 600, 50, 50]], "q": [[500, 0, 100, 100]], "n": []}
+    with Store(tmp_path / "store") as store:
+        store.keep_study(one.version, one.id, one.definition())
+        for number, (case, regions) in enumerate(drawn.items()):
+            answers = {"sure": 4 - number} | ({"place": [5, 2]} if case == "p" else {})
+            event = Event(
+                "reading", reader="R1", study=one.id, study_version=one.version, case_id=case, arm="aided",
+                period=1, repeat=0, answers=answers, regions=[{"box": box} for box in regions],
+            )  # fmt: skip
+            store.record(event)
+        export(store, tmp_path / "out.xlsx", study=one.id)
+    froc, lroc = (read_workbook(tmp_path / f"out.{name}.xlsx") for name in ("froc", "lroc"))
+    truth = [row[:3] for row in froc["TRUTH"][1:]]
+    assert truth == [["1", "0", "0"], ["2", "1", "0"], ["2", "2", "0"], ["3", "1", "0"]]
+    assert froc["TP"][1:] == [["R1", "aided", "2", "2", "5"]]
+    assert froc["FP"][1:] == [["R1", "aided", "2", "2"], ["R1", "aided", "3", "3"]]
+    assert lroc["TP"][1:] == [["R1", "aided", "2", "1", "4"]]
+    assert lroc["FP"][1:] == [["R1", "aided", "3", "3"], ["R1", "aided", "1", "2"]]
+
+
+def read_workbook(path) -> dict[str, list[list[str]]]:
+    """The texts of the cells that hold one, by sheet."""
+    name = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        sheets = ElementTree.fromstring(archive.read("xl/workbook.xml")).findall(".//m:sheet", name)
+        for number, sheet in enumerate(sheets, 1):
+            rows = ElementTree.fromstring(archive.read(f"xl/worksheets/sheet{number}.xml"))
+            found[sheet.get("name")] = [
+                ["".join(cell.itertext()) for cell in row.findall("m:c", name)]
+                for row in rows.findall(".//m:row", name)
+            ]
+    return found
+
+
+def test_base_r_reads_what_is_exported(filled, study, tmp_path):
+    """R alone, as of a fresh installation: the ratings of the iMRMC file, and the sheets of the workbook."""
+    if not shutil.which("Rscript"):
+        pytest.skip("R is not installed")
+    export(filled, tmp_path / "out.imrmc", study=study.id)
+    export(filled, tmp_path / "out.xlsx", study=study.id)
+    script = """
+    lines <- readLines("out.imrmc"); start <- grep("BEGIN DATA:", lines)
+    d <- read.csv(text = lines[-seq_len(start)], header = FALSE)
+    cat(sum(d[[1]] != "-1"), sum(as.numeric(d[d[[1]] != "-1", 4])), "")
+    unzip("out.xlsx", exdir = "x"); xml <- readLines("x/xl/worksheets/sheet2.xml", warn = FALSE)
+    cat(length(gregexpr("<row ", paste(xml, collapse = ""))[[1]]))
+    """
+    (tmp_path / "read.R").write_text(script)
+    command = ["Rscript", "read.R"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    rated = filled.rows("SELECT * FROM answers WHERE kind = 'reading' AND repeat = 0")
+    assert found == [str(len(rated)), str(sum(row["answers"]["sure"] for row in rated)), str(1 + 3 * 2 * 6)]
 
 
 def test_imrmc(filled, study, tmp_path):
@@ -170,7 +331,7 @@ def test_formats(filled, tmp_path):
     export(filled, tmp_path / "out.txt", "coco")
     assert json.loads((tmp_path / "out.txt").read_text())["annotations"]
     with pytest.raises(DataError, match=r"^The format must be one of csv, parquet.*\.$"):
-        export(filled, tmp_path / "out.xlsx")
+        export(filled, tmp_path / "out.docx")
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b"PAR1 not"])

@@ -10,6 +10,7 @@ from afloc.feedback.store.regions import shape
 from afloc.imaging.regions import Box, Region
 
 NAN = float("nan")
+HIT = 0.2  # IoU from which a drawn region finds a lesion
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,6 @@ from afloc.feedback.studies.study import Study
 from afloc.imaging.regions import Region
 
 MODEL, REFERENCE = "model", "reference"
-HIT = 0.2  # IoU with a lesion
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _hits(
     sample: Sample,
     drawn: Mapping[str, Mapping[str, overlap.Drawn]],
 ) -> dict[str, np.ndarray]:
-    """Whether what each reader drew hits a lesion (IoU of HIT or more with it), (readers, cases) by arm; NaN
+    """Whether what each reader drew hits a lesion (IoU of overlap.HIT or more), (readers, cases) by arm; NaN
     where there is no reading, or where no lesion is known. None of it where nobody drew."""
     lesions = [references[case].regions if case in references else () for case in sample.cases]
     if not any(lesions) or not any((each.areas > 0).any() for arm in drawn.values() for each in arm.values()):
@@ -175,7 +174,7 @@ def _hits(
         found[arm] = np.full((len(sample.readers), len(sample.cases)), np.nan)
         for reader, shapes in by_reader.items():
             best = np.nan_to_num([overlap.overlap(shapes, place) for place in places]).max(0)
-            hit = np.where(known & ~np.isnan(shapes.areas), best >= HIT, np.nan)
+            hit = np.where(known & ~np.isnan(shapes.areas), best >= overlap.HIT, np.nan)
             found[arm][sample.readers.get_loc(reader)] = hit
     return found
 

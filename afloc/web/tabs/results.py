@@ -89,7 +89,7 @@ def results_routes(sessions: StudySessions) -> list[Route]:
         visitor, known = _enter(sessions, request.code)
         study, format = request.study or None, request.format
         require(may_see_results(visitor, study) and (study is None or study in known) and format in FORMATS)
-        name = f"{study or 'afloc'}.{'json' if format == 'coco' else format}"
+        name = f"{study or 'afloc'}{FORMATS[format]}"
         out = io.BytesIO()
         with temporary_folder() as folder, zipfile.ZipFile(out, "w") as archive:
             for path in export(sessions.store, folder / name, format, study, request.version or None):

@@ -6,7 +6,8 @@ import { Refusal, addressOf, post } from "../shared/server.js";
 import { isShown } from "../shared/tab_events.js";
 /** @import { Cell, Part, ResultsProps, ResultsServer, Tab } from "../types" */
 
-const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC" };
+const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC", jafroc: "JAFROC" };
+const OF_A_STUDY = ["imrmc", "jafroc"];   // the ratings of one study, in one version
 const SILENT = "The server does not answer. Please try again in a moment.";
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
@@ -45,7 +46,7 @@ export function mount({ element, props, server }) {
     version.replaceChildren(...reply.versions.map(([name, title]) => new Option(title, name)));
     version.value = reply.version;
     version.parentElement.hidden = !reply.versions.length;
-    find("[data-format=imrmc]").hidden = reply.study === "";
+    for (const format of OF_A_STUDY) find(`[data-format=${format}]`).hidden = reply.study === "";
     find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
     drawn = [];
     find(".parts").replaceChildren(...reply.parts.map(showPart));
@@ -113,7 +114,7 @@ export function mount({ element, props, server }) {
     state.textContent = "Writing the export…";
     let response;
     try {
-      response = await post(addressOf("export"), JSON.stringify({ code, study: which.value, format, version: format === "imrmc" ? version.value : null }), SILENT);
+      response = await post(addressOf("export"), JSON.stringify({ code, study: which.value, format, version: OF_A_STUDY.includes(format) ? version.value : null }), SILENT);
     } catch (error) {
       if (mine === code) state.textContent = error instanceof Refusal ? error.message : SILENT;
       return;

@@ -116,7 +116,7 @@ def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
 
 
 def read_by(study, readers, cases, rating, seconds=lambda *_: 10.0, arms=("unaided", "aided")):
-    """A study and frame in which each reader reads `cases` (all, or a number of the first) in `arms`; `rating`
+    """A study and frame in which each reader reads `cases` (a number of the first ones) in `arms`; `rating`
     and `seconds` are functions of (reader's number, case's number, truth, arm)."""
     count = 40
     several = dataclasses.replace(
@@ -130,7 +130,8 @@ def read_by(study, readers, cases, rating, seconds=lambda *_: 10.0, arms=("unaid
     rows = [
         {
             "reader": f"R{reader}", "case_id": f"c{case:02}", "description": "exudates", "arm": arm,
-            "period": 1, "repeat": 0, "seconds": seconds(reader, case, case % 2 == 0, arm), "score": None, "present": None,
+            "period": 1, "repeat": 0, "seconds": seconds(reader, case, case % 2 == 0, arm),
+            "score": None, "present": None,
             "model": None, "model_fingerprint": None, "regions": "[]", "model_regions": None,
             "q_sure": rating(reader, case, case % 2 == 0, arm),
         }
