@@ -44,6 +44,27 @@ def add_study_commands(parser: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
     command.add_argument("reader", metavar="READER", help="the reader's name in the study")
     command.set_defaults(run=run_order)
+    command = commands.add_parser(
+        "power", help="how many readers and cases find a difference in AUC (multi-reader multi-case)"
+    )
+    command.add_argument(
+        "--difference", type=float, default=0.05, metavar="D", help="in AUC, to be found (default: 0.05)"
+    )
+    command.add_argument("--cases", type=int, metavar="N", help="also the power with so many cases")
+    command.add_argument("--power", type=float, default=0.8, metavar="P", help="wanted (default: 0.8)")
+    command.add_argument("--pilot", metavar="ID", help="a study with answers, for what varies; or guess it:")
+    command.add_argument("--auc", type=float, default=0.85, metavar="A", help="expected (default: 0.85)")
+    command.add_argument(
+        "--positive", type=float, default=0.5, metavar="S", help="share of positive cases (default: 0.5)"
+    )
+    command.add_argument(
+        "--reader-range",
+        type=float,
+        default=0.05,
+        metavar="R",
+        help="how much readers differ in what the aid brings, in AUC, least to most (default: 0.05)",
+    )
+    _add_data(command, run_power)
 
 
 def run_export(arguments: argparse.Namespace) -> None:
@@ -118,6 +139,9 @@ def run_check(arguments: argparse.Namespace) -> None:
     total = len(schedule(study, next(iter(study.readers))))
     print(f"{study.title}: {len(study.cases)} cases, {len(study.readers)} readers, {study.design}.")
     print(f"Each reader gives {total} readings. Version {study.version}.")
+    rating = next((question for question in study.questions if question.id == study.presence), None)
+    if rating:
+        print(f"ROC, sensitivity and specificity are of the rating {rating.id}: {rating.text}")
     for advice in advise(study):
         print(f"Think of this: {advice}")
 
@@ -125,7 +149,12 @@ def run_check(arguments: argparse.Namespace) -> None:
 def advise(study) -> list[str]:
     """Sentences on what a reviewer would ask about the design."""
     truths = [case.truth for case in study.cases]
+    ratings = [question.id for question in study.questions if question.scale == "ordinal"]
+    images = {case.patient or case.digest for case in study.cases}
     advice = {
+        f"of {len(ratings)} ratings the first is taken for how sure readers are that the finding is there; "
+        "if it is another one, name that as presence.": len(ratings) > 1 and study.presence == ratings[0],
+        f"{len(images)} patients or images are too few for an interval, which needs 10.": len(images) < 10,
         "there is no consent text.": not study.consent,
         "there is no coordinator code: nobody sees progress and results in the page.": not study.coordinator,
         "a crossover without a wash-out lets readers remember the cases.": study.design == "crossover"
@@ -146,6 +175,27 @@ def run_order(arguments: argparse.Namespace) -> None:
     print("place  period  case  arm  repeat")
     for slot in schedule(read_study(arguments.file), arguments.reader):
         print(f"{slot.index + 1:5}  {slot.period:6}  {slot.case.id}  {slot.arm}  {slot.repeat}")
+
+
+def run_power(arguments: argparse.Namespace) -> None:
+    from afloc.feedback.analysis.data_frames import study_frame
+    from afloc.feedback.analysis.planning import guess, of_study, plan
+    from afloc.feedback.studies.reference_standard import references
+    from afloc.feedback.studies.versions import select_versions
+
+    if arguments.pilot:
+        with _store(arguments) as store:
+            selected = select_versions(store, arguments.pilot)
+            frame = study_frame(store, selected.study, selected.versions)
+            found = of_study(selected.study, frame, references(store, selected.study))
+    else:
+        found = guess(arguments.auc, arguments.positive, arguments.reader_range)
+    table = plan(found, arguments.difference, arguments.power, arguments.cases)
+    print(table.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="too many"))
+    print(
+        f"Cases needed for a power of {arguments.power:g} to find a difference of {arguments.difference:g} "
+        "in AUC at the 5% level, where every reader reads every case in both arms; readers and cases random."
+    )
 
 
 def _add_version(parser: argparse.ArgumentParser, where: str = "") -> None:

@@ -300,8 +300,20 @@ class ResultsRequest(Message):
     version: str | None = None
 
 
+class PowerRequest(Message):
+    """`pilot`: the id of a study with answers, "" to guess what varies from the other numbers."""
+
+    code: Code = ""
+    pilot: str = ""
+    difference: float = 0.05
+    cases: int | None = None
+    area: float = 0.85
+    positive: float = 0.5
+    reader_range: float = 0.05
+
+
 class ExportRequest(Message):
-    """`version`: of the study, for iMRMC."""
+    """`version`: of the study, for iMRMC and JAFROC."""
 
     code: Code = ""
     study: str | None = None

@@ -176,7 +176,11 @@ export interface StudyServer {
   draft: Ask<object, Saved & Refused>;
   answer: Ask<object, Saved & Refused>;
 }
-export interface ResultsServer { results: Ask<{ code: string; study: string | null; version: string | null }, ResultsReply> }
+export interface PowerRequest { code: string; pilot: string; difference: number; cases: number | null; area: number; positive: number; reader_range: number }
+export interface ResultsServer {
+  results: Ask<{ code: string; study: string | null; version: string | null }, ResultsReply>;
+  power: Ask<PowerRequest, Part & Refused>;
+}
 
 /** What a tab is started with. */
 export interface Tab<Props, Server> { element: HTMLElement; props: Props; server: Server }

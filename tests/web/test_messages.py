@@ -25,6 +25,7 @@ SERVER = {
     "draft": messages.DraftRequest,
     "answer": messages.AnswerRequest,
     "results": messages.ResultsRequest,
+    "power": messages.PowerRequest,
 }
 FEEDBACK = {"token": "t", "description": "edema", "agreement": "yes"}
 ENTRY = {"label": "drawn", "boxes": [], "polygons": [], "runs": []}

@@ -12,7 +12,9 @@ from afloc.evaluation.bootstrap import FEWEST_CLUSTERS
 from afloc.feedback.analysis import resampling
 from afloc.feedback.analysis.mrmc import merits
 from afloc.feedback.analysis.mrmc.obuchowski_rockette import (
+    Components,
     Inference,
+    components,
     difference,
     difference_between_groups,
     single,
@@ -142,6 +144,15 @@ def compare_arms(found: Rated) -> pd.DataFrame:
                 rows.append(row | _ends(each, paired.to_numpy(), found.sample, -1) | counts)
     columns = ["figure", "sample", "difference", "low", "high", "p", "se", "df", "n_readers", "n_cases"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def pilot_components(found: Rated) -> tuple[Components, int] | None:
+    """What varies in the areas of a study, and its number of cases; None where that cannot be had."""
+    paired, mine = _pair(_Figure("AUC", found.truth), found.arms, found.sample)
+    covariance = mine.covariance()
+    if len(paired) < 2 or np.isnan(covariance).any():
+        return None
+    return components(mine.values.reshape(2, -1), covariance), int(paired.notna().any().sum())
 
 
 def trace_roc(found: Rated) -> pd.DataFrame:

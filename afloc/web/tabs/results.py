@@ -21,6 +21,7 @@ from starlette.routing import Route
 from afloc.feedback.analysis import figures
 from afloc.feedback.analysis.agreement_tables import COEFFICIENTS
 from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
+from afloc.feedback.analysis.planning import guess, of_study, plan
 from afloc.feedback.analysis.reading_times import explain_times
 from afloc.feedback.analysis.results import analyse, explain
 from afloc.feedback.export import export
@@ -33,13 +34,17 @@ from afloc.feedback.studies.reference_standard import references
 from afloc.feedback.studies.study import Study
 from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
 from afloc.files import temporary_folder
-from afloc.web.messages import ExportRequest, ResultsRequest
+from afloc.web.messages import ExportRequest, PowerRequest, ResultsRequest
 from afloc.web.paths import EXPORT, PLOTLY
 from afloc.web.routes.responses import answering, post_route
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_html
 
 PROBE = "Feedback in the Probe tab"
+PLANNED = (
+    "Cases needed for a power of 0.8 at the 5% level, where every reader reads every case with and without "
+    "the model; readers and cases are samples."
+)
 MOST_ROWS = 200  # of a table on the page; the export has all
 
 
@@ -78,7 +83,21 @@ def results_tab(sessions: StudySessions) -> None:
         notes = shown["notes"] + double_readings(sessions.store, study.id) + found["notes"]
         return shown | found | {"notes": notes, "parts": _show_progress(sessions, study) + found["parts"]}
 
-    show_html("results", [results], formats=list(FORMATS))
+    @answering(PowerRequest)
+    def power(request: PowerRequest) -> dict:
+        """A part as `_part` makes it: how many cases so many readers need."""
+        visitor, known = _enter(sessions, request.code)
+        if request.pilot:
+            require(may_see_results(visitor, request.pilot) and request.pilot in known)
+            selected = select_versions(sessions.store, request.pilot)
+            frame = study_frame(sessions.store, selected.study, selected.versions)
+            found = of_study(selected.study, frame, references(sessions.store, selected.study))
+        else:
+            found = guess(request.area, request.positive, request.reader_range)
+        table = plan(found, request.difference, cases=request.cases)
+        return _part("", table.dropna(axis=1, how="all"), note=PLANNED)
+
+    show_html("results", [results, power], formats=list(FORMATS))
 
 
 def results_routes(sessions: StudySessions) -> list[Route]:

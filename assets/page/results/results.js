@@ -57,7 +57,7 @@ export function mount({ element, props, server }) {
   /** @param {Part} part */
   function showPart({ title, note, columns, rows, more, figure }) {
     const part = make("section", figure ? "part drawn" : "part"), holder = make("div", "table"), table = make("table");
-    part.append(make("h2", "", title));
+    if (title) part.append(make("h2", "", title));
     if (figure) {
       const place = make("div", "figure");
       part.append(place);
@@ -109,6 +109,19 @@ export function mount({ element, props, server }) {
     }
   }
 
+  async function work(form) {
+    const mine = code, number = (name) => Number(form.elements[name].value), state = find(".plan .state");
+    state.textContent = "Working it out…";
+    const request = {
+      code, pilot: form.elements.from.value === "pilot" ? which.value : "", difference: number("difference"), cases: form.elements.cases.value ? number("cases") : null,
+      area: number("area"), positive: number("positive"), reader_range: number("range"),
+    };
+    const reply = (await server.power(request).catch(() => null)) ?? { error: SILENT };
+    if (mine !== code) return;
+    state.textContent = reply.error ?? "";
+    find(".planned").replaceChildren(...(reply.error ? [] : [showPart(reply)]));
+  }
+
   async function download(format) {
     const mine = code;
     state.textContent = "Writing the export…";
@@ -140,6 +153,10 @@ export function mount({ element, props, server }) {
     code = card.code.value.trim();
     if (code) show();
   });
+  find(".plan form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    work(event.target);
+  });
   which.addEventListener("change", () => show(which.value));
   version.addEventListener("change", () => show(which.value, version.value));
   find(".again").addEventListener("click", () => show(which.value, version.value));
@@ -148,6 +165,7 @@ export function mount({ element, props, server }) {
     turn++;
     state.textContent = card.code.value = "";
     find(".parts").replaceChildren();
+    find(".planned").replaceChildren();
     find(".notes").replaceChildren();
     root.dataset.stage = "enter";
   });

@@ -81,3 +81,16 @@ def test_two_studies_must_not_share_a_code(tmp_path):
     (tmp_path / "b.toml").write_text(text.replace('id = "demo"', 'id = "other"'))
     with pytest.raises(SettingsError, match="to two people"):
         read_studies(tmp_path)
+
+
+def test_the_patient_of_a_case(tmp_path):
+    """Kept with the study; a study that names none has the version it always had."""
+    text = (FOLDER / "demo.toml").read_text()
+    (tmp_path / "s.toml").write_text(text.replace('id = "c01"', 'id = "c01"\npatient = "p1"'))
+    study, demo = read_study(tmp_path / "s.toml"), read_study(FOLDER / "demo.toml")
+    assert [case.patient for case in study.cases[:2]] == ["p1", ""] and study.version != demo.version
+    assert all("patient" not in case for case in demo.definition()["cases"])
+    assert study_from_definition(study.definition()).cases[0].patient == "p1"
+    (tmp_path / "s.toml").write_text(text.replace('id = "c01"', 'id = "c01"\npatient = "Jane Doe"'))
+    with pytest.raises(SettingsError, match="patient"):
+        read_study(tmp_path / "s.toml")

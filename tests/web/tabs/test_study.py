@@ -534,6 +534,14 @@ def test_results_for_the_coordinator(site, sit):
     total = len(schedule(study, "R1"))
     cells = page.locator("#results .part >> nth=0").locator("td").all_inner_texts()
     assert cells[2:4] == [str(total), str(total)]
+    page.click("#results .plan summary")
+    page.fill("#results [name=cases]", "200")
+    page.click("#results .plan [type=submit]")
+    expect(page.locator("#results .planned tbody tr")).to_have_count(8)
+    page.fill("#results [name=difference]", "0.3")
+    page.select_option("#results [name=from]", "pilot")
+    page.click("#results .plan [type=submit]")
+    expect(page.locator("#results .plan .state")).to_contain_text("is no pilot")
     with page.expect_download() as download:
         page.click("#results [data-format=imrmc]")
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
