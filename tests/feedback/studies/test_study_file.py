@@ -1,7 +1,7 @@
 import pytest
 
 from afloc.errors import SettingsError
-from afloc.feedback.studies.study import load_image
+from afloc.feedback.studies.study import load_image, study_from_definition
 from afloc.feedback.studies.study_file import FOLDER, read_studies, read_study
 
 DEMO = FOLDER / "demo.toml"
