@@ -24,7 +24,7 @@ from afloc.feedback.studies.versions import read_versions, select_versions
 from afloc.text import file_name, safe_cell, unsafe_cell
 
 OF_A_STUDY = ("imrmc", "jafroc")  # formats of the ratings of one study, in one version
-ADDED = ("order", "truth")  # columns of the CSV that the store has not
+DERIVED = ("order", "truth")  # columns of the CSV that the store has not
 ANSWER = "answer_"  # before a question's id: the column of its answers
 _MEANINGS = (
     ("order", "INTEGER", "The place of the reading in its reader's order, from 1."),
@@ -134,7 +134,7 @@ def _write_csv(store: Store, path: Path, study: str | None) -> None:
     places = _Places(store)
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow((*NAMES, *ADDED, *(f"{ANSWER}{name}" for name in questions)))
+        table.writerow((*NAMES, *DERIVED, *(f"{ANSWER}{name}" for name in questions)))
         for row in store.rows(f"SELECT * FROM events {where} ORDER BY seq", parameters):
             reference = truths.get(row["study"], {}).get(row["case_id"])
             answers = row["answers"] or {}
