@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from afloc.cli.options import DEVICES, quiet
+from afloc.cli.options import quiet
 from afloc.resources import ASSETS
 
 RECIPE = ASSETS / "configs" / "mini.toml"
@@ -30,10 +30,6 @@ def add_calibrate(commands: argparse._SubParsersAction) -> None:
         help="the model folder to write: a new one, or MODEL itself, of which config.json alone changes",
     )
     parser.add_argument("--version", help="the version of the calibrated model (default: its former one)")
-    parser.add_argument("--model", help="taken as everywhere, to no effect: MODEL is the model")
-    parser.add_argument(
-        "--device", choices=DEVICES, help="taken as everywhere, to no effect: the CPU is used"
-    )
     parser.set_defaults(run=run_calibrate)
 
 
