@@ -64,7 +64,7 @@ def test_several_statements_hold_together():
     assert all_hold([None]) is None and all_hold([]) is None
 
 
-def test_a_finding_has_one_probability_to_the_digit(model):
+def test_a_finding_has_one_probability_to_the_digit(model, long):
     view = model.encode(EXAMPLES[0].load(), "chest_xray")
     entries = [entry for entry in load_findings("chest_xray").values() if not entry.normal]
     scanned = dict(zip([entry.id for entry in entries], view.classify(), strict=True))
@@ -74,9 +74,10 @@ def test_a_finding_has_one_probability_to_the_digit(model):
             entry.simple,
             *entry.synonyms[:1],
             f"possible {entry.name}",
+            f"is there {entry.name}?",
             f"no {entry.name}",
         ]
-        for entry in entries[::4]
+        for entry in entries[:: 1 if long else 6]
     }
     for finding, asked in texts.items():
         together = model.encode(EXAMPLES[0].load(), "chest_xray").locate_all(asked)
@@ -89,7 +90,7 @@ def test_a_finding_has_one_probability_to_the_digit(model):
 
 def test_a_denial_is_never_doubly_negative(recalibrated):
     view = recalibrated()
-    found = {text: view.locate(text) for text in ("no pneumothorax", "no pleural effusion")}
+    found = {text: view.locate(text) for text in ("no cardiomegaly", "no pleural effusion")}
     assert {each.holds for each in found.values()} == {True, False}, "one is there, one is not"
     for each in found.values():
         said = f"{each.verdict}, {each.probability:.2f}."

@@ -106,7 +106,7 @@ def test_scripts_and_styles_come_once_and_on_a_second_visit_not_at_all(url, page
     assert len(fetched) == len(set(fetched)), "a module that two tabs share is fetched once"
     assert set(named(url)) == {name for name, _, _ in first}, "what is needed first is named, nothing else"
     scripts = sum(size for name, size, _ in first if name.endswith(".js"))
-    assert 0 < scripts < 165_000
+    assert 0 < scripts < 180_000
     page.goto("about:blank")
     page.goto(url)
     page.wait_for_selector(READY)

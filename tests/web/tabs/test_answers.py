@@ -272,7 +272,8 @@ def test_cautions_go_wherever_the_answer_goes(page):
     record = json.loads(saved.value.path().read_bytes())
     assert record["finding"]["cautions"] == cautions and record["finding"]["warning"] == " ".join(cautions)
     assert all(f"Caution: {caution}" in copied for caution in cautions)
-    assert copied.startswith("“right pneumothorax”: Pneumothorax: flagged, 0.45.")
+    said = f"Pneumothorax: flagged, {record['finding']['probability']:.2f}."
+    assert copied.startswith(f"“right pneumothorax”: {said}")
     page.keyboard.press("Escape")
     page.click(".keep")
     ask(page, "pleural effusion")

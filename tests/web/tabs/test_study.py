@@ -186,10 +186,8 @@ def check_blind(seat, slot):
         assert any('"grid"' in text for _, text in seat.heard)
         return
     expect(panel).to_be_hidden()
-    assert (
-        panel.evaluate("e => ['h2', '.number', '.legend'].map(s => e.querySelector(s).textContent).join('')")
-        == ""
-    )
+    said = "e => ['h2', '.number', '.legend'].map(s => e.querySelector(s).textContent).join('')"
+    assert panel.evaluate(said) in ("", "Nothing asked yet")
     assert seat.page.evaluate("document.querySelector('#study .viewer').viewer.grid") is None
     assert seat.page.get_attribute("#study .viewer", "data-map") == "none"
     for text in (text for _, text in seat.heard):

@@ -405,7 +405,7 @@ def test_a_cat_is_doubted_and_the_user_may_go_on(page):
     insist(page)
     assert page.get_attribute(".viewer", "data-map") == "shown"
     expect(page.locator(".verdict .warning")).to_be_hidden()
-    expect(page.locator(".verdict .banner")).to_contain_text("does not look like the fundus images")
+    expect(page.locator(".verdict .banner")).to_contain_text("does not look like any eye fundus")
     expect(page.locator(".verdict h2")).to_have_text("Drusen: not judged")
     expect(page.locator(".scan .bar")).not_to_have_count(0)
 
