@@ -20,7 +20,6 @@ from afloc.language.findings import FindingEntry, find_by_label, load_findings
 
 DENIALS = ("no {}", "without {}", "{} absent")
 WORDINGS = ("{}", "possible {}", "is there {}?", "no {}")  # besides the simple and the precise sentence
-NORMAL = {"chest_xray": "normal chest", "fundus": "normal fundus", "histopathology": "normal tissue"}
 PAINTED_FROM = 0.5  # on the fixed scale: from here on the page marks a pixel
 ONE_SIDED = 0.9  # of the ground truth lies on one side of the image
 OTHER_SIDE = {"left": "right", "right": "left"}
@@ -114,7 +113,7 @@ def ask_answers(config: EvaluationConfig, encode: Callable[..., View], wordings:
         healthy = _is_healthy(row, view.modality)
         truths = _truths(row, view)
         if healthy or truths:
-            holds = view.locate(NORMAL[view.modality]).holds
+            holds = view.locate("normal").holds
             answers.normal.append(NormalAnswer(row.source, bool(truths), holds))
         if healthy:
             _ask_healthy(config, row, view, answers)
@@ -210,7 +209,7 @@ def wrong_side(found: Sequence[SideAnswer]) -> dict:
             "denied_on_right_side": _share(each.holds_true is False for each in part),
         }
 
-    return figures(found) | {"findings": _by_finding(found, figures)}
+    return figures(found) | {"findings": _by("finding", found, figures)}
 
 
 def empty_target(found: Sequence[EmptyAnswer]) -> dict:
@@ -224,10 +223,9 @@ def empty_target(found: Sequence[EmptyAnswer]) -> dict:
             "painted": _mean(each.painted for each in part),
         }
 
-    sources = sorted({each.source for each in found})
     return figures(found) | {
-        "sources": {source: figures([each for each in found if each.source == source]) for source in sources},
-        "findings": _by_finding(found, figures),
+        "sources": _by("source", found, figures),
+        "findings": _by("finding", found, figures),
     }
 
 
@@ -247,7 +245,7 @@ def denials(found: Sequence[DenialAnswer]) -> dict:
     return {
         "n": len(found),
         "unlike": sum(not each.alike for each in found),
-        "findings": _by_finding(found, figures),
+        "findings": _by("finding", found, figures),
     }
 
 
@@ -264,10 +262,7 @@ def normality(found: Sequence[NormalAnswer]) -> dict:
             "holds_ill": _share(each.holds is True for each in ill),
         }
 
-    sources = sorted({each.source for each in found})
-    return figures(found) | {
-        "sources": {source: figures([each for each in found if each.source == source]) for source in sources}
-    }
+    return figures(found) | {"sources": _by("source", found, figures)}
 
 
 def wording_spread(found: Sequence[WordingAnswer]) -> dict:
@@ -325,9 +320,10 @@ def format_answers(summary: dict) -> str:
     return "\n".join(lines)
 
 
-def _by_finding(found: Sequence, figures: Callable[[Sequence], dict]) -> dict[str, dict]:
-    names = sorted({each.finding for each in found})
-    return {name: figures([each for each in found if each.finding == name]) for name in names}
+def _by(key: str, found: Sequence, figures: Callable[[Sequence], dict]) -> dict[str, dict]:
+    """The figures of each part of `found`, by what it has under `key`."""
+    names = sorted({getattr(each, key) for each in found})
+    return {name: figures([each for each in found if getattr(each, key) == name]) for name in names}
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
