@@ -20,9 +20,7 @@ from afloc.language.statements import (
     read_spans,
 )
 from afloc.language.vocabulary import LIKELY, LIKELY_AFTER, QUESTION, SCOPE_END
-from afloc.language.words import describes, split_words, unknown_words, words_of
-
-__all__ = ["Reading", "read", "words_of"]
+from afloc.language.words import describes, split_words, unknown_words
 
 _SENTENCE_END = re.compile(
     r"(?<=[\w)%][.;!?])(?<!\bvs\.)(?<!\b[lr]t\.)(?<!\b[lr]\.)(?<!\bdr\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+|\n+",

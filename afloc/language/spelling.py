@@ -15,7 +15,6 @@ from afloc.language.findings import load_findings
 from afloc.language.mentions import expand_shorthand, find_mentions, plain
 
 _MOST = 5  # suggestions
-_MOST_COMPLETIONS = 8
 _WIDEST = 7  # words of a window
 _FEW = 2  # words that may be a part of a name
 _LONGEST = 14  # words of a text that may be a name with a typing error that makes another word of it
@@ -75,26 +74,6 @@ def suggest(text: str, modality: str, unknown: Sequence[str] = ()) -> tuple[str,
     named = [entry.name for _, _, entry in find_mentions(plain(text), modality)]
     best = [name for very, name in near if very]
     return tuple(dict.fromkeys([*unspaced, *best, *named, *(name for _, name in near)]))[:_MOST]
-
-
-def complete(prefix: str, modality: str) -> tuple[str, ...]:
-    """Names and synonyms with a word that begins as `prefix` does, best first, at most 8, one of a
-    finding.
-
-    A name comes before a synonym, one that begins so before one with such a word further on.
-    """
-    start = fold(plain(prefix))
-    if not start:
-        return ()
-    found: list[tuple[tuple[bool, bool, int], str]] = []
-    for index, entry in enumerate(load_findings(modality).values()):
-        ranked = [
-            ((term != entry.name, not fold(plain(term)).startswith(start), index), term)
-            for term in (entry.name, *entry.synonyms)
-            if f" {start}" in f" {fold(plain(term))}"
-        ]
-        found += [min(ranked)] if ranked and not entry.normal else []
-    return tuple(term for _, term in sorted(found))[:_MOST_COMPLETIONS]
 
 
 def fold(text: str) -> str:

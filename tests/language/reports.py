@@ -9,8 +9,9 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from afloc.language.reading import read, words_of
+from afloc.language.reading import read
 from afloc.language.statements import AFFIRMED, HEDGED, UNKNOWN, read_statements
+from afloc.language.words import words_of
 from afloc.training.data.reports import clean_report, split_sentences
 
 CHEST = "chest_xray"

@@ -7,8 +7,9 @@ import pytest
 
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
-from afloc.language.reading import read, words_of
+from afloc.language.reading import read
 from afloc.language.statements import read_statements
+from afloc.language.words import words_of
 from tests.language import reports
 
 CHEST, FUNDUS, TISSUE = "chest_xray", "fundus", "histopathology"

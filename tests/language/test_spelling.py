@@ -5,7 +5,6 @@ import random
 import pytest
 
 from afloc.language.reading import read
-from afloc.language.spelling import complete
 from tests.language.misspell import SHORT, misspelt, outcome
 
 CHEST = "chest_xray"
@@ -48,21 +47,3 @@ def test_suggestions(text, name):
 @pytest.mark.parametrize("text", ["left lung mass", "long mass", "line at the left base", "a small scar"])
 def test_real_words_are_no_typing_errors(text):
     assert not read(text, CHEST).unknown_words and not read(text, CHEST).suggestions
-
-
-@pytest.mark.parametrize(
-    "prefix, first",
-    [
-        ("pl", "pleural effusion"),
-        ("eff", "pleural effusion"),
-        ("Cardio", "cardiomegaly"),
-        ("pleural flu", "pleural fluid"),
-    ],
-)
-def test_completion(prefix, first):
-    found = complete(prefix, CHEST)
-    assert first in found[:2] and len(found) <= 8
-
-
-def test_nothing_completes_nothing():
-    assert complete("", CHEST) == complete("qzx", CHEST) == ()
