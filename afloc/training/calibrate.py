@@ -84,14 +84,7 @@ def trained_inputs(checkpoint: Checkpoint, recipe: Recipe, modality: str, data: 
             [pair.image for pair in pairs], stored_size(size), MODALITIES[modality].grayscale
         ),
         size=size,
-        sampler=Sampler(
-            pairs,
-            recipe.seed,
-            templates=own.templates,
-            reports=own.reports,
-            normal_ratio=own.normal_ratio,
-            hard_negatives="contraries" not in recipe.without,
-        ),
+        sampler=Sampler.by_recipe(pairs, own, recipe.seed, recipe.without),
         levels=calibration.levels,
         recipe=own,
         seed=recipe.seed,

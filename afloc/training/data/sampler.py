@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from afloc.language.phrases import in_a_hurry, sentence_for
 from afloc.language.statements import Statement, opposite, other_side
 from afloc.training.data.facts import OPPOSITE_SIDE, Description, Fact, entails
 from afloc.training.data.pairs import COMMON, PHRASINGS, Pair, common_findings, mirror
+from afloc.training.recipe import ImageRecipe
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,20 @@ class Sampler:
         }
         self.common = {finding: n**0.5 for finding, n in common_findings(pairs).items()}
         self.chances = self._row_chances(Counter(finding for pair in pairs for finding in pair.affirmed))
+
+    @classmethod
+    def by_recipe(
+        cls, pairs: list[Pair], recipe: ImageRecipe, seed: int, without: Collection[str]
+    ) -> "Sampler":
+        """As a recipe says; `without`: the parts of the training that are left out."""
+        return cls(
+            pairs,
+            seed,
+            templates=recipe.templates,
+            reports=recipe.reports,
+            normal_ratio=recipe.normal_ratio,
+            hard_negatives="contraries" not in without,
+        )
 
     def _row_chances(self, totals: Counter) -> np.ndarray:
         """The probability of each row: inversely proportional to the square root of the count of its rarest

@@ -75,14 +75,7 @@ class ImageStage(Stage):
         late = self._backbone.stages[FROZEN_STAGES:]
         blocks = (block for stage in late for block in stage)  # type: ignore[attr-defined]  # each a Sequential
         self._skippable = [block for block in blocks if block.residual] if recipe.stochastic_depth else []
-        self.sampler = Sampler(
-            pairs,
-            seed,
-            templates=recipe.templates,
-            reports=recipe.reports,
-            normal_ratio=recipe.normal_ratio,
-            hard_negatives="contraries" not in without,
-        )
+        self.sampler = Sampler.by_recipe(pairs, recipe, seed, without)
         self.images = decode_images(
             [pair.image for pair in pairs],
             folder / "images.npy",
