@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from afloc.imaging.image import Image
+
 _TALL, _WIDE = 0.2, 0.5  # of the picture: how far a corner reaches
 _STROKE = 11  # pixels: what is wider is no stroke of a letter
 _CONTRAST = 50  # of a stroke with what is beside it, of 255
@@ -13,14 +15,17 @@ _ENOUGH = 1000  # pixels of the shorter side: of a larger picture every second, 
 _LETTERS = 6  # in one line, before it is text: a side marker ("R", "L", "PA") is none
 
 
-def shows_text(pixels: np.ndarray) -> bool:
-    """Whether a line of printed text stands in a corner of a picture as it is shown, uint8 (H, W[, 3]).
+def shows_text(pixels: np.ndarray, window: tuple[float, float] = (0.0, 255.0)) -> bool:
+    """Whether a line of printed text stands in a corner of a picture: gray (H, W) with its window, or colour
+    as it is shown, uint8 (H, W, 3).
 
     Letters are thin spots, alike in height, side by side on one line: white on black, in a gray picture black
     on white too. What is written by hand, very small, or over what is pictured is missed.
     """
     step = max(1, min(pixels.shape[:2]) // _ENOUGH)
     pixels = pixels[::step, ::step]
+    if pixels.ndim == 2:
+        pixels = Image(pixels, window).gray()
     height, width = pixels.shape[:2]
     tall, wide = max(int(_TALL * height), 24), max(int(_WIDE * width), 24)
     for rows in (slice(0, tall), slice(max(height - tall, 0), height)):

@@ -136,7 +136,7 @@ def image_routes(
         notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]
         shown, burned_in = show_pixels(image), image.burned_in
         if burned_in is None and "example" not in query:
-            burned_in = shows_text(image.gray() if image.pixels.ndim == 2 else shown.pixels) or None
+            burned_in = shows_text(shown.pixels, shown.window) or None
             notes += [TEXT_FOUND] * bool(burned_in)
         about |= {"notes": notes, "spacing": image.spacing, "burned_in": burned_in, "token": token}
         return pixels_response(image, shown, **about)
