@@ -2,6 +2,7 @@
 // Whatever a user wrote is put in place as text, never as markup.
 
 import { answerKind, createAnswer } from "../shared/answer.js";
+import { filmIsShown } from "../shared/current_film.js";
 import { openKeys } from "../shared/key_sheet.js";
 import { Refusal, askAbout, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
@@ -78,6 +79,7 @@ export function mount({ element, props, server }) {
       if (turn !== opening) return forget(about.token);
       leave(image, feedback.forget());
       image = { token: about.token, source, about };
+      filmIsShown(image);
       modality = null; doubt = null; trusted = false; kept = [];
       scan.forget();
       suggestions.show("try");
@@ -106,6 +108,7 @@ export function mount({ element, props, server }) {
       const { about } = found.opened, shown = readImage(found.bytes, about);
       leave(from, feedback.forget());
       image = found.opened;
+      filmIsShown(image);
       kept = [];
       scan.forget();
       viewer.shapes = [];
