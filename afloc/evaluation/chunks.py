@@ -19,7 +19,7 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.evaluation.datasets.masks import draw_runs, encode_runs
 from afloc.evaluation.datasets.rows import Row
 from afloc.evaluation.map_grids import GRID_SIDE, map_mask, mask_to_grid, to_map_grid
-from afloc.evaluation.measure import METRICS, fixed_curve, measure, without_nan
+from afloc.evaluation.measure import LOCALIZATION, fixed_curve, measure, without_nan
 from afloc.evaluation.metrics import curve
 from afloc.evaluation.queries import queries_for
 from afloc.files import whole_folder
@@ -43,7 +43,7 @@ CASES = pa.schema(
         **dict.fromkeys(("height", "width"), _WHOLE),
         **dict.fromkeys(("extent", "score", "probability"), _REAL),
         "present": _BOOL,
-        **dict.fromkeys((*METRICS, "coverage", "reader_iou", "reader_dice"), _REAL),
+        **dict.fromkeys((*LOCALIZATION, "center_distance", "coverage", "reader_iou", "reader_dice"), _REAL),
         **dict.fromkeys(("fixed_iou", "fixed_area"), _REALS),
     }
 )
@@ -191,7 +191,7 @@ class CaseFiles:
         counts = [len(np.load(folder / "maps.npy", mmap_mode="r")) for folder in self._folders]
         self._starts = np.cumsum([0, *counts])
         self._maps: tuple[int, np.ndarray] | None = None
-        self._masks: tuple[int, pa.Table | None] | None = None
+        self._masks: tuple[int, pa.Table] | None = None
 
     @property
     def model_maps(self) -> "_Grids":
@@ -210,14 +210,11 @@ class CaseFiles:
             self._maps = chunk, np.load(self._folders[chunk] / "maps.npy")
         return self._maps[1][case - self._starts[chunk]]
 
-    def mask(self, case: int) -> np.ndarray | None:
-        """The ground truth of a case over its map; None in chunks of versions that did not write it."""
+    def mask(self, case: int) -> np.ndarray:
+        """The ground truth of a case over its map."""
         chunk = self._chunk_of(case)
         if self._masks is None or self._masks[0] != chunk:
-            path = self._folders[chunk] / "masks.parquet"
-            self._masks = chunk, pq.read_table(path) if path.is_file() else None
-        if self._masks[1] is None:
-            return None
+            self._masks = chunk, pq.read_table(self._folders[chunk] / "masks.parquet")
         height, width, runs = (column[case - self._starts[chunk]] for column in self._masks[1].columns)
         return draw_runs(runs.values.to_numpy(), height.as_py(), width.as_py())
 

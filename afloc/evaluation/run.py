@@ -23,8 +23,8 @@ from afloc.evaluation.chunks import TABLES, CaseFiles, measure_chunk, write_chun
 from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.ground_truth import picture_size
 from afloc.evaluation.datasets.rows import Dataset, canonical_label
-from afloc.evaluation.map_grids import from_map_grid, map_mask, mask_to_grid
-from afloc.evaluation.measure import METRICS, measure, without_nan
+from afloc.evaluation.map_grids import from_map_grid, mask_to_grid
+from afloc.evaluation.measure import LOCALIZATION, measure, without_nan
 from afloc.evaluation.summary import summarise
 from afloc.files import whole_file, write_text
 from afloc.imaging.image import Image
@@ -113,19 +113,16 @@ def _add_baselines(
     rows = cases.select(["row", "truth", "modality", "label", "patient", "height", "width"]).to_pylist()
     keys = [(each["modality"], canonical_label(each["label"], each["modality"])) for each in rows]
     patients = [each["patient"] for each in rows]
-    columns = {f"{name}_{metric}": [None] * len(rows) for name in BASELINES for metric in METRICS}
+    columns = {f"{name}_{metric}": [None] * len(rows) for name in BASELINES for metric in LOCALIZATION}
 
     def put(name: str, case: int, grid: np.ndarray | None) -> None:
         if grid is None:
             return
         each = rows[case]
         size = each["height"], each["width"]
-        mask = files.mask(case)
-        if mask is None:
-            truth = config.dataset.rows[each["row"]].truths[each["truth"]]
-            mask = map_mask(truth, truth.draw(*size), config.protocol)
-        figures = without_nan(asdict(measure(from_map_grid(grid, *size, config.protocol), mask)))
-        for metric in METRICS:
+        heatmap = from_map_grid(grid, *size, config.protocol)
+        figures = without_nan(asdict(measure(heatmap, files.mask(case))))
+        for metric in LOCALIZATION:
             columns[f"{name}_{metric}"][case] = figures[metric]
 
     for case, grid in means_of_others(keys, patients, files.model_maps):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from afloc.evaluation.baselines import BASELINES
 from afloc.evaluation.bootstrap import FEWEST_CLUSTERS, bootstrap
-from afloc.evaluation.measure import FIXED_THRESHOLDS, METRICS
+from afloc.evaluation.measure import FIXED_THRESHOLDS, LOCALIZATION
 from afloc.evaluation.metrics import auroc, sensitivity, specificity
 from afloc.language.findings import find_by_label
 
@@ -27,7 +27,7 @@ def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
     overall = whole["overall"]["all"]
     return {
         "categories": whole["categories"],
-        "mean": {metric: overall[metric]["mean"] for metric in METRICS},
+        "mean": {metric: overall[metric]["mean"] for metric in LOCALIZATION},
         "overall": whole["overall"],
         "honest": whole["honest"],
         "sources": {
@@ -66,7 +66,7 @@ def paired_differences(cases: pa.Table, others: pa.Table) -> dict:
     shared = [(row, row_of[key]) for row, key in enumerate(keys[0]) if key in row_of]
     first, second = (list(rows) for rows in zip(*shared, strict=True)) if shared else ([], [])
     cases, others = cases.take(first), others.take(second)
-    values = {("", metric): _numbers(cases, metric) - _numbers(others, metric) for metric in METRICS}
+    values = {("", metric): _numbers(cases, metric) - _numbers(others, metric) for metric in LOCALIZATION}
     labels = np.array(cases["label"].to_pylist(), dtype=object)
     return {"n_cases": len(shared), **category_figures(values, labels, cases["patient"].to_pylist())}
 
@@ -124,7 +124,9 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
 
 def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tuple[dict, dict | None]:
     """The columns that are averaged, (n,) each with NaN for what is missing, by (group, name)."""
-    values = {("", metric): _numbers(cases, metric) for metric in (*METRICS, "coverage")}
+    values = {
+        ("", metric): _numbers(cases, metric) for metric in (*LOCALIZATION, "center_distance", "coverage")
+    }
     values["", "present"] = _numbers(cases, "present")
     for reader in ("iou", "dice"):
         values["readers", reader] = _numbers(cases, f"reader_{reader}")
@@ -132,7 +134,7 @@ def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tu
     for name, column in held_out.items():
         values["honest", name] = column
     for baseline in BASELINES:
-        for metric in METRICS:
+        for metric in LOCALIZATION:
             other = _numbers(cases, f"{baseline}_{metric}")
             values[f"blind/{baseline}", metric] = other
             values[f"difference/{baseline}", metric] = values["", metric] - other

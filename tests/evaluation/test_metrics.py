@@ -5,14 +5,18 @@ import pytest
 
 from afloc.evaluation.metrics import (
     PAPER_THRESHOLDS,
+    PRO_LIMIT,
     auroc,
+    center_distance,
     cnr,
     curve,
     dice,
     iou,
     pointing,
+    rank_pixels,
     sensitivity,
     specificity,
+    truth_regions,
 )
 
 MASK = np.array([[True, True, False, False]])
@@ -96,3 +100,77 @@ def test_verdicts():
     judged, positive = np.array([1, 1, 0, 0, 0], bool), np.array([1, 0, 1, 0, 0], bool)
     assert sensitivity(judged, positive) == 0.5 and specificity(judged, positive) == pytest.approx(2 / 3)
     assert np.isnan(sensitivity(judged, positive & False)) and np.isnan(auroc(judged, positive & False))
+
+
+def ranked(heatmap, mask):
+    found = rank_pixels(heatmap, truth_regions(mask))
+    return found.pixel_ap, found.aupro
+
+
+def test_the_order_of_pixels_by_hand():
+    mask = np.array([[True, True, False, False, False, True]])  # two regions, of two pixels and of one
+    heatmap = np.array([[0.9, 0.2, 0.8, 0.1, 0.0, 0.7]])
+    # found at 0.9, 0.7 and 0.2, where one, three and four pixels are taken
+    assert ranked(heatmap, mask)[0] == pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 3)
+    # up to a false positive rate of 0.3, below the first false positive of three, only 0.9 is found
+    assert ranked(heatmap, mask)[1] == pytest.approx(0.25)
+    assert ranked(np.where(mask, 1.0, 0.0), mask) == (1, 1)
+    assert ranked(np.where(mask, 0.0, 1.0), mask) == (0.5, 0)  # all three are found with all six
+
+
+def test_the_order_of_pixels_where_there_is_none():
+    constant, mask = np.ones((4, 10)), np.zeros((4, 10), bool)
+    assert np.isnan(ranked(constant, mask)).all() and np.isnan(ranked(constant, ~mask)).all()
+    mask[1:3, 2:5] = True
+    # of a flat map: what is covered, and half of the limit, as of a random one
+    assert ranked(constant, mask) == pytest.approx((6 / 40, PRO_LIMIT / 2))
+    heatmap = np.where(mask, 1.0, 0.0)
+    heatmap[:, 6:] = np.nan
+    assert ranked(heatmap, mask) == (1, 1)
+    heatmap[mask] = np.nan
+    assert np.isnan(ranked(heatmap, mask)).all(), "nothing of the ground truth lies on the map"
+
+
+def test_the_order_of_random_pixels_against_scikit_learn(long):
+    from scipy.ndimage import label
+    from sklearn.metrics import average_precision_score, roc_curve
+
+    random = np.random.default_rng(1)
+    for _ in range(500 if long else 100):
+        shape = tuple(random.integers(3, 16, 2))
+        heatmap = random.uniform(-1, 1, shape).round(random.integers(0, 4)).astype(np.float32)  # with ties
+        mask = random.random(shape) < random.uniform(0.05, 0.9)
+        mask.flat[:2] = True, False
+        parts, count = label(mask, np.ones((3, 3)))
+        weights = np.ones(shape)
+        for part in range(1, count + 1):
+            weights[parts == part] = 1 / (parts == part).sum()
+        rates, shares, _ = roc_curve(
+            mask.ravel(), heatmap.ravel(), sample_weight=weights.ravel(), drop_intermediate=False
+        )
+        below = rates <= PRO_LIMIT
+        ends = (
+            np.append(rates[below], PRO_LIMIT),
+            np.append(shares[below], np.interp(PRO_LIMIT, rates, shares)),
+        )
+        found = ranked(heatmap, mask)
+        assert found[0] == pytest.approx(average_precision_score(mask.ravel(), heatmap.ravel()), abs=1e-9)
+        assert found[1] == pytest.approx(area / PRO_LIMIT, abs=1e-9)
+
+
+def test_the_distance_of_centers():
+    mask = np.zeros((9, 20), bool)
+    mask[0:3, 0:3] = mask[6:9, 15:20] = True  # centers (1, 1) and (7, 17)
+    regions = truth_regions(mask)
+    assert regions.centers.tolist() == [[1, 1], [7, 17]]
+    heatmap = np.zeros((9, 20))
+    heatmap[4, 5] = 1
+    assert center_distance(heatmap, regions) == pytest.approx(5)
+    heatmap[7, 17] = 1  # two maxima: the mean over both
+    assert center_distance(heatmap, regions) == pytest.approx(2.5)
+    flat = center_distance(np.ones((9, 20)), regions)
+    rows, columns = np.mgrid[:9, :20]
+    near = np.minimum(np.hypot(rows - 1, columns - 1), np.hypot(rows - 7, columns - 17))
+    assert flat == pytest.approx(near.mean())
+    assert np.isnan(center_distance(heatmap, truth_regions(mask & False)))
+    assert np.isnan(center_distance(np.full((9, 20), np.nan), regions))

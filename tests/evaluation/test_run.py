@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import time
 
 import numpy as np
@@ -129,14 +128,6 @@ def test_every_file_is_decoded_once(config, tmp_path, monkeypatch, protocol):
     dataset = Dataset("masked", tuple(masked[:2]))
     evaluate(EvaluationConfig(dataset, config.model, protocol), tmp_path)
     assert sorted(decoded) == ["mask"] * 2 + ["read"] * 2
-
-
-def test_chunks_of_earlier_versions_hold_no_masks(config, whole, tmp_path):
-    folder = shutil.copytree(whole, tmp_path / "run")
-    for path in folder.rglob("masks.parquet"):
-        path.unlink()
-    evaluate(config, folder)
-    assert files_of(folder) == files_of(whole)
 
 
 def test_the_mean_ground_truth_of_another_set(config, whole, tmp_path, tmp_path_factory):
