@@ -62,6 +62,7 @@ def answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], Any
     about: dict[str, Any] = {"shape": read.pixels.shape, "dtype": read.pixels.dtype.name}
     about |= {"window": read.window, "notes": read.notes, "spacing": read.spacing, "aspect": read.aspect}
     about |= {"orientation": vars(read.orientation), "frames": read.frames, "burned_in": read.burned_in}
+    about |= {"capture": vars(read.capture)}
     return about, read.pixels.reshape(-1).view("uint8").data
 
 

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from afloc.errors import ImageError
+from afloc.imaging.dicom_capture import CAPTURE_ELEMENTS, read_capture
 from afloc.imaging.dicom_display import (
     COLOUR,
     DISPLAY_ELEMENTS,
@@ -25,9 +26,10 @@ from afloc.imaging.dicom_display import (
     show_colour,
     show_gray,
 )
-from afloc.imaging.dicom_frames import FRAME_ELEMENTS, aspect, count_frames, spacing, take_frame
+from afloc.imaging.dicom_frames import FRAME_ELEMENTS, count_frames, take_frame
 from afloc.imaging.dicom_orientation import ORIENTATION_ELEMENTS, read_orientation
 from afloc.imaging.dicom_pixels import PIXEL_ELEMENTS, read_stored
+from afloc.imaging.dicom_spacing import SPACING_ELEMENTS, aspect, spacing
 from afloc.imaging.image import (
     FIRST_FRAME,
     MAX_BYTES,
@@ -49,6 +51,8 @@ _ELEMENTS += [
     *FRAME_ELEMENTS,
     *DISPLAY_ELEMENTS,
     *ORIENTATION_ELEMENTS,
+    *CAPTURE_ELEMENTS,
+    *SPACING_ELEMENTS,
     *PIXEL_ELEMENTS,
 ]
 
@@ -80,6 +84,7 @@ def read_dicom(data: bytes, frame: int = 0) -> Image:
         orientation=read_orientation(dataset),
         frames=frames,
         burned_in=burned_in,
+        capture=read_capture(dataset),
     )
 
 

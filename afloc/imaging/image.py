@@ -58,6 +58,20 @@ class Orientation:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """How and when a picture was taken, as its file says it; None where the file is silent.
+
+    ``projection``: DICOM's word for the view ("PA", "LL"). ``study_date``: like "2021-03-04". ``plane``:
+    where the distances of `Image.spacing` hold: "object" (in the patient, on the slide), "detector" (larger
+    than in the patient by the magnification), "film" (on the film that was scanned), "unsaid".
+    """
+
+    projection: str | None = None
+    study_date: str | None = None
+    plane: str | None = None
+
+
+@dataclass(frozen=True)
 class Header:
     """`height` and `width` of the picture as `read_image` gives it, upright.
 
@@ -83,7 +97,7 @@ class Image:
     the picture stay those of the file, and who shows it stretches it by this.
     ``orientation``: how the patient lies in it, as far as the file says.
     ``frames``: how many pictures the file holds. ``burned_in``: whether the file says that text is burned
-    into the pixels; None where it says nothing.
+    into the pixels; None where it says nothing. ``capture``: view, date and what ``spacing`` is of.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -94,6 +108,7 @@ class Image:
     orientation: Orientation = Orientation()
     frames: int = 1
     burned_in: bool | None = None
+    capture: Capture = Capture()
 
     @property
     def height(self) -> int:
@@ -161,6 +176,7 @@ def read_image(source: str | Path | bytes | BinaryIO, frame: int = 0) -> Image:
         Orientation(**answer["orientation"]),
         answer["frames"],
         answer["burned_in"],
+        Capture(**answer["capture"]),
     )
 
 

@@ -15,6 +15,7 @@ from afloc.imaging import jpeg, tiff, tiff_pixels
 from afloc.imaging.exif_turn import SIDEWAYS, turn_upright
 from afloc.imaging.image import (
     FIRST_FRAME,
+    Capture,
     Header,
     Image,
     check_frame,
@@ -25,6 +26,7 @@ from afloc.imaging.image import (
     on_black,
     stretch,
 )
+from afloc.imaging.raster_spacing import of_dots_per_inch
 
 PngImagePlugin.MAX_TEXT_MEMORY = 4 << 20  # nothing is done with texts
 
@@ -51,7 +53,8 @@ def read_raster(data: bytes, frame: int = 0) -> Image:
         pixels = _decode(picture, rawmode, data)
     except OSError:
         pixels = _decode_without_end(data)
-    return make_image(turn_upright(pixels, turn), notes=_notes(frame, frames), frames=frames)
+    spacing = of_dots_per_inch(picture.info.get("dpi"))
+    return _make(turn_upright(pixels, turn), _notes(frame, frames), frames, spacing, turn)
 
 
 def raster_header(file: BinaryIO) -> Header:
@@ -115,7 +118,22 @@ def _read_tiff(data: bytes, frame: int) -> Image:
     else:
         pixels = _decode(picture, _rawmode(picture), data)  # Pillow turns it by itself
     notes = _notes(frame, len(pictures)) + ((note,) if note else ())
-    return make_image(pixels, notes=notes, frames=len(pictures))
+    whole = pictures[frame]
+    spacing = whole.spacing
+    if spacing:  # a reduced copy shows the same in fewer pixels
+        (height, width), (row, column) = page.size, spacing
+        spacing = row * whole.size[0] / height, column * whole.size[1] / width
+    return _make(pixels, notes, len(pictures), spacing, page.number(tiff.ORIENTATION, 1))
+
+
+def _make(
+    pixels: np.ndarray, notes: tuple[str, ...], frames: int, spacing: tuple[float, float] | None, turn: int
+) -> Image:
+    """`pixels` are upright; `spacing` is that of the pixels as stored, before the `turn`."""
+    if spacing and turn in SIDEWAYS:
+        spacing = spacing[1], spacing[0]
+    capture = Capture(plane="object" if spacing else None)
+    return make_image(pixels, None, notes, spacing, frames=frames, capture=capture)
 
 
 def _notes(frame: int, frames: int) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from afloc.errors import ImageError
 from afloc.imaging.image import MAX_FRAMES, MAX_PIXELS, MIN_SIDE
+from afloc.imaging.raster_spacing import of_tiff
 
 _SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes of the types of numbers read here
+_RATIONAL = 5
 ORIENTATION = 274  # the tag, values as in EXIF
 _MOST_NUMBERS = 1 << 21
 _SAME_SHAPE = 0.02  # by which the proportions of a reduced copy may be off
@@ -36,7 +38,7 @@ class Page:
             tag, kind = (_number(self.data, at + skip, 2, self.order) for skip in (0, 2))
             number = _number(self.data, at + 4, offset, self.order)
             values = at + 4 + offset
-            if _SIZES.get(kind, 1) * number > offset:
+            if (8 if kind == _RATIONAL else _SIZES.get(kind, 1)) * number > offset:
                 values = _number(self.data, values, offset, self.order)
             entries.setdefault(tag, (kind, number, values))
         return entries
@@ -51,6 +53,22 @@ class Page:
 
     def number(self, tag: int, usual: int = 0) -> int:
         return (self.numbers(tag) or (usual,))[0]
+
+    def fraction(self, tag: int) -> float:
+        """A value of two whole numbers; 0 where there is none."""
+        kind, _, at = self._entries.get(tag, (0, 0, 0))
+        above, below = (_number(self.data, at + skip, 4, self.order) for skip in (0, 4))
+        return above / below if kind == _RATIONAL and below else 0.0
+
+    def text(self, tag: int) -> str:
+        """Its first 64 KB; characters beyond UTF-8 are left out."""
+        kind, count, at = self._entries.get(tag, (0, 0, 0))
+        return self.data[at : at + min(count, 1 << 16)].decode(errors="ignore") if kind == 2 else ""
+
+    @cached_property
+    def spacing(self) -> tuple[float, float] | None:
+        """(row, column) mm between pixels as stored, where the file can be trusted to know."""
+        return of_tiff(self.text(270), self.fraction(282), self.fraction(283), self.number(296, 2))
 
     @cached_property
     def size(self) -> tuple[int, int]:

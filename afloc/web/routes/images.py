@@ -1,11 +1,11 @@
 """Images on their way in: bytes to the server, the shown pixels back, nothing on disk.
 
 POST /afloc/images          takes the file as the body, or `?example=NAME`, or `?set=NAME&row=N`; answers with
-                            the pixels (`ShownPixels`) and, in the header X-AFLoc-Image, JSON: token, width,
-                            height, aspect, notes, spacing and how to read the pixels. With `again=true`, for
-                            an image that the server dropped, it answers with the new token alone. `frame=N`
-                            takes another frame than the first; `?of=TOKEN&frame=N` that of the file of an
-                            open image, which need not be sent again (410 where the server dropped it).
+                            the pixels (`ShownPixels`) and, in the header X-AFLoc-Image, JSON: `OpenedImage`,
+                            width, height, aspect and how to read the pixels. With `again=true`, for an image
+                            that the server dropped, it answers with the new token alone. `frame=N` takes
+                            another frame than the first; `?of=TOKEN&frame=N` that of the file of an open
+                            image, which need not be sent again (410 where the server dropped it).
                             `?study=UID&series=UID&instance=UID[&frame=N]` is an image of the PACS
 DELETE /afloc/images/TOKEN  drops it
 """
@@ -64,6 +64,40 @@ class ShownPixels:
         return gzip.compress(little.reshape(-1).view(np.uint8).data, compresslevel=1)
 
 
+@dataclass(frozen=True)
+class Measures:
+    """What lengths in the picture mean: `spacing`, (row, column) mm, and the `plane` it holds in.
+
+    `plane`: as of `Capture`. Nothing of the patient, the file or the day: readers of a study get it too.
+    """
+
+    spacing: tuple[float, float] | None
+    plane: str | None
+
+
+@dataclass(frozen=True)
+class OpenedImage(Measures):
+    """What the page is told of an image that it has opened, beside how to read its pixels.
+
+    `projection`, `study_date`: as of `Capture`, for the stage; they stay in the page. `title`, `description`:
+    of an example. `burned_in`: whether text is part of the picture; None where nothing says so.
+    """
+
+    token: str
+    notes: tuple[str, ...]
+    burned_in: bool | None
+    projection: str | None
+    study_date: str | None
+    frame: int = 0
+    frames: int = 1
+    title: str | None = None
+    description: str | None = None
+
+
+def measures_of(image: Image) -> Measures:
+    return Measures(image.spacing, image.capture.plane)
+
+
 def show_pixels(image: Image) -> ShownPixels:
     if image.pixels.ndim == 3 and image.pixels.dtype == np.uint16:
         return ShownPixels(image.rgb(), (0.0, 255.0), ("Colour of 16 bits a channel is shown with 8.",))
@@ -71,15 +105,9 @@ def show_pixels(image: Image) -> ShownPixels:
 
 
 def pixels_response(image: Image, shown: ShownPixels, **about) -> Response:
-    """The pixels as the browser takes them; the header says what they are, and `about`.
-
-    `notes` of `about` go on with what is not shown of the image.
-    """
+    """The pixels as the browser takes them; the header says what they are, and `about`."""
     size = {"width": image.width, "height": image.height, "aspect": image.aspect}
-    about = about | size | shown.describe()
-    if "notes" in about:
-        about["notes"] = [*about["notes"], *shown.notes]
-    headers = _about(about) | {"Content-Encoding": "gzip"}
+    headers = _about(about | size | shown.describe()) | {"Content-Encoding": "gzip"}
     return Response(shown.to_body(), media_type="application/octet-stream", headers=headers)
 
 
@@ -99,7 +127,7 @@ def image_routes(
     threads = CapacityLimiter(OPENED_AT_ONCE)
 
     def read(content: bytes, query: Mapping[str, str]) -> tuple[Image, dict]:
-        """The image that is sent or named, and what is known of it beside."""
+        """The image that is sent or named, and what is known of it beside: fields of `OpenedImage`."""
         name = query.get("example")
         if sets and "set" in query:
             return read_image(sets.row(query["set"], _number(query.get("row", ""))).path), {}
@@ -128,18 +156,26 @@ def image_routes(
 
     def admit(content: bytes, query: Mapping[str, str]) -> Response:
         content, place = fetch(content, query)
-        image, about = read(content, query)
-        file = content if about.get("frames", 1) > 1 else None
-        token = open_images.add(image, file, place, about.get("frame", 0))
+        image, known = read(content, query)
+        file = content if known.get("frames", 1) > 1 else None
+        token = open_images.add(image, file, place, known.get("frame", 0))
         if query.get("again"):  # the browser has the pixels
             return Response(headers=_about({"token": token}))
-        notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in about]
+        notes = [note for note in image.notes if note != FIRST_FRAME or "frames" not in known]
         shown, burned_in = show_pixels(image), image.burned_in
         if burned_in is None and "example" not in query:
             burned_in = shows_text(shown.pixels, shown.window) or None
             notes += [TEXT_FOUND] * bool(burned_in)
-        about |= {"notes": notes, "spacing": image.spacing, "burned_in": burned_in, "token": token}
-        return pixels_response(image, shown, **about)
+        opened = OpenedImage(
+            **vars(measures_of(image)),
+            token=token,
+            notes=(*notes, *shown.notes),
+            burned_in=burned_in,
+            projection=image.capture.projection,
+            study_date=image.capture.study_date,
+            **known,
+        )
+        return pixels_response(image, shown, **vars(opened))
 
     @answering_errors
     async def open_image(request: Request) -> Response:

@@ -33,7 +33,7 @@ from afloc.feedback.studies.study_file import FOLDER
 from afloc.web.messages import AgreeRequest, AnswerRequest, CaseRequest, DraftRequest, PlaceRequest
 from afloc.web.paths import STUDY
 from afloc.web.routes.feedback import answer_columns, show_saved
-from afloc.web.routes.images import pixels_response, show_pixels
+from afloc.web.routes.images import measures_of, pixels_response, show_pixels
 from afloc.web.routes.responses import answering, describe, post_route
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_viewer
@@ -97,7 +97,8 @@ def study_routes(sessions: StudySessions) -> list[Route]:
     def pixels(request: CaseRequest) -> Response:
         study, _, slot = sessions.open_slot(request.code, request.index)
         image, orientation = sessions.image(study, slot.case), sessions.orientation(study, slot.case)
-        return pixels_response(image, show_pixels(image), orientation=vars(orientation))
+        measures = vars(measures_of(image))
+        return pixels_response(image, show_pixels(image), orientation=vars(orientation), **measures)
 
     return [post_route(STUDY, CaseRequest, pixels)]
 

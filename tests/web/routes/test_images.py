@@ -49,6 +49,15 @@ DEEP = np.random.default_rng(0).integers(0, 1 << 12, (40, 30), np.uint16)
 COLOUR = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
 
 
+def test_the_page_is_told_view_date_and_lengths(client):
+    film = dicom(
+        a_film(), Modality="DX", ViewPosition="PA", StudyDate="20210304", ImagerPixelSpacing=[0.2, 0.1]
+    )
+    _, about = sent_pixels(client.post(IMAGES, content=film))
+    told = [about[name] for name in ("projection", "study_date", "spacing", "plane")]
+    assert told == ["PA", "2021-03-04", [0.2, 0.1], "detector"]
+
+
 @pytest.mark.parametrize("pixels", [a_film(), DEEP, COLOUR], ids=["gray", "16 bit", "colour"])
 def test_an_image_comes_back_without_loss_under_a_token(client, open_images, pixels):
     answer = client.post(IMAGES, content=to_png(pixels))
