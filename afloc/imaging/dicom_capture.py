@@ -5,8 +5,8 @@ from datetime import date
 
 import pydicom
 
+from afloc.imaging.capture import Capture
 from afloc.imaging.dicom_spacing import plane
-from afloc.imaging.image import Capture
 
 CAPTURE_ELEMENTS = ["ViewPosition", "StudyDate"]
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from afloc.errors import ImageError
 from afloc.imaging import decoder_pool as decoding
+from afloc.imaging.capture import Capture
 
 MAX_BYTES = 300_000_000
 MAX_PIXELS = 80_000_000
@@ -55,20 +56,6 @@ class Orientation:
     view: str | None = None
     eye: str | None = None
     patient_front: str | None = None
-
-
-@dataclass(frozen=True)
-class Capture:
-    """How and when a picture was taken, as its file says it; None where the file is silent.
-
-    ``projection``: DICOM's word for the view ("PA", "LL"). ``study_date``: like "2021-03-04". ``plane``:
-    where the distances of `Image.spacing` hold: "object" (in the patient, on the slide), "detector" (larger
-    than in the patient by the magnification), "film" (on the film that was scanned), "unsaid".
-    """
-
-    projection: str | None = None
-    study_date: str | None = None
-    plane: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from PIL.ImageFile import ImageFile
 
 from afloc.errors import ImageError
 from afloc.imaging import jpeg, tiff, tiff_pixels
+from afloc.imaging.capture import Capture
 from afloc.imaging.exif_turn import SIDEWAYS, turn_upright
 from afloc.imaging.image import (
     FIRST_FRAME,
-    Capture,
     Header,
     Image,
     check_frame,

@@ -4,7 +4,8 @@ import warnings
 
 import pytest
 
-from afloc.imaging.image import Capture, read_image
+from afloc.imaging.capture import Capture
+from afloc.imaging.image import read_image
 from tests.imaging.dicoms import RAMP, dicom, patch
 
 SAID = {
