@@ -149,10 +149,8 @@ def test_the_order_of_random_pixels_against_scikit_learn(long):
             mask.ravel(), heatmap.ravel(), sample_weight=weights.ravel(), drop_intermediate=False
         )
         below = rates <= PRO_LIMIT
-        ends = (
-            np.append(rates[below], PRO_LIMIT),
-            np.append(shares[below], np.interp(PRO_LIMIT, rates, shares)),
-        )
+        end = np.interp(PRO_LIMIT, rates, shares)
+        area = np.trapezoid(np.append(shares[below], end), np.append(rates[below], PRO_LIMIT))
         found = ranked(heatmap, mask)
         assert found[0] == pytest.approx(average_precision_score(mask.ravel(), heatmap.ravel()), abs=1e-9)
         assert found[1] == pytest.approx(area / PRO_LIMIT, abs=1e-9)
