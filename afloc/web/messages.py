@@ -21,6 +21,7 @@ from afloc.errors import DescriptionError, StoreError
 from afloc.web.errors import MessageError
 
 LONGEST_DESCRIPTION = 4000  # characters, the text field's limit too
+MOST_CHECKED = 60  # descriptions that are asked of each film of a list
 AGREEMENTS = ("yes", "partly", "elsewhere", "absent")
 THERE = ("yes", "no", "unsure")
 PLACES = ("yes", "partly", "elsewhere")
@@ -118,6 +119,14 @@ class LocateRequest(Message):
 
 class ScanRequest(Message):
     image: str
+    modality: str | None = None
+
+
+class CheckRequest(Message):
+    """Several descriptions of one image, as a list of films is asked them."""
+
+    image: str
+    descriptions: Annotated[list[Description], Field(min_length=1, max_length=MOST_CHECKED)]
     modality: str | None = None
 
 

@@ -75,6 +75,7 @@ def build_page(
     sessions: StudySessions,
     uploads: Path,
     pacs: AuditedPacs | None = None,
+    upload_mb: int = 128,
 ) -> Page:
     queue, store = sessions.queue, sessions.store
     with Page(
@@ -83,7 +84,7 @@ def build_page(
         show_html("bar", folder="shell")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Probe"):
-                probe_tab(model, open_images, queue, store, pacs)
+                probe_tab(model, open_images, queue, store, pacs, upload_mb)
             with gr.Tab("Ground truth"):
                 ground_truth_tab(model, open_images, queue, sets)
             with gr.Tab("Reader study"):
@@ -114,7 +115,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     uploads, work = lock_folder(upload_folders, SENT), lock_folder(upload_folders, WORK)
     work_in(work.path)
     pacs = connect(settings)
-    page = build_page(model, open_images, sets, sessions, uploads.path, pacs)
+    page = build_page(model, open_images, sets, sessions, uploads.path, pacs, settings.max_upload_mb)
 
     def forget_unused() -> None:
         sweep(uploads.path, time.time() - LEFTOVER_SECONDS)

@@ -100,6 +100,11 @@ export interface LocateReply extends Refused {
 }
 export interface ScanReply extends Refused { modality: string; doubt: Doubt | null; findings: ScannedFinding[] }
 
+/** An answer without its map, as lists of films keep it. */
+export type Checked = Omit<Finding, "grid">;
+/** A finding for each description. */
+export interface CheckReply extends Refused { modality: string; orientation: Orientation; doubt: Doubt | null; findings: Checked[] }
+
 export interface Truth {
   label: string; boxes: number[][]; polygons: number[][]; runs: number[]; outline: Point[][]; phrase?: string | null;
   byHand?: boolean; descriptions?: string[];
@@ -142,6 +147,7 @@ interface Descriptions { simple: string[]; precise: string[]; about: string[]; t
 
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
+  most_checked: number; upload_mb: number;
   card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
   pacs: { search: boolean; send: boolean; dicom: boolean };
 }
@@ -157,6 +163,7 @@ type Ask<Request, Reply> = (request: Request) => Promise<Reply>;
 export interface ProbeServer {
   locate: Ask<{ image: string; description: string; modality: string | null; live?: boolean }, LocateReply>;
   scan: Ask<{ image: string; modality: string | null }, ScanReply>;
+  check: Ask<{ image: string; descriptions: string[]; modality: string | null }, CheckReply>;
   feedback: Ask<FeedbackRequest, Saved & Refused>;
   withdraw: Ask<{ id: string; session: string; replaces: string; token?: string }, Saved & Refused>;
 }

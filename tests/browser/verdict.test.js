@@ -8,24 +8,8 @@ import { strongest } from "../../assets/page/shared/place.js";
 import {
   digitsOf, hasPlace, headingOf, inWords, isHeldBack, isLow, kindOf, legendOf, numberOf, phraseOf, sentencesOf, shortVerdict, sideOf, statementsOf, sureness,
 } from "../../assets/page/shared/verdict.js";
+import { absent, answer, ASSUMED, GRID, nothing, PERFORMANCE, statement } from "./answers.js";
 
-const GRID = [[0, 0, 0], [0, 0, 0], [0.9, 0, 0]];
-const ASSUMED = { patient_right: "left", patient_front: null, view: null, eye: null, source: "assumed" };
-const PERFORMANCE = { n_present: 200, n_absent: 1000, sensitivity: 0.46, specificity: 0.92, sensitivity_ci95: [0.39, 0.53], specificity_ci95: [0.9, 0.94], ill: [1], healthy: [9], reliable: true };
-
-const statement = (more) => ({ status: "affirmed", finding: "x", name: "pleural effusion", side: null, zones: [], hedged: false, probability: 0.93, present: true, holds: true, ...more });
-
-// A finding as the server sends it, of one statement or of several.
-function answer(more = {}, ...others) {
-  const main = statement(more.asked), { probability, present, holds, ...said } = main;
-  return /** @type {any} */ ({
-    text: "typed", score: 0.5, probability, present, operating_point: probability === null ? null : 0.22, holds, side: null, suggestions: [], performance: null, flagged: [],
-    cautions: [], grid: GRID, ...more, asked: { ...said, statements: [main, ...others.map(statement)] },
-  });
-}
-
-const absent = (more = {}, asked = {}) => answer({ ...more, asked: { name: "pneumothorax", probability: 0.01, present: false, holds: false, ...asked } });
-const nothing = (status, more = {}, asked = {}) => answer({ ...more, asked: { status, name: null, probability: null, present: null, holds: null, ...asked } });
 const texts = (finding, shown) => sentencesOf(finding, shown).map(({ text }) => text);
 
 test("affirmed: flagged, not flagged, not judged", () => {

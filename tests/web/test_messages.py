@@ -14,6 +14,7 @@ TYPES = Path(__file__).parents[2] / "assets" / "page" / "types.d.ts"
 SERVER = {
     "locate": messages.LocateRequest,
     "scan": messages.ScanRequest,
+    "check": messages.CheckRequest,
     "feedback": messages.FeedbackRequest,
     "withdraw": messages.WithdrawRequest,
     "read_truth": messages.ReadTruthRequest,

@@ -6,16 +6,19 @@ POST /afloc/images          takes the file as the body, or `?example=NAME`, or `
                             that the server dropped, it answers with the new token alone. `frame=N` takes
                             another frame than the first; `?of=TOKEN&frame=N` that of the file of an open
                             image, which need not be sent again (410 where the server dropped it).
-                            `?study=UID&series=UID&instance=UID[&frame=N]` is an image of the PACS
+                            `?study=UID&series=UID&instance=UID[&frame=N]` is an image of the PACS.
+                            With `thumbnail=true` it answers with a small JPEG, and keeps nothing
 DELETE /afloc/images/TOKEN  drops it
 """
 
 import gzip
+import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import PIL.Image
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -36,6 +39,7 @@ from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import OpenImages
 
 OPENED_AT_ONCE = 2 * WORKERS  # in threads of their own: who waits for a decoder holds up nothing else
+THUMBNAIL = 96  # pixels
 TEXT_FOUND = (
     "There is text in a corner of this picture: look whether it names the patient before you share it."
 )
@@ -111,6 +115,18 @@ def pixels_response(image: Image, shown: ShownPixels, **about) -> Response:
     return Response(shown.to_body(), media_type="application/octet-stream", headers=headers)
 
 
+def make_thumbnail(image: Image) -> bytes:
+    """A JPEG of at most THUMBNAIL pixels a side, in the window that the image opens with."""
+    step = max(1, max(image.width, image.height) // (4 * THUMBNAIL))
+    small = replace(image, pixels=image.pixels[::step, ::step])
+    shown, out = PIL.Image.fromarray(small.rgb()), io.BytesIO()
+    tall = image.height * image.aspect
+    scale = min(1.0, THUMBNAIL / max(image.width, tall))
+    size = (max(1, round(scale * image.width)), max(1, round(scale * tall)))
+    shown.resize(size, PIL.Image.Resampling.BOX).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
 def _about(about: dict) -> dict[str, str]:
     return {"X-AFLoc-Image": json.dumps(about), "Cache-Control": "no-store"}
 
@@ -157,6 +173,9 @@ def image_routes(
     def admit(content: bytes, query: Mapping[str, str]) -> Response:
         content, place = fetch(content, query)
         image, known = read(content, query)
+        if query.get("thumbnail"):
+            size = {"width": image.width, "height": image.height, "frames": image.frames}
+            return Response(make_thumbnail(image), media_type="image/jpeg", headers=_about(size))
         file = content if known.get("frames", 1) > 1 else None
         token = open_images.add(image, file, place, known.get("frame", 0))
         if query.get("again"):  # the browser has the pixels

@@ -7,12 +7,15 @@ outside gradio's queue. It has one request under way at a time, and the pages ta
 import numpy as np
 
 from afloc.feedback.store.store import Store
+from afloc.inference.finding import Finding
 from afloc.inference.model import Model
+from afloc.inference.view import View
 from afloc.inference.word_maps import Word
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
 from afloc.pacs.extra import has_extra
-from afloc.web.messages import LocateRequest, ScanRequest
+from afloc.web.messages import MOST_CHECKED, CheckRequest, LocateRequest, ScanRequest
+from afloc.web.metrics import METRICS
 from afloc.web.routes.feedback import feedback_functions
 from afloc.web.routes.pacs import AuditedPacs
 from afloc.web.routes.responses import GONE, answering, describe
@@ -23,12 +26,18 @@ from afloc.web.tabs.suggestions import offer_descriptions, offer_examples
 
 MOST_WORDS = 40  # that get a map of their own
 SCANNED_AT_ONCE = 8  # descriptions, before others have their turn
+CHECKED_AT_ONCE = 8
 
 
 def probe_tab(
-    model: Model, open_images: OpenImages, queue: FairQueue, store: Store, pacs: AuditedPacs | None = None
+    model: Model,
+    open_images: OpenImages,
+    queue: FairQueue,
+    store: Store,
+    pacs: AuditedPacs | None = None,
+    upload_mb: int = 128,
 ) -> None:
-    """Build the tab inside the current `gr.Blocks`."""
+    """Build the tab inside the current `gr.Blocks`. `upload_mb`: the most that an image file may have."""
 
     @answering(LocateRequest)
     def locate(request: LocateRequest) -> dict:
@@ -91,20 +100,51 @@ def probe_tab(
                 findings.append(described if finding.present else described | {"grid": None})
         return {"modality": view.modality, "doubt": doubt, "findings": findings}
 
+    @answering(CheckRequest)
+    def check(request: CheckRequest) -> dict:
+        """{"modality", "orientation", "doubt", "findings"}, as in `locate`: a finding for each description,
+        without its map, its remarks among its cautions."""
+        opened = open_images.get(request.image)
+        if opened is None:
+            return GONE
+        found: list[dict] = []
+        for start in range(0, len(request.descriptions), CHECKED_AT_ONCE):
+            asked = request.descriptions[start : start + CHECKED_AT_ONCE]
+            with queue.turn(request.image):
+                view = opened.view(model, request.modality)
+                found += [_describe_check(view, finding) for finding in view.locate_all(asked)]
+        return {
+            "modality": view.modality,
+            "orientation": vars(view.orientation),
+            "doubt": view.doubt and view.doubt.as_json(),
+            "findings": found,
+        }
+
     show_viewer(
         "probe",
-        [locate, scan, *feedback_functions(model, open_images, queue, store)],
+        [locate, scan, check, *feedback_functions(model, open_images, queue, store)],
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,
         trained_on=[MODALITIES[each].title for each in model.modalities],
         image_sizes={each: model.side(each) for each in model.modalities},
         card=model.card,
+        most_checked=MOST_CHECKED,
+        upload_mb=upload_mb,
         pacs={"search": pacs is not None, "send": bool(pacs and pacs.may_send), "dicom": has_extra()},
         modalities={each.id: each.title for each in MODALITIES.values()},
         descriptions=offer_descriptions(),
         examples=offer_examples(model),
     )
+
+
+def _describe_check(view: View, finding: Finding) -> dict:
+    METRICS.count("located")
+    answer = finding.as_json()
+    if finding.asked and finding.asked.status == "unknown":  # which says of itself what is wrong
+        return answer
+    remarks = view.remarks(finding, view.words(finding))
+    return answer | {"cautions": list(dict.fromkeys([*answer["cautions"], *remarks]))}
 
 
 def _describe_word(word: Word) -> dict:

@@ -42,6 +42,10 @@ export function kindOf({ asked, present, performance }) {
   }
 }
 
+// "flagged", "not judged", …; "" of what is not understood, and of "normal", whose heading says all.
+/** @type {(finding: Answered) => string} */
+export const verdictOf = (finding) => VERDICTS[kindOf(finding)] ?? "";
+
 // --- the heading and its number ----------------------------------------------------------------------------------------
 
 /** @type {(finding: Answered) => string} */

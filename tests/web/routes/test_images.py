@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from afloc.imaging.examples import EXAMPLES
 from afloc.imaging.image import Image, image_from_array
 from afloc.web.paths import IMAGES
-from afloc.web.routes.images import TEXT_FOUND, image_routes
+from afloc.web.routes.images import TEXT_FOUND, THUMBNAIL, image_routes
 from afloc.web.routes.responses import read_body
 from afloc.web.state.open_images import FEATURE_BYTES, IDLE_SECONDS, OpenImages
 from tests.imaging.dicoms import dicom
@@ -193,3 +193,18 @@ def test_of_a_file_with_one_picture_nothing_is_kept_beside_it(client, open_image
     _, about = sent_pixels(client.post(IMAGES, content=to_png(DEEP)))
     assert open_images.get(about["token"]).file is None
     assert client.post(IMAGES, params={"of": about["token"], "frame": 0}).status_code == 410
+
+
+def test_a_thumbnail_is_small_and_leaves_nothing_behind(client, open_images):
+    wide = np.tile(np.linspace(0, 4095, 700).astype(np.uint16), (300, 1))
+    answer = client.post(IMAGES, params={"thumbnail": "true"}, content=dicom(wide, bits=12))
+    assert answer.headers["Content-Type"] == "image/jpeg" and answer.headers["Cache-Control"] == "no-store"
+    assert json.loads(answer.headers["X-AFLoc-Image"]) == {"width": 700, "height": 300, "frames": 1}
+    picture = Pillow.open(io.BytesIO(answer.content))
+    assert picture.size == (THUMBNAIL, round(THUMBNAIL * 3 / 7)) and len(answer.content) < 4000
+    row = np.asarray(picture)[20].mean(1)
+    assert row[0] < 20 and row[-1] > 235 and (np.diff(row) > -8).all()  # in the window it opens with
+    assert not open_images._images
+    tall = client.post(IMAGES, params={"thumbnail": "true"}, content=to_png(np.zeros((20, 17), np.uint8)))
+    assert Pillow.open(io.BytesIO(tall.content)).size == (17, 20)
+    assert client.post(IMAGES, params={"thumbnail": "true"}, content=b"text").status_code == 422
