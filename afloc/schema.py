@@ -12,11 +12,12 @@
 Pydantic checks. The sentence is worked out from the type: its bounds, its choices, its keys.
 `Field(description=…)` says in other words what a key must be ("a list of [x, y, width, height]"). A
 ValueError from the check of one key goes on from the key's name ("needs two or more that differ"); one from
-`__post_init__` begins with a key of that table.
+`__post_init__` begins with a key of that table. `check_all` finds every fault, not the first alone.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -56,6 +57,15 @@ def _strip(text: str) -> str:
 Text = Annotated[str, AfterValidator(_strip), Field(description="a text that is not empty")]
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong. `key`: where, as "cases[2].image", "" for the whole. `sentence`: without full stop; it
+    names the key."""
+
+    key: str
+    sentence: str
+
+
 def check(kind: type[Checked], values: Any, source: str, error: type[AFLocError] = SettingsError) -> Checked:
     """`values`, as `tomllib` or `json` reads them, as a `kind`: a dataclass or another type of pydantic's.
 
@@ -63,12 +73,21 @@ def check(kind: type[Checked], values: Any, source: str, error: type[AFLocError]
     becomes a float where the type takes no other number. `error`: one sentence that begins with `source` and
     names the first key that is missing, unknown or wrong. Entries of lists are counted from 1.
     """
+    found, faults = check_all(kind, values)
+    if found is None:
+        raise error(f"{source}: {faults[0].sentence}.") from None
+    return found
+
+
+def check_all(kind: type[Checked], values: Any) -> tuple[Checked | None, list[Fault]]:
+    """As `check`, with every key that is missing, unknown or wrong, each once; None where there is one."""
     adapter = TypeAdapter(kind)
     try:
-        return adapter.validate_json(json.dumps(values, default=_other), strict=True)
-    except ValidationError as faults:
-        sentence = _sentence(faults.errors()[0], adapter.json_schema())
-        raise error(f"{source}: {sentence}.") from None
+        return adapter.validate_json(json.dumps(values, default=_other), strict=True), []
+    except ValidationError as invalid:
+        schema = adapter.json_schema()
+        faults = (_fault(each, schema) for each in invalid.errors())
+        return None, list({each.key: each for each in reversed([*faults])}.values())[::-1]
 
 
 def _other(value: Any) -> dict[str, str]:
@@ -76,26 +95,28 @@ def _other(value: Any) -> dict[str, str]:
     return {type(value).__name__: str(value)}
 
 
-def _sentence(fault: Mapping[str, Any], schema: _Schema) -> str:
-    """What is wrong, without the full stop."""
+def _fault(fault: Mapping[str, Any], schema: _Schema) -> Fault:
     kind, place, context = fault["type"], fault["loc"], fault.get("ctx", {})
     path, part = _locate(place, schema)
     if kind.startswith("union_tag"):
         key = _name([*path, context["discriminator"].strip("'")])
         if kind == "union_tag_not_found":
-            return f"{key} is missing"
+            return Fault(key, f"{key} is missing")
         choices = context["expected_tags"].replace("'", "")
-        return f"{key} must be one of {choices}"
+        return Fault(key, f"{key} must be one of {choices}")
     key = _name(path)
     if kind == "missing" and path[-1] == place[-1]:
-        return f"{key} is missing"
+        return Fault(key, f"{key} is missing")
     if kind == "unexpected_keyword_argument":
         known = ", ".join(sorted(_locate(place[:-1], schema)[1]["properties"]))
-        return f"{key} is no key that is known here; there are {known}"
+        return Fault(key, f"{key} is no key that is known here; there are {known}")
     if kind == "value_error":
-        between = "." if key and "properties" in part else " "
-        return f"{key}{between}{context['error']}".strip()
-    return f"{key} must be {_rule(part, key, schema)}".strip()
+        reason = str(context["error"])
+        if key and "properties" in part:  # it begins with a key of the table
+            key = f"{key}.{reason.split()[0]}"
+            return Fault(key, f"{key} {reason.partition(' ')[2]}")
+        return Fault(key, f"{key} {reason}".strip())
+    return Fault(key, f"{key} must be {_rule(part, key, schema)}".strip())
 
 
 def _locate(steps: Sequence[str | int], schema: _Schema) -> tuple[list[str | int], _Schema]:

@@ -151,7 +151,11 @@ class _Places:
         self._orders: dict[tuple[str, str, str], dict] = {}
 
     def of(self, row: Mapping[str, Any]) -> int | None:
-        if row["kind"] not in ("reading", "draft") or row["reader"] is None or row["study"] is None:
+        if (
+            row["kind"] not in ("reading", "draft", "training")
+            or row["reader"] is None
+            or row["study"] is None
+        ):
             return None
         key = (row["study"], row["study_version"] or "", row["reader"])
         if key not in self._orders:

@@ -18,7 +18,7 @@ from afloc.feedback.store.regions import fit_regions, sound_regions
 from afloc.language.modalities import MODALITIES
 from afloc.text import clean_text, clean_values
 
-KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference")
+KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference", "training")
 LONGEST_TEXT = 20_000  # characters of a description or comment
 LONGEST_JSON = 500_000  # characters of drawn regions and the like
 
@@ -48,7 +48,7 @@ COLUMNS = (
     Column("time", "TIMESTAMP", "When the server received it, UTC."),
     Column("kind", "VARCHAR", "feedback (on any image), reading (one reader on one case of a study), draft "
            "(a reading not finished), consent, withdrawal (takes back the row in `replaces`), reference (the "
-           "reference standard of a case)."),
+           "reference standard of a case), training (an answer to a case that does not count)."),
     Column("session", "VARCHAR", "Random name of the open page."),
     Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with); of "
            "feedback, the user name of who signed in with Hugging Face."),
@@ -57,7 +57,7 @@ COLUMNS = (
            "images too; its definition is in the study.json beside the export."),
     Column("case_id", "VARCHAR", "The case's id in the study."),
     Column("arm", "VARCHAR", "unaided (no map, no score) or aided."),
-    Column("period", "INTEGER", "1 or 2: before or after the wash-out."),
+    Column("period", "INTEGER", "1 or 2: before or after the wash-out. 0: training."),
     Column("repeat", "INTEGER", "0, or 1 where the case is shown a second time to measure the reader against "
            "themselves."),
     Column("image_digest", "VARCHAR", "SHA-256 (hex) of the image's pixels and window."),

@@ -12,7 +12,7 @@ from typing import Any
 from afloc.errors import AccessError, AFLocError, SettingsError
 from afloc.feedback.store.events import Event, SlotTakenError
 from afloc.feedback.store.store import Saved, Store
-from afloc.feedback.studies.schedule import AIDED, Slot, schedule
+from afloc.feedback.studies.schedule import AIDED, TRAINING, Slot, schedule, training_slots
 from afloc.feedback.studies.study import Study
 
 
@@ -64,8 +64,8 @@ def resume(store: Store, study: Study, reader: str, index: int) -> dict[str, Any
     if position.is_final(index):
         return store.rows("SELECT * FROM events WHERE id = ?", [position.done[slot.key]["id"]])[0]
     rows = store.rows(
-        "SELECT * FROM events WHERE kind IN ('reading', 'draft') AND study = ? AND reader = ? AND period = ? "
-        "AND case_id = ? AND arm = ? AND repeat = ? ORDER BY seq DESC LIMIT 1",
+        "SELECT * FROM events WHERE kind IN ('reading', 'draft', 'training') AND study = ? AND reader = ? "
+        "AND period = ? AND case_id = ? AND arm = ? AND repeat = ? ORDER BY seq DESC LIMIT 1",
         [study.id, reader, *slot.key],
     )
     return rows[0] if rows else None
@@ -151,7 +151,12 @@ def save_reading(
                 store.record(_event("draft", study, reader, position.slots[index], given | {"id": None}))
             raise AccessError(str(error)) from None
 
-    return save_once(store, study, reader, "reading", fields.get("id"), save)
+    return save_once(store, study, reader, answer_kind(study, index), fields.get("id"), save)
+
+
+def answer_kind(study: Study, index: int | None) -> str:
+    """What an answer on case `index` is saved as: one to a training case is no reading and counts nowhere."""
+    return "training" if index is not None and 0 <= index < len(training_slots(study)) else "reading"
 
 
 def _save_in_turn(store: Store, study: Study, reader: str, index: int, fields: Mapping[str, Any]) -> Saved:
@@ -162,7 +167,8 @@ def _save_in_turn(store: Store, study: Study, reader: str, index: int, fields: M
     standing = position.done.get(slot.key)
     replaces = standing["id"] if standing else _last_withdrawal(store, study, reader, slot)
     store.keep_study(study.version, study.id, study.definition())
-    return store.record(_event("reading", study, reader, slot, {**fields, "replaces": replaces}))
+    kind = "training" if slot.period == TRAINING else "reading"
+    return store.record(_event(kind, study, reader, slot, {**fields, "replaces": replaces}))
 
 
 def progress(store: Store, study: Study) -> list[Progress]:
@@ -223,8 +229,9 @@ class _Position:
 def _position(store: Store, study: Study, reader: str, now: datetime | None = None) -> _Position:
     slots = schedule(study, reader)
     rows = store.rows(
-        "SELECT id, time, period, case_id, arm, repeat FROM answers "
-        "WHERE kind = 'reading' AND study = ? AND reader = ? ORDER BY seq",
+        "SELECT id, time, period, case_id, arm, repeat FROM ("
+        "SELECT * FROM answers WHERE kind = 'reading' "
+        "UNION ALL SELECT * FROM events WHERE kind = 'training') WHERE study = ? AND reader = ? ORDER BY seq",
         [study.id, reader],
     )
     done = {(row["period"], row["case_id"], row["arm"], row["repeat"]): row for row in rows}

@@ -16,6 +16,7 @@ from afloc.imaging.image import Image, read_image
 from afloc.imaging.regions import Box, read_box
 
 DESIGNS = ("unaided", "aided", "unaided_then_aided", "crossover")
+DRAFT, OPEN, PAUSED, CLOSED = STATES = ("draft", "open", "paused", "closed")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,59}")  # safe in every file format written of it
 NAME_RULE = "must be at most 60 letters, digits, hyphens, dots and underscores, a letter or digit first"
 EXAMPLE = "example:"
@@ -32,6 +33,8 @@ class Case:
     `digest`: which image it is, SHA-256 (hex) of its file's bytes, or of "example:NAME"; "" where that is not
     known, as in a study that was kept before versions covered the images. `patient`: whose it is, by a name
     that tells nothing; cases of one patient are no two samples of the population. "" where it is not said.
+    `block`: the rotating block it belongs to, "" for one that every reader reads (an anchor). `explanation`:
+    of a training case, what readers are told after their answer.
     """
 
     id: str
@@ -42,6 +45,28 @@ class Case:
     boxes: tuple[Box, ...] = ()
     digest: str = ""
     patient: str = ""
+    block: str = ""
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What was locked when the study was started: SHA-256 (hex) of its definition, and when (UTC, ISO 8601).
+
+    The first 12 digits of the hash are the version.
+    """
+
+    sha256: str
+    started: str
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A change of the protocol after the start: when (UTC, ISO 8601), the version it led to, and why."""
+
+    time: str
+    version: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +74,10 @@ class Study:
     """A study as its file says; see `assets/studies/demo.toml` for what each key means.
 
     `readers`: name to sign-in code, in the order of the file. `presence`: the rating question that says how
-    sure the reader is that the finding is there (for ROC), None without one.
+    sure the reader is that the finding is there (for ROC), None without one. `training`: cases that come
+    first and do not count; `training_feedback`: after an answer readers see the truth of a training case.
+    `blocks_each`: how many of the rotating blocks each reader reads. `exclusive`: while the study is open,
+    only coordinators may use the other tabs. `state`: one of STATES; readers read an open one.
     """
 
     id: str
@@ -69,6 +97,16 @@ class Study:
     edit: bool = False
     threshold: float = 0.5
     presence: str | None = None
+    training: tuple[Case, ...] = ()
+    training_feedback: bool = False
+    blocks_each: int = 1
+    by: str = ""
+    contact: str = ""
+    minutes: int = 0
+    exclusive: bool = False
+    state: str = OPEN
+    protocol: Protocol | None = None
+    deviations: tuple[Deviation, ...] = ()
 
     @cached_property
     def version(self) -> str:
@@ -76,22 +114,35 @@ class Study:
         not count."""
         return version_of(self.definition())
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 (hex) that the version is the beginning of."""
+        return digest_of_definition(self.definition())
+
     def definition(self) -> dict[str, Any]:
-        """The study as plain values, without sign-in codes and without the names of image files."""
+        """The study as plain values, without sign-in codes and without the names of image files.
+
+        Keys that earlier versions of AFLoc did not know stand in it only where they say something, so that a
+        study keeps its version.
+        """
         values = vars(self)
         known = {name: values[name] for name in _STUDY_KEYS if name in values}
+        known |= {name: values[name] for name, default in _LATER_KEYS.items() if values[name] != default}
+        if self.training:
+            known["training"] = [_describe(case) for case in self.training]
+        if self.protocol:
+            known["protocol"] = vars(self.protocol)
+        if self.deviations:
+            known["deviations"] = [vars(each) for each in self.deviations]
         return known | {
             "readers": list(self.readers),
             "questions": [vars(question) for question in self.questions],
-            "cases": [
-                {k: v for k, v in vars(case).items() if k != "image" and (k not in _IF_KNOWN or v)}
-                | {"boxes": [list(box) for box in case.boxes]}
-                for case in self.cases
-            ],
+            "cases": [_describe(case) for case in self.cases],
         }
 
     def case(self, case_id: str) -> Case:
-        return next(case for case in self.cases if case.id == case_id)
+        """A case, or a training case: no two of them have one id."""
+        return next(case for case in (*self.cases, *self.training) if case.id == case_id)
 
     @property
     def scaled_questions(self) -> list[Question]:
@@ -99,9 +150,23 @@ class Study:
         return [question for question in self.questions if question.scale]
 
 
+def _describe(case: Case) -> dict[str, Any]:
+    known = {k: v for k, v in vars(case).items() if k != "image" and (k not in _IF_KNOWN or v)}
+    return known | {"boxes": [list(box) for box in case.boxes]}
+
+
 def version_of(definition: Mapping[str, Any]) -> str:
     """The version that a study with this definition has."""
-    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+    return digest_of_definition(definition)[:12]
+
+
+def digest_of_definition(definition: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all in a definition that changes what readers are asked and shown.
+
+    Whom to ask about the study and how it came to be are kept with a definition, but are no part of this.
+    """
+    counted = {name: value for name, value in definition.items() if name not in NOT_OF_THE_VERSION}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 
 def study_from_definition(definition: Mapping[str, Any]) -> Study:
@@ -110,18 +175,22 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
     ValueError, KeyError or TypeError for anything else.
     """
     questions = [Question(**each | {"labels": tuple(each["labels"])}) for each in definition["questions"]]
-    cases = [
-        Case(image="", **each | {"boxes": tuple(map(read_box, each["boxes"]))})
-        for each in definition["cases"]
-    ]
-    used = [*(question.id for question in questions), *(case.id for case in cases)]
+    cases, training = (
+        tuple(Case(image="", **each | {"boxes": tuple(map(read_box, each["boxes"]))}) for each in listed)
+        for listed in (definition["cases"], definition.get("training", ()))
+    )
+    used = [each.id for each in (*questions, *cases, *training)]
     names = [definition["id"], *used, *definition["readers"]]
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
         raise ValueError(f"a name in a study {NAME_RULE}")
+    protocol = definition.get("protocol")
     parts = {
         "questions": tuple(questions),
-        "cases": tuple(cases),
+        "cases": cases,
+        "training": training,
         "readers": dict.fromkeys(definition["readers"], ""),
+        "protocol": Protocol(**protocol) if protocol else None,
+        "deviations": tuple(Deviation(**each) for each in definition.get("deviations", ())),
     }
     return Study(coordinator="", folder=Path(), **{**definition, **parts})
 
@@ -151,8 +220,14 @@ def digest_of(file: BinaryIO) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
-_IF_KNOWN = ("digest", "patient")  # keys that older studies have not, which keep their version
+_IF_KNOWN = ("digest", "patient", "block", "explanation")  # older studies have none and keep their version
 _STUDY_KEYS = (
     *("id", "title", "design", "seed", "consent", "end", "washout_days", "repeats", "back", "edit"),
     *("threshold", "presence"),
 )
+_LATER_KEYS: Mapping[str, Any] = {
+    **{"training_feedback": False, "blocks_each": 1},
+    **{"by": "", "contact": "", "minutes": 0},
+}
+NOT_OF_THE_VERSION = ("by", "contact", "minutes", "protocol", "deviations")
+"""Keys of a definition that change nothing in what readers are asked and shown."""

@@ -1,26 +1,38 @@
 """Reading a study file, each fault one sentence that names its key.
 
+`study_rules` has what holds between the keys.
+
 `assets/studies/demo.toml` shows every key. A case is an image and a finding; its image is a path relative to
 the study file, or "example:NAME" for one that comes with AFLoc (`afloc.imaging.examples`).
 """
 
-import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from afloc.errors import SettingsError
 from afloc.feedback.studies.questions import KINDS, Question
-from afloc.feedback.studies.study import DESIGNS, EXAMPLE, NAME, NAME_RULE, Case, Study, digest_of
-from afloc.imaging.examples import EXAMPLES
+from afloc.feedback.studies.study import (
+    DESIGNS,
+    DRAFT,
+    NAME,
+    NAME_RULE,
+    OPEN,
+    STATES,
+    Case,
+    Deviation,
+    Protocol,
+    Study,
+)
+from afloc.feedback.studies.study_rules import find_faults, image_digest, same_codes
 from afloc.imaging.regions import Box, read_box
 from afloc.language.modalities import MODALITIES
 from afloc.resources import ASSETS
-from afloc.schema import CLOSED, Text, check
+from afloc.schema import CLOSED, Fault, Text, check_all
 from afloc.text import clean_text
 
 FOLDER = ASSETS / "studies"
@@ -36,7 +48,7 @@ def _check_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     if not all(label.strip() for label in labels):
         raise ValueError("must be a list of texts")
     labels = tuple(map(clean_text, labels))
-    if len(labels) < 2 or _repeated(labels):
+    if len(labels) < 2 or len(set(labels)) < len(labels):
         raise ValueError("needs two or more that differ")
     return labels
 
@@ -77,8 +89,8 @@ class _OpenQuestion:
     required: bool = False
 
 
-@dataclass(frozen=True)
-class _Case:
+@dataclass(frozen=True, kw_only=True)
+class _AnyCase:
     id: Name
     image: Text
     description: Text
@@ -90,6 +102,29 @@ class _Case:
     def __post_init__(self):
         if self.boxes and not self.truth:
             raise ValueError("boxes needs truth = true")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case(_AnyCase):
+    block: MaybeName = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrainingCase(_AnyCase):
+    explanation: MaybeText = ""
+
+
+@dataclass(frozen=True)
+class _Protocol:
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits")]
+    started: Text
+
+
+@dataclass(frozen=True)
+class _Deviation:
+    time: Text
+    version: Text
+    reason: Text
 
 
 @dataclass(frozen=True)
@@ -117,109 +152,89 @@ class _StudyFile:
     edit: bool = False
     threshold: Annotated[Number, Field(ge=0, le=1)] = 0.5
     presence: MaybeText = ""
+    training: tuple[_TrainingCase, ...] = ()
+    training_feedback: bool = False
+    blocks_each: Annotated[int, Field(ge=1, le=1000)] = 1
+    by: MaybeText = ""
+    contact: MaybeText = ""
+    minutes: Annotated[int, Field(ge=0, le=100_000)] = 0
+    exclusive: bool = False
+    state: Literal[STATES] = OPEN  # type: ignore[valid-type]  # for pydantic
+    protocol: _Protocol | None = None
+    deviations: tuple[_Deviation, ...] = ()
+
+
+KEYS = tuple(_StudyFile.__dataclass_fields__)
+"""The keys of a study file, in the order in which one is written."""
 
 
 def read_studies(folder: Path | None = None) -> dict[str, Study]:
-    """Every study in a folder (without one: the demo's), by id. SettingsError as `read_study`."""
+    """Every study in a folder (without one: the demo's), by id. SettingsError as `read_study`.
+
+    A draft that is not finished is left out.
+    """
     studies: dict[str, Study] = {}
     for path in sorted((folder or FOLDER).glob("*.toml")):
-        study = read_study(path)
+        values = read_values(path)
+        study, faults = study_of(values, path)
+        if study is None and values.get("state") == DRAFT:
+            continue
+        if study is None:
+            raise SettingsError(f"{path.name}: {faults[0].sentence}.")
         if study.id in studies:
             raise SettingsError(f"{path.name}: id is {study.id!r}, as in another study of the folder.")
         studies[study.id] = study
-    codes = [code for study in studies.values() for code in (*study.readers.values(), study.coordinator)]
-    if twice := _repeated(code for code in codes if code):
-        raise SettingsError(f"The studies give the code {twice!r} to two people: codes must differ.")
+    if same := same_codes(studies.values()):
+        raise SettingsError(f"The studies give one code to two people: {same}; codes must differ.")
     return studies
 
 
 def read_study(path: Path) -> Study:
     """Read a study file; SettingsError names the key that is missing, unknown or wrong."""
     path = Path(path)
+    study, faults = study_of(read_values(path), path)
+    if study is None:
+        raise SettingsError(f"{path.name}: {faults[0].sentence}.")
+    return study
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """What a study file says, unchecked; SettingsError where it is no TOML or not there."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise SettingsError(f"There is no study file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not TOML: {str(error).rstrip('.')}.") from None
-    keys = vars(check(_StudyFile, values, path.name))
-    digests = _read_digests(path, keys["cases"])
-    study = Study(
+
+
+def study_of(values: Mapping[str, Any], path: Path) -> tuple[Study | None, list[Fault]]:
+    """The study that the values of the file `path` say, and all that is wrong with them; None where something
+    is. The images are named and found, not opened."""
+    folder = path.resolve().parent
+    file, faults = check_all(_StudyFile, values)
+    known = {fault.key for fault in faults}
+    faults += [fault for fault in find_faults(values, folder) if fault.key not in known]
+    if file is None or faults:
+        return None, faults
+    keys = vars(file)
+
+    def cases(listed: Iterable[_AnyCase]) -> tuple[Case, ...]:
+        return tuple(Case(**vars(each), digest=image_digest(folder, each.image)) for each in listed)
+
+    return Study(
         **keys
         | {
-            "cases": tuple(Case(**vars(case), digest=digests[case.image]) for case in keys["cases"]),
+            "cases": cases(keys["cases"]),
+            "training": cases(keys["training"]),
             "questions": tuple(Question(**vars(question)) for question in keys["questions"]),
-            "folder": path.resolve().parent,
+            "folder": folder,
             "presence": keys["presence"] or _first_rating(keys["questions"]),
+            "protocol": keys["protocol"] and Protocol(**vars(keys["protocol"])),
+            "deviations": tuple(Deviation(**vars(each)) for each in keys["deviations"]),
         }
-    )
-    _check_together(study, path.name)
-    return study
-
-
-def _fail(file: str, key: str, reason: str) -> NoReturn:
-    raise SettingsError(f"{file}: {key} {reason}.")
-
-
-def _read_digests(path: Path, cases: Iterable[_Case]) -> dict[str, str]:
-    """The digest of each image, by its name in the file. An example's pixels may differ by a rounding between
-    machines, so that its name stands for them."""
-    found: dict[str, str] = {}
-    for number, case in enumerate(cases, 1):
-        key = f"cases[{number}].image"
-        if case.image.startswith(EXAMPLE):
-            names = [example.name for example in EXAMPLES]
-            if case.image.removeprefix(EXAMPLE) not in names:
-                _fail(path.name, key, f"names no example; there are {', '.join(names)}")
-            found[case.image] = hashlib.sha256(case.image.encode()).hexdigest()
-        elif case.image not in found:
-            image = path.resolve().parent / case.image
-            if not image.is_file():
-                _fail(path.name, key, "names a file that is not there")
-            try:
-                with open(image, "rb") as file:
-                    found[case.image] = digest_of(file)
-            except OSError:
-                _fail(path.name, key, "names a file that cannot be read")
-    return found
+    ), []
 
 
 def _first_rating(questions: Iterable[_LabelledQuestion | _OpenQuestion]) -> str | None:
     return next((question.id for question in questions if KINDS[question.kind].scale == "ordinal"), None)
-
-
-def _check_together(study: Study, file: str) -> None:
-    """What holds between keys."""
-    for key, ids in (
-        ("cases", (case.id for case in study.cases)),
-        ("questions", (question.id for question in study.questions)),
-        ("readers", (code for code in (*study.readers.values(), study.coordinator) if code)),
-    ):
-        if twice := _repeated(ids):
-            _fail(file, key, f"has {twice!r} twice")
-    if not study.readers:
-        _fail(file, "readers", "names nobody")
-    for name in study.readers:
-        if not NAME.fullmatch(name):
-            _fail(file, f"readers.{name}", NAME_RULE)
-    if study.repeats > len(study.cases) // 2:
-        half = f"at most half of the {len(study.cases)} cases can be repeated"
-        _fail(file, "repeats", f"is {study.repeats}; {half}")
-    if study.washout_days and study.design != "crossover":
-        _fail(file, "washout_days", "is for the design crossover only")
-    if study.edit and not study.back:
-        _fail(file, "edit", "needs back = true")
-    if sum(question.type.drawn for question in study.questions) > 1:
-        _fail(file, "questions", "has two of kind regions; one is enough")
-    ratings = {question.id for question in study.questions if question.scale == "ordinal"}
-    if study.presence is not None and study.presence not in ratings:
-        _fail(file, "presence", "names no question of kind rating")
-
-
-def _repeated(values: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            return value
-        seen.add(value)
-    return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from afloc.errors import DataError
 from afloc.feedback.store.store import Store
-from afloc.feedback.studies.study import Study, study_from_definition, version_of
+from afloc.feedback.studies.study import NOT_OF_THE_VERSION, Study, study_from_definition, version_of
 
 ALL = "all"
 
@@ -149,7 +149,8 @@ def _differences(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None)
     ]
     found = {"images"} if all(images) and images[0] != images[1] else set()
     one, other = _without_images(one), _without_images(other)
-    return found | {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    keys = (one.keys() | other.keys()).difference(NOT_OF_THE_VERSION)
+    return found | {key for key in keys if one.get(key) != other.get(key)}
 
 
 def _without_images(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from afloc.feedback.store.store import Saved
 from afloc.feedback.studies.access import may_see_model, show_slot
 from afloc.feedback.studies.readings import (
     Waiting,
+    answer_kind,
     give_consent,
     has_consented,
     may_edit,
@@ -86,7 +87,8 @@ def study_tab(sessions: StudySessions) -> None:
             answers, regions = request.answers or {}, request.regions or ()
             return save_reading(store, study, reader, slot.index, answers, regions, **fields, **model)
 
-        return show_saved(save_once(store, study, reader, "reading", request.id, save))
+        kind = answer_kind(study, request.index)
+        return show_saved(save_once(store, study, reader, kind, request.id, save))
 
     show_viewer("study", [place, agree, draft, answer], hint=hint)
 

@@ -1,14 +1,18 @@
 import dataclasses
 import datetime
+import uuid
 
 import pytest
 
 from afloc.errors import AccessError, SettingsError
+from afloc.feedback.analysis.data_frames import study_frame
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.readings import Waiting
 from afloc.feedback.studies.schedule import schedule
+from afloc.feedback.studies.study import Case
+from afloc.feedback.studies.versions import read_versions
 
 
 def answer(store, study, reader, index, rating=4, **fields):
@@ -109,3 +113,24 @@ def test_required_regions_and_choices(demo):
         readings.check_answers(study, {"side": "left"}, [])
     with pytest.raises(SettingsError, match="Side"):
         readings.check_answers(study, {"side": "up"}, [{"box": [0, 0, 1, 1]}])
+
+
+def test_training_counts_nowhere(demo, tmp_path):
+    """It is answered like any case, once; it is no reading, and no version has it."""
+    practice = Case("t1", "example:retina", "optic disc", truth=True)
+    study = dataclasses.replace(demo, design="aided", training=(practice,), repeats=0)
+    with Store(tmp_path) as store:
+        readings.give_consent(store, study, "R1")
+        first = readings.next_slot(store, study, "R1")
+        assert (first.period, first.case.id) == (0, "t1")
+        readings.save_draft(store, study, "R1", 0, answers={"sure": 2})
+        assert readings.resume(store, study, "R1", 0)["answers"] == {"sure": 2}
+        name = str(uuid.uuid4())
+        saved = answer(store, study, "R1", 0, id=name)
+        assert answer(store, study, "R1", 0, id=name) == saved, "sent again, it is saved once"
+        assert readings.next_slot(store, study, "R1").case.id != "t1"
+        answer(store, study, "R1", 1)
+        assert len(study_frame(store, study)) == 1
+        assert [version.readings for version in read_versions(store, study.id)] == [1]
+        (row,) = store.rows("SELECT kind, period FROM events WHERE case_id = 't1' AND kind <> 'draft'")
+        assert row == {"kind": "training", "period": 0}

@@ -1,8 +1,10 @@
+import tomllib
+
 import pytest
 
 from afloc.errors import SettingsError
 from afloc.feedback.studies.study import load_image, study_from_definition
-from afloc.feedback.studies.study_file import FOLDER, read_studies, read_study
+from afloc.feedback.studies.study_file import FOLDER, read_studies, read_study, study_of
 
 DEMO = FOLDER / "demo.toml"
 
@@ -53,7 +55,7 @@ def test_the_demo_works_as_it_comes(demo):
         ("[[733, 533, 187, 328]]", "[[733, 533, nan, 328]]", r"cases\[1\].boxes .* not a finite number"),
         ("[[733, 533, 187, 328]]", "[[733, 533, 187, 0]]", r"cases\[1\].boxes .* wider and higher than 0"),
         ("truth = true\nboxes", "truth = false\nboxes", r"cases\[1\].boxes needs truth = true"),
-        ('R3 = "demo-3"', 'R3 = "demo-1"', "readers has 'demo-1' twice"),
+        ('R3 = "demo-3"', 'R3 = "demo-1"', "readers gives R1 and R3 one code"),
         ('R3 = "demo-3"', "R3 = 3", "readers.R3 must be a text"),
         ("[readers]", "[people]", "readers is missing"),
         ("seed = 20261124", "seed = = 1", "is not TOML"),
@@ -94,3 +96,70 @@ def test_the_patient_of_a_case(tmp_path):
     (tmp_path / "s.toml").write_text(text.replace('id = "c01"', 'id = "c01"\npatient = "Jane Doe"'))
     with pytest.raises(SettingsError, match="patient"):
         read_study(tmp_path / "s.toml")
+
+
+LATER = """
+training_feedback = true
+blocks_each = 2
+[protocol]
+sha256 = "%s"
+started = "2026-11-28T10:00:00Z"
+[[deviations]]
+time = "2026-11-29T10:00:00Z"
+version = "0123456789ab"
+reason = "A reader fell ill."
+[[training]]
+id = "t01"
+image = "example:retina"
+description = "optic disc"
+explanation = "It is the bright disc."
+""" % ("0" * 64)
+
+
+def test_the_later_keys(tmp_path):
+    text = DEMO.read_text().replace("[readers]", LATER + "[readers]", 1)
+    for n in (2, 4, 6):
+        text = text.replace(f'id = "c0{n}"', f'id = "c0{n}"\nblock = "B{n % 4}"')
+    (tmp_path / "s.toml").write_text(text)
+    study = read_study(tmp_path / "s.toml")
+    assert study.training[0].explanation and study.training[0].digest and study.training_feedback
+    assert study.blocks_each == 2 and study.deviations[0].reason == "A reader fell ill."
+    assert load_image(study, study.case("t01")).width
+    assert study.minutes == 10 and study.state == "open"
+
+
+def test_all_that_is_wrong_is_found_at_once(tmp_path):
+    """Faults of a key's own kind, faults between keys and missing images, each at its key."""
+    values = tomllib.loads(DEMO.read_text())
+    del values["title"]
+    values |= {
+        "design": "blind",
+        "seed": 1.5,
+        "blocks_each": 3,
+        "presence": "place",
+        "training": [{"id": "c01"}],
+    }
+    values["readers"] = {"R 1": "one", "R2": "one"}
+    values["cases"][1] |= {"id": "c01", "image": "films/Doe.png", "truth": "no"}
+    values["cases"][4] |= {"image": "example:heart", "patients": "p1"}
+    values["questions"][1]["kind"] = "stars"
+    study, faults = study_of(values, tmp_path / "s.toml")
+    assert study is None
+    assert {fault.key for fault in faults} == {
+        *("title", "design", "seed", "blocks_each", "presence", "readers", "readers.R 1"),
+        *("cases[2].id", "cases[2].image", "cases[2].truth", "cases[5].image", "cases[5].patients"),
+        *("training[1].id", "training[1].image", "training[1].description", "questions[2].kind"),
+    }
+    assert all(
+        "one" not in fault.sentence.split() or "one of" in fault.sentence or fault.key == "readers"
+        for fault in faults
+    ), "codes are not repeated"
+
+
+def test_a_draft_that_is_not_finished_keeps_no_other_study_from_being_read(tmp_path):
+    (tmp_path / "a.toml").write_text('id = "a"\nstate = "draft"\n')
+    (tmp_path / "demo.toml").write_text(DEMO.read_text())
+    assert list(read_studies(tmp_path)) == ["demo"]
+    (tmp_path / "a.toml").write_text('id = "a"\n')
+    with pytest.raises(SettingsError, match="^a.toml: title is missing"):
+        read_studies(tmp_path)

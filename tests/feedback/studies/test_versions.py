@@ -128,7 +128,9 @@ def test_readers_go_on_where_they_are(turned):
 def test_another_reader_is_no_reason_to_begin_anew(file, tmp_path):
     with Store(tmp_path) as store:
         read_on(store, first := read_study(file), "R1", 4)
-        study = change(file, 'R2 = "code-of-2"', 'R2 = "code-of-2"\nR3 = "code-of-3"')
+        why = '[[deviations]]\ntime = "2026-11-29T10:00:00Z"\nversion = "0"\nreason = "R2 fell ill."\n'
+        study = change(file, 'R2 = "code-of-2"', f'R2 = "code-of-2"\nR3 = "code-of-3"\n{why}')
+        assert study.deviations
         read_on(store, study, "R3", 4)
         selected = select_versions(store, "trial")
         assert set(selected.versions) == {first.version, study.version} and selected.name == study.version
