@@ -179,7 +179,7 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
         tuple(Case(image="", **each | {"boxes": tuple(map(read_box, each["boxes"]))}) for each in listed)
         for listed in (definition["cases"], definition.get("training", ()))
     )
-    used = [each.id for each in (*questions, *cases, *training)]
+    used = [*(question.id for question in questions), *(case.id for case in (*cases, *training))]
     names = [definition["id"], *used, *definition["readers"]]
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
         raise ValueError(f"a name in a study {NAME_RULE}")
