@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from afloc.cli.options import DEVICES, quiet
+from afloc.cli.options import DEVICES, count, quiet
 
 
 def add_convert(commands: argparse._SubParsersAction) -> None:
@@ -49,14 +49,31 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         "the language stage, or contraries (the hard negatives); may be repeated",
     )
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where the model is trained (default: auto)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that read and augment the batches ahead (default: none; with a GPU, up to 8)",
+    )
+    parser.add_argument(
+        "--profile",
+        type=count,
+        metavar="N",
+        help="train nothing; time N steps of each stage and say what bounds them",
+    )
     parser.set_defaults(run=run_train)
 
 
 def run_train(arguments: argparse.Namespace) -> None:
     quiet()
+    from afloc.training.compute import choose_compute
     from afloc.training.recipe import read_recipe
     from afloc.training.train import train
 
     recipe = read_recipe(arguments.recipe, seed=arguments.seed, without=arguments.without)
-    wrote = train(recipe, arguments.data, arguments.out, arguments.stage)
+    compute = choose_compute(arguments.device, arguments.workers)
+    wrote = train(recipe, arguments.data, arguments.out, arguments.stage, compute)
     print(f"Wrote {wrote}.")

@@ -23,7 +23,7 @@ from afloc.training.data.sampler import Sampler
 from afloc.training.fit.calibration import fit_verdicts
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.fit.split import CalibrationSplit
-from afloc.training.pictures.augmentation import ImagesOnDemand, stored_size
+from afloc.training.pictures.stored_images import ImagesOnDemand, stored_size
 from afloc.training.recipe import ImageRecipe, Recipe
 from afloc.training.stages.text_bank import TextBank
 

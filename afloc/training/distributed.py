@@ -10,8 +10,7 @@ with the whole batch.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,13 +18,15 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from afloc.training.compute import full
+
 LONGEST_WAIT = timedelta(hours=6)  # for the first process, while it decodes a training table
 
 
-def start() -> None:
-    """Join the processes that torchrun started, if it did."""
+def start(device: str = "cpu") -> None:
+    """Join the processes that torchrun started, if it did. `device`: the type of device they compute on."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
-        distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=LONGEST_WAIT)
 
 
 def rank_and_world_size() -> tuple[int, int]:
@@ -38,17 +39,6 @@ def rank_and_world_size() -> tuple[int, int]:
 def is_first() -> bool:
     """Whether this is the process that writes files."""
     return rank_and_world_size()[0] == 0
-
-
-@contextmanager
-def first_alone() -> Iterator[None]:
-    """The first process runs the body; the others wait, run it afterwards, and find its work done."""
-    rank, world_size = rank_and_world_size()
-    if rank:
-        distributed.barrier()
-    yield
-    if world_size > 1 and rank == 0:
-        distributed.barrier()
 
 
 def local_slice(count: int) -> slice:
@@ -100,6 +90,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        given, x = x.dtype, full(x)  # in half precision the sums would overflow
         count = all_reduce(x.new_tensor(float(x.numel() // x.shape[1])))
         mean = all_reduce(x.sum((0, 2, 3))) / count
         centered = x - mean[:, None, None]
@@ -111,7 +102,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centered * scale[:, None, None] + self.bias[:, None, None]
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(given)
 
 
 class _Losses(nn.Module):
@@ -121,8 +112,8 @@ class _Losses(nn.Module):
         super().__init__()
         self.stage, self.trained = stage, stage.modules
 
-    def forward(self, step: int) -> dict[str, Tensor]:
-        return self.stage.losses(step)
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self.stage.losses(batch)
 
 
 def losses_of(stage: Any) -> Callable[..., Any]:

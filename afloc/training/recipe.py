@@ -111,8 +111,12 @@ class ImageRecipe:
 @dataclass(frozen=True)
 class JointRecipe:
     """The training of the paper: both encoders at once, on MIMIC-CXR-JPG. `text` is the starting text
-    encoder, a folder or a name on the Hugging Face hub; the image encoder starts from random weights. `decay`
-    multiplies the learning rate after every pass over the films."""
+    encoder, `image` the starting image encoder, each a folder or a name on the Hugging Face hub; without
+    `image` it starts from random weights. `decay` multiplies the learning rate after every pass over the
+    films.
+
+    After every `validate_every` steps (None: after every pass) the loss of the part "validate" is taken. The
+    weights of the lowest one are kept, and `patience` validations without a lower one end the training."""
 
     __pydantic_config__ = CLOSED
     text: Text
@@ -121,6 +125,9 @@ class JointRecipe:
     rate: Rate = 2e-5
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     weight_decay: Weight = 1e-6
+    image: Text | None = None
+    validate_every: Count | None = None
+    patience: Count = 10
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,10 @@ def drawn_film() -> np.ndarray:
 
 
 def write_mimic(folder: Path) -> Path:
-    """Four studies of four patients, one of them with a lateral film besides, one in another part."""
+    """Six studies of six patients, one of them with a lateral film besides, two in other parts."""
     split, metadata = [], []
     film = PIL.Image.fromarray(drawn_film())
-    for index in range(5):
+    for index in range(6):
         subject, study = 10000032 + index, 50414267 + index
         place = folder / "files" / "p10" / f"p{subject}"
         (place / f"s{study}").mkdir(parents=True)
@@ -71,7 +71,7 @@ def write_mimic(folder: Path) -> Path:
         for view in ("PA", "LATERAL") if index == 0 else ("AP",):
             name = f"{view.lower()}-{index}"
             film.save(place / f"s{study}" / f"{name}.jpg")
-            split.append([name, study, subject, "test" if index == 4 else "train"])
+            split.append([name, study, subject, {4: "test", 5: "validate"}.get(index, "train")])
             metadata.append([name, subject, study, view])
     for name, head, rows in (
         ("split", ["dicom_id", "study_id", "subject_id", "split"], split),

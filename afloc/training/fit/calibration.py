@@ -21,7 +21,6 @@ from afloc.training.fit.normality import fit_normality
 from afloc.training.fit.operating_points import count_verdicts, fit_platt, fit_points
 from afloc.training.fit.sides import fit_sides
 from afloc.training.fit.split import CalibrationSplit
-from afloc.training.pictures.augmentation import plain_input
 
 MAPS_A_ROW = 2  # maps of present findings per row, and as many of absent ones
 COSINES = Calibration(Levels.alike(1.0, 0.0))  # unscaled
@@ -104,11 +103,11 @@ def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
     lows: list[float] = []
     peaks: list[float] = []
     for row in inputs.calibration_rows:
-        image, facts = inputs.encoder(plain_input(inputs.images[[row]], inputs.size)), inputs.pairs[row].facts
+        (image,), facts = inputs.encode(np.array([row])), inputs.pairs[row].facts
         for present, found in ((1, peaks), (0, lows)):
             having = [f for f in inputs.sampler.common if f in facts and facts[f].present == present]
             for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
-                grid = raw_map(image, inputs.texts([entries[finding].simple]), calibration)
+                grid = raw_map(image, inputs.vectors([entries[finding].simple]), calibration)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
     top = max(top, floor + LEAST_RANGE)

@@ -7,11 +7,12 @@ import numpy as np
 from torch import Tensor
 
 from afloc.model.calibration import Levels
-from afloc.model.image_encoder import ImageEncoder
+from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
-from afloc.training.pictures.augmentation import ImagesOnDemand, plain_input
+from afloc.training.pictures.augmentation import plain_input
+from afloc.training.pictures.stored_images import ImagesOnDemand, StoredImages
 from afloc.training.recipe import ImageRecipe
 
 AT_ONCE = 32  # images a forward pass
@@ -31,7 +32,7 @@ class FitInputs:
     encoder: ImageEncoder
     texts: Callable[[list[str]], TextVectors]
     pairs: Sequence[Pair]
-    images: np.ndarray | ImagesOnDemand
+    images: StoredImages | ImagesOnDemand
     size: int
     sampler: Sampler
     levels: Levels
@@ -46,6 +47,17 @@ class FitInputs:
         return np.flatnonzero([pair.in_calibration_split for pair in self.pairs])
 
     def encoder_inputs(self, rows: np.ndarray) -> Iterator[Tensor]:
-        """The images of `rows` without augmentation, AT_ONCE at a time, as the encoder's input."""
+        """The images of `rows` without augmentation, AT_ONCE at a time, as the encoder's input, where it
+        computes."""
+        device = next(self.encoder.parameters()).device
         for start in range(0, len(rows), AT_ONCE):
-            yield plain_input(self.images[rows[start : start + AT_ONCE]], self.size)
+            yield plain_input(self.images[rows[start : start + AT_ONCE]], self.size).to(device)
+
+    def encode(self, rows: np.ndarray) -> Iterator[ImageFeatures]:
+        """The features of the images of `rows` in the memory of the CPU, AT_ONCE at a time."""
+        for pixels in self.encoder_inputs(rows):
+            yield ImageFeatures(*(each.cpu() for each in vars(self.encoder(pixels)).values()))
+
+    def vectors(self, texts: list[str]) -> TextVectors:
+        """The vectors of texts in the memory of the CPU."""
+        return TextVectors(*(each.cpu() for each in vars(self.texts(texts)).values()))

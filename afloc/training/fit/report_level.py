@@ -50,7 +50,8 @@ def fit_report_level(inputs: FitInputs) -> None:
 @torch.inference_mode()
 def pooled(inputs: FitInputs, rows: np.ndarray) -> np.ndarray:
     """The features that the global vectors of images are projected from: float32 (rows, features)."""
-    return torch.cat([inputs.encoder.backbone(pixels)[2] for pixels in inputs.encoder_inputs(rows)]).numpy()
+    seen = [inputs.encoder.backbone(pixels)[2].cpu() for pixels in inputs.encoder_inputs(rows)]
+    return torch.cat(seen).numpy()
 
 
 def centered_targets(
@@ -93,7 +94,7 @@ def text_projection(inputs: FitInputs, statements: list[Statement]) -> np.ndarra
         texts = {inputs.sampler.phrase(statement, rng).text for _ in range(PHRASINGS)}
         texts |= set(wordings.get(statement, ()))
         texts |= {entry.name, entry.simple} if statement.status == AFFIRMED else set()
-        vectors = inputs.texts(sorted(texts)).report.double().numpy()
+        vectors = inputs.vectors(sorted(texts)).report.double().numpy()
         total = total + vectors.T @ vectors / len(vectors)
         sums.append(vectors.mean(0))
     return np.linalg.solve(total + TEXTS * np.eye(len(total)), np.stack(sums, 1)).T.astype(np.float32)

@@ -19,7 +19,6 @@ from afloc.training.data.facts import Description, entails
 from afloc.training.data.pairs import Pair
 from afloc.training.fit.healthy import findings_against, is_healthy
 from afloc.training.fit.inputs import FitInputs
-from afloc.training.pictures.augmentation import plain_input
 
 
 class CalibrationSplit:
@@ -39,7 +38,7 @@ class CalibrationSplit:
     def features(self) -> list[ImageFeatures]:
         self.inputs.encoder.eval()
         with torch.inference_mode():
-            encoded = (self.inputs.encoder(pixels) for pixels in self.inputs.encoder_inputs(self.rows))
+            encoded = self.inputs.encode(self.rows)
             return [replace(each, shallow=each.shallow.mean((2, 3), keepdim=True)) for each in encoded]
 
     @property
@@ -50,7 +49,7 @@ class CalibrationSplit:
     @torch.inference_mode()
     def logits(self, texts: list[str], calibration: Calibration) -> np.ndarray:
         """The score logits of texts, each of which affirms a finding: float64 (rows, texts)."""
-        vectors = self.inputs.texts(texts)
+        vectors = self.inputs.vectors(texts)
 
         def score(seen: ImageFeatures) -> torch.Tensor:
             sentences = sentence_logits(seen, vectors, calibration) if calibration.sentence_weight else None
@@ -89,7 +88,7 @@ class CalibrationSplit:
     def map(self, index: int, finding: str, calibration: Calibration) -> np.ndarray:
         """The map of a finding over one image, float32 (rows, columns)."""
         inputs, pair = self.inputs, self.pairs[index]
-        image = inputs.encoder(plain_input(inputs.images[[self.rows[index]]], inputs.size))
-        text = inputs.texts([load_findings(inputs.modality)[finding].simple])
+        (image,) = inputs.encode(self.rows[[index]])
+        text = inputs.vectors([load_findings(inputs.modality)[finding].simple])
         square = native_map(image, text, calibration)
         return Letterbox.fit(*image_size(pair.image), inputs.size).crop(square)

@@ -6,8 +6,9 @@ kept, and nearly all of the time goes into the image encoder.
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,20 +19,16 @@ from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import Levels, LevelScale
 from afloc.model.efficientnet import EfficientNetLite0
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
+from afloc.training.compute import CPU, Compute, full
 from afloc.training.data.facts import entails
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Batch, Sampler, unclear_when_mirrored
 from afloc.training.distributed import all_gather, local_slice
 from afloc.training.fit.inputs import FitInputs
-from afloc.training.pictures.augmentation import (
-    decode_images,
-    random_affine,
-    random_lighting,
-    scale_pixels,
-    stored_size,
-)
+from afloc.training.pictures.augmentation import random_affine, random_lighting, scale_pixels
 from afloc.training.pictures.collage import Part, facts_of_collage, make_collages
-from afloc.training.pictures.location_priors import find_location_priors
+from afloc.training.pictures.location_priors import LocationPriors, find_location_priors
+from afloc.training.pictures.stored_images import StoredImages, decode_images, stored_size
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.loop import Stage
 from afloc.training.stages.objective import SigmoidObjective
@@ -40,6 +37,50 @@ from afloc.training.stages.text_bank import TextBank
 # The weights ignore these.
 NOT_LEARNED = ("smoothing", "word_weight", "sentence_weight", "unreliable_maps", "specificity")
 FROZEN_STAGES = 3  # the stages up to stride 8 keep their ImageNet weights
+
+
+class ImageBatch(NamedTuple):
+    """`size` images and T texts, as the objective takes them. `pixels` (size, 3, S, S), 0 … 255, augmented;
+    on the device, those of this process alone."""
+
+    size: int
+    pixels: Tensor
+    texts: list[str]
+    targets: Tensor
+    weights: Tensor
+    localizable: Tensor
+    priors: LocationPriors
+
+
+@dataclass(frozen=True)
+class ImageBatches:
+    """The batch of each step: drawn, read, augmented, with the location priors that are known of it."""
+
+    sampler: Sampler
+    images: StoredImages
+    recipe: ImageRecipe
+    size: int
+    seed: int
+
+    def __call__(self, step: int) -> ImageBatch:
+        batch = self.sampler.draw(self.recipe.batch_size, step)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        pixels = random_affine(self.images[batch.rows], self.size, batch.mirrored, generator)
+        count = round(self.recipe.collage_rate * len(pixels))
+        pixels, collages = make_collages(pixels, batch.pairs, count, generator)
+        targets, weights = targets_of_collages(batch, collages, self.sampler)
+        priors = find_location_priors(
+            pixels, collages, batch.descriptions, self.sampler.modality, batch.mirrored
+        )
+        return ImageBatch(
+            len(pixels),
+            random_lighting(pixels, generator),
+            [description.text for description in batch.descriptions],
+            targets,
+            weights,
+            torch.tensor([description.localizable for description in batch.descriptions]),
+            priors,
+        )
 
 
 class ImageStage(Stage):
@@ -55,8 +96,10 @@ class ImageStage(Stage):
         seed: int,
         folder: Path,
         without: Collection[str] = (),
+        compute: Compute = CPU,
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
+        self.compute = compute
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in NOT_LEARNED}
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
@@ -78,10 +121,12 @@ class ImageStage(Stage):
         self.sampler = Sampler.by_recipe(pairs, recipe, seed, without)
         self.images = decode_images(
             [pair.image for pair in pairs],
-            folder / "images.npy",
+            folder / "images",
             stored_size(size),
             gray=MODALITIES[self.name].grayscale,
+            workers=compute.workers,
         )
+        self.prepare = ImageBatches(self.sampler, self.images, recipe, size, seed)
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
         encoder = self.encoder
@@ -101,27 +146,34 @@ class ImageStage(Stage):
         for module in self._frozen():  # batch statistics stay those of ImageNet
             module.eval()
 
-    def losses(self, step: int) -> dict[str, Tensor]:
-        batch = self.sampler.draw(self.recipe.batch_size, step)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        pixels = random_affine(self.images[batch.rows], self.size, batch.mirrored, generator)
-        count = round(self.recipe.collage_rate * len(pixels))
-        pixels, collages = make_collages(pixels, batch.pairs, count, generator)
-        targets, weights = targets_of_collages(batch, collages, self.sampler)
-        priors = find_location_priors(pixels, collages, batch.descriptions, self.name, batch.mirrored)
-        pixels = random_lighting(pixels, generator)
-        local = local_slice(len(pixels))
+    def send(self, batch: ImageBatch) -> ImageBatch:
+        send = self.compute.send
+        return batch._replace(
+            pixels=send(batch.pixels[local_slice(batch.size)]),
+            targets=send(batch.targets),
+            weights=send(batch.weights),
+            localizable=send(batch.localizable),
+            priors=LocationPriors(*(send(each) for each in vars(batch.priors).values())),
+        )
+
+    def losses(self, batch: ImageBatch) -> dict[str, Tensor]:
         losses = self.objective(
-            self._encode(scale_pixels(pixels[local]), local, len(pixels)),
-            self.texts([description.text for description in batch.descriptions]),
-            targets,
-            weights,
-            torch.tensor([description.localizable for description in batch.descriptions]),
-            priors,
+            self._encode(scale_pixels(batch.pixels), local_slice(batch.size), batch.size),
+            self.texts(batch.texts),
+            batch.targets,
+            batch.weights,
+            batch.localizable,
+            batch.priors,
         )
         scale = {"place": self.recipe.location_weight}
         losses["total"] = sum(scale.get(name, 1.0) * loss for name, loss in losses.items())
         return losses
+
+    def state(self) -> dict[str, Any]:
+        return self.texts.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.texts.restore(state)
 
     def fit_inputs(self) -> FitInputs:
         """The trained encoder with its data, for the fits that follow the stage."""
@@ -148,14 +200,16 @@ class ImageStage(Stage):
         `rows`."""
         backbone = self._backbone
         for block in self._skippable:
-            block.kept = functional.dropout(torch.ones(count, 1, 1, 1), self.recipe.stochastic_depth)[rows]
-        with torch.no_grad():
-            early = backbone.forward_early(pixels)
-        shallow, deep, pooled = backbone.forward_late(early)
-        shallow, deep, pooled = (self._drop_channels(each, rows, count) for each in (shallow, deep, pooled))
-        local = self.encoder.project(shallow, deep, pooled)
+            kept = torch.ones(count, 1, 1, 1, device=pixels.device)
+            block.kept = functional.dropout(kept, self.recipe.stochastic_depth)[rows]
+        with self.compute.autocast():
+            with torch.no_grad():
+                early = backbone.forward_early(pixels)
+            late = backbone.forward_late(early)
+            shallow, deep, pooled = (self._drop_channels(each, rows, count) for each in late)
+            local = self.encoder.project(shallow, deep, pooled)
         return ImageFeatures(
-            *(all_gather(x, rows, count) for x in (local.shallow, local.deep, local.global_))
+            *(all_gather(full(x), rows, count) for x in (local.shallow, local.deep, local.global_))
         )
 
     def _drop_channels(self, features: Tensor, rows: slice, count: int) -> Tensor:

@@ -10,7 +10,8 @@ modalities train one text encoder together, and the image stages use it unchange
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from afloc.language.statements import AFFIRMED, DENIED, Statement, opposite, oth
 from afloc.model.similarity import TextVectors
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
+from afloc.training.compute import CPU, Compute
 from afloc.training.data.facts import OPPOSITE_SIDE, Description
 from afloc.training.data.pairs import Pair, mirror_sentence
 from afloc.training.recipe import LanguageRecipe
@@ -158,7 +160,7 @@ def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
 
     `same` (T, T) as `same_meanings` gives it; the diagonal is ignored.
     """
-    mine = torch.eye(len(same), dtype=torch.bool)
+    mine = torch.eye(len(same), dtype=torch.bool, device=same.device)
     positive, negative = (same == 1) & ~mine, same == 0
     total = vectors.report.new_zeros(())
     for vector in (functional.normalize(vectors.word, dim=1), vectors.sentence, vectors.report):
@@ -167,6 +169,30 @@ def contrast(vectors: TextVectors, same: Tensor) -> Tensor:
         losses = functional.softplus(others - logits)
         total = total + (losses * positive).sum() / positive.sum().clamp(min=1)
     return total / 3
+
+
+class LanguageBatch(NamedTuple):
+    """T texts, and which of them mean the same: `same` (T, T), as `same_meanings` gives it."""
+
+    texts: list[str]
+    same: Tensor
+
+
+@dataclass(frozen=True)
+class LanguageBatches:
+    """The batch of each step: descriptions of one modality, drawn by the number of its findings."""
+
+    samplers: dict[str, DescriptionSampler]
+    findings: int
+    seed: int
+
+    def __call__(self, step: int) -> LanguageBatch:
+        rng = random.Random(f"{self.seed}/{step}")
+        modalities = list(self.samplers)
+        chances = [len(self.samplers[modality].findings) for modality in modalities]
+        modality = rng.choices(modalities, chances)[0]
+        descriptions = self.samplers[modality].draw(self.findings, step)
+        return LanguageBatch([each.text for each in descriptions], same_meanings(descriptions, modality))
 
 
 class LanguageStage(Stage):
@@ -182,8 +208,10 @@ class LanguageStage(Stage):
         recipe: LanguageRecipe,
         seed: int,
         hard_negatives: bool = True,
+        compute: Compute = CPU,
     ):
         self.recipe, self.seed, self.tokenizer, self.encoder = recipe, seed, tokenizer, encoder
+        self.compute = compute
         self.steps, self.weight_decay = recipe.steps, recipe.weight_decay
         self.identity = asdict(recipe) | {
             "seed": seed,
@@ -192,21 +220,20 @@ class LanguageStage(Stage):
         }
         self.modules = nn.ModuleDict({"encoder": encoder})
         encoder.bert.embeddings.requires_grad_(False)
-        self.samplers = {
+        samplers = {
             modality: DescriptionSampler(
                 (p for p in of if not p.in_calibration_split), modality, seed, hard_negatives
             )
             for modality, of in pairs.items()
         }
+        self.prepare = LanguageBatches(samplers, recipe.findings_per_step, seed)
 
     def rates(self) -> list[tuple[float, Iterable[nn.Parameter]]]:
         return [(self.recipe.rate, self.encoder.parameters())]
 
-    def losses(self, step: int) -> dict[str, Tensor]:
-        rng = random.Random(f"{self.seed}/{step}")
-        modalities = list(self.samplers)
-        chances = [len(self.samplers[modality].findings) for modality in modalities]
-        modality = rng.choices(modalities, chances)[0]
-        descriptions = self.samplers[modality].draw(self.recipe.findings_per_step, step)
-        vectors = encode_texts(self.encoder, self.tokenizer, [each.text for each in descriptions])
-        return {"total": contrast(vectors, same_meanings(descriptions, modality))}
+    def send(self, batch: LanguageBatch) -> LanguageBatch:
+        return batch._replace(same=self.compute.send(batch.same))
+
+    def losses(self, batch: LanguageBatch) -> dict[str, Tensor]:
+        vectors = encode_texts(self.encoder, self.tokenizer, batch.texts, self.compute)
+        return {"total": contrast(vectors, batch.same)}

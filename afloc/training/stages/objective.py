@@ -57,9 +57,8 @@ class SigmoidObjective(nn.Module):
         maps = {level: each for level, each in maps.items() if level not in self.without}
         for level, each in maps.items():
             losses[level] = balanced_loss(attend(each[:, localizable]), *here)
-        if len(priors):
-            places = [self._location_loss(each, priors) for each in maps.values()]
-            losses["place"] = sum(places)  # type: ignore[assignment]  # 0 only without any map
+        places = [self._location_loss(each, priors) for each in maps.values() if len(priors)]
+        losses["place"] = sum(places, start=report.new_zeros(()))
         return losses
 
     def _location_loss(self, maps: Tensor, priors: LocationPriors) -> Tensor:
