@@ -69,18 +69,34 @@ class Model:
         self.name = self.config.name
         self.card = checkpoint.card
         self.modalities = self.config.modalities
-        self.fingerprint = checkpoint.fingerprint()
+        self.fingerprint = checkpoint.fingerprint
         self.device = device
         self.notice: str | None = None
         self.tokenizer = checkpoint.tokenizer
-        network = checkpoint.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks memory_format
-        self.network: AFLoc = network.eval()
+        self._checkpoint = checkpoint
+        self._network: AFLoc | None = None
+        self._network_turn = threading.Lock()
         self.encoders = self._fastest_encoders()
         self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._alone: dict[Tokens, TextFeatures] = {}
         self._image_turn = threading.Lock()
         self._text_turn = threading.Lock()
+
+    @property
+    def network(self) -> AFLoc:
+        """The network on `device`. A CPU seldom needs it, as the exported encoders run there; it is read when
+        it is needed."""
+        with self._network_turn:
+            if self._network is None:
+                network: AFLoc = self._checkpoint.network
+                self._network = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks memory_format
+            return self._network
+
+    def prepare(self) -> None:
+        """Do what the first question of each modality would wait for: on a new machine it takes seconds."""
+        if isinstance(self.encoders, OnnxEncoders):
+            self.encoders.export_all()
 
     def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> View:
         """Look at an image; the same image again costs nothing while it is remembered.
@@ -190,12 +206,14 @@ class Model:
 
     def _fastest_encoders(self) -> AFLoc | OnnxEncoders | SimpleNamespace:
         """What has the network's `encode_images` and `encode_texts`, and runs them best here."""
-        network = self.network
         if on_zero_gpu():
+            network = self.network
             return SimpleNamespace(
                 encode_images=encode_on_zero_gpu(network), encode_texts=network.encode_texts
             )
-        return OnnxEncoders(network, self.fingerprint) if self.device.type == "cpu" else network
+        if self.device.type != "cpu":
+            return self.network
+        return OnnxEncoders(lambda: self.network, self.config, self.fingerprint)
 
     @torch.inference_mode()
     def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:

@@ -3,7 +3,8 @@
 Each encoder is exported when it is first wanted, into a folder that the model's fingerprint names, and read
 from there ever after. Beside it lies its SHA-256, for ONNX Runtime loads a damaged file too, and answers
 wrongly: an export that does not match is made anew. Where it cannot be exported or read, PyTorch runs it: the
-answers are the same to within rounding.
+answers are the same to within rounding. Where all exports are there, the network itself is not even read:
+it and the package that its text encoder comes from take seconds and 300 MB.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import os
 import shutil
 import threading
 import warnings
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from afloc.files import private_folder, whole_file
+from afloc.model.config import ModelConfig
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.network import AFLoc
-from afloc.model.text_encoder import TextEncoder, TextFeatures
+from afloc.model.text_encoder import TextEncoder, TextFeatures, embed_texts
 from afloc.model.tokenizer import Tokens
 from afloc.settings import read_setting
 
@@ -49,12 +52,25 @@ def cache_folder() -> Path:
         return private_folder("afloc-cache")
 
 
-class OnnxEncoders:
-    """The two encoders of a network on the CPU, asked as the network itself is; safe between threads."""
+def is_exported(fingerprint: str, modalities: Iterable[str]) -> bool:
+    """Whether a model's encoders lie in the cache: then they were exported from a network that loaded."""
+    parts = (_export_folder(fingerprint) / f"{part}.onnx" for part in (_TEXT, *modalities))
+    return all(part.is_file() and _checksum_file(part).is_file() for part in parts)
 
-    def __init__(self, network: AFLoc, fingerprint: str):
-        self._network = network
-        self._folder = cache_folder() / f"{fingerprint}-torch-{torch.__version__}"
+
+def _export_folder(fingerprint: str) -> Path:
+    return cache_folder() / f"{fingerprint}-torch-{torch.__version__}"
+
+
+class OnnxEncoders:
+    """The two encoders of a network on the CPU, asked as the network itself is; safe between threads.
+
+    `network` reads it, where something must be exported or cannot be.
+    """
+
+    def __init__(self, network: Callable[[], AFLoc], config: ModelConfig, fingerprint: str):
+        self._network, self._max_tokens, self._modalities = network, config.max_tokens, config.modalities
+        self._folder = _export_folder(fingerprint)
         self._sessions: dict = {}
         self._lock = threading.Lock()
 
@@ -62,7 +78,7 @@ class OnnxEncoders:
         """As `AFLoc.encode_images`."""
         session = self.session(modality)
         if session is None:
-            return self._network.encode_images(pixels, modality)
+            return self._network().encode_images(pixels, modality)
         found = session.run(None, {"pixels": pixels.contiguous().numpy()})
         return ImageFeatures(*map(torch.from_numpy, found))
 
@@ -70,13 +86,13 @@ class OnnxEncoders:
         """As `AFLoc.encode_texts`."""
         session = self.session(_TEXT)
         if session is None:
-            return self._network.encode_texts(texts)
+            return self._network().encode_texts(texts)
 
         def sum_layers(ids: Tensor, mask: Tensor) -> Tensor:
             (pieces,) = session.run(None, {"ids": ids.numpy(), "mask": mask.numpy()})
             return torch.from_numpy(pieces)
 
-        return self._network.text_encoder(texts, sum_layers)
+        return embed_texts(texts, sum_layers, self._max_tokens)
 
     def session(self, part: str) -> "InferenceSession | None":
         """The ONNX Runtime session of "text" or of a modality's image encoder; None where there is none to be
@@ -86,8 +102,15 @@ class OnnxEncoders:
                 self._sessions[part] = self._open(part)
             return self._sessions[part]
 
+    def export_all(self) -> None:
+        """Export what is not exported yet, so that no first question has to wait for it."""
+        for part in (_TEXT, *self._modalities):
+            with self._lock, suppress(Exception):
+                if not _is_sound(self._path(part)):
+                    self._export(part)
+
     def _open(self, part: str) -> "InferenceSession | None":
-        path = self._folder / f"{part}.onnx"
+        path = self._path(part)
         try:
             if _is_sound(path):
                 with suppress(Exception):  # of another ONNX Runtime
@@ -97,18 +120,25 @@ class OnnxEncoders:
                     return session
             elif path.exists():
                 log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
-            export = _export_text if part == _TEXT else _export_images
-            encoder: Any = self._network.text_encoder if part == _TEXT else self._network.image_encoders[part]
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(_checksum_file(path)) as checksum, whole_file(path) as written:
-                with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
-                    warnings.simplefilter("ignore")
-                    export(encoder, written)
-                checksum.write_text(_checksum(written, path), encoding="utf-8")
-            _forget_old(self._folder)
+            self._export(part)
             return _start_session(path)
         except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all
             return None
+
+    def _path(self, part: str) -> Path:
+        return self._folder / f"{part}.onnx"
+
+    def _export(self, part: str) -> None:
+        network, path = self._network(), self._path(part)
+        export = _export_text if part == _TEXT else _export_images
+        encoder: Any = network.text_encoder if part == _TEXT else network.image_encoders[part]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(_checksum_file(path)) as checksum, whole_file(path) as written:
+            with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+                warnings.simplefilter("ignore")
+                export(encoder, written)
+            checksum.write_text(_checksum(written, path), encoding="utf-8")
+        _forget_old(self._folder)
 
 
 def _is_sound(path: Path) -> bool:

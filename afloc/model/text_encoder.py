@@ -52,29 +52,37 @@ class TextEncoder(nn.Module):
         output = self.bert(ids, None if mask.all() else mask.long(), output_hidden_states=True)
         return torch.stack(output.hidden_states[-self.last_n_layers :]).sum(0)
 
-    def forward(
-        self, texts: list[Tokens], sum_layers: Callable[[Tensor, Tensor], Tensor] | None = None
-    ) -> TextFeatures:
-        """`sum_layers`: what stands in for the method of that name, if anything does."""
+    def forward(self, texts: list[Tokens]) -> TextFeatures:
         device = self.bert.embeddings.word_embeddings.weight.device
-        ids = pad_sequence([torch.tensor(text.ids) for text in texts], batch_first=True).to(device)
-        word_of = pad_sequence([torch.tensor(text.words) for text in texts], batch_first=True).to(device)
-        mask = _prefix_mask([len(text.ids) for text in texts]).to(device)
-        pieces = (sum_layers or self.sum_layers)(ids, mask) * mask[..., None]
+        return embed_texts(texts, self.sum_layers, self.max_tokens, device)
 
-        word_mask = _prefix_mask([text.word_count for text in texts]).to(device)
-        words = pieces.new_zeros(*word_mask.shape, pieces.shape[-1])
-        words = words.scatter_add(1, word_of[..., None].expand_as(pieces), pieces)
-        weights = pad_sequence([_sentence_weights(text, words.shape[1]) for text in texts], batch_first=True)
-        # The released code pads every text to max_tokens and takes the mean over all of it, padding being 0.
-        report = words.sum(1) / self.max_tokens
-        return TextFeatures(
-            words.transpose(1, 2),
-            (weights.to(words) @ words).transpose(1, 2),
-            report,
-            word_mask,
-            _prefix_mask([len(text.sentences) + 2 for text in texts]).to(device),
-        )
+
+def embed_texts(
+    texts: list[Tokens],
+    sum_layers: Callable[[Tensor, Tensor], Tensor],
+    max_tokens: int,
+    device: torch.device | str = "cpu",
+) -> TextFeatures:
+    """The embeddings of texts from those of their word pieces: `sum_layers` is `TextEncoder.sum_layers`, or
+    what stands in for it, on `device`."""
+    ids = pad_sequence([torch.tensor(text.ids) for text in texts], batch_first=True).to(device)
+    word_of = pad_sequence([torch.tensor(text.words) for text in texts], batch_first=True).to(device)
+    mask = _prefix_mask([len(text.ids) for text in texts]).to(device)
+    pieces = sum_layers(ids, mask) * mask[..., None]
+
+    word_mask = _prefix_mask([text.word_count for text in texts]).to(device)
+    words = pieces.new_zeros(*word_mask.shape, pieces.shape[-1])
+    words = words.scatter_add(1, word_of[..., None].expand_as(pieces), pieces)
+    weights = pad_sequence([_sentence_weights(text, words.shape[1]) for text in texts], batch_first=True)
+    # The released code pads every text to max_tokens and takes the mean over all of it, padding being 0.
+    report = words.sum(1) / max_tokens
+    return TextFeatures(
+        words.transpose(1, 2),
+        (weights.to(words) @ words).transpose(1, 2),
+        report,
+        word_mask,
+        _prefix_mask([len(text.sentences) + 2 for text in texts]).to(device),
+    )
 
 
 def _prefix_mask(counts: list[int]) -> Tensor:

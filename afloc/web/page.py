@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -134,7 +135,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *page_routes(),
         ],
         middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
-        lifespan=_keep_until_the_end(store, settings, (uploads, work), forget_unused),
+        lifespan=_keep_until_the_end(store, settings, (uploads, work), model, forget_unused),
     )
     gr.mount_gradio_app(
         app,
@@ -184,7 +185,11 @@ def connect(settings: Settings) -> AuditedPacs | None:
 
 
 def _keep_until_the_end(
-    store: Store, settings: Settings, folders: tuple[LockedFolder, ...], forget_unused: Callable[[], None]
+    store: Store,
+    settings: Settings,
+    folders: tuple[LockedFolder, ...],
+    model: Model,
+    forget_unused: Callable[[], None],
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """While the server runs, the feedback is copied and what nobody uses goes; then all is closed."""
 
@@ -193,8 +198,11 @@ def _keep_until_the_end(
         folder, minutes = settings.backup_dir, settings.backup_minutes
         backup = Backup(store, folder, minutes) if folder else None
         sweeping = asyncio.create_task(_call_on_time(forget_unused))
+        preparing = threading.Thread(target=model.prepare)
+        preparing.start()
         yield
         sweeping.cancel()
+        preparing.join()
         if backup:
             backup.close()
         store.close()

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from afloc import image_from_array, load_model
+from afloc.errors import ModelError
 from afloc.model import onnx_encoders as runtime
+from afloc.model.files import checkpoint
 from tests import loaded
 
 CLONE_NEWNS = 0x20000  # of linux/sched.h
@@ -198,3 +200,32 @@ def test_a_user_without_a_home_has_a_cache_too(tmp_path, monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", getpwuid)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert runtime.cache_folder().parent == tmp_path and runtime.cache_folder().stat().st_mode & 0o77 == 0
+
+
+def test_where_all_is_exported_the_network_is_not_read(small_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path / "cache"))
+    folder = shutil.copytree(small_folder, tmp_path / "model")
+    first = load_model(folder, "cpu")
+    first.prepare()
+    expected, read = answers(first), []
+    read_network = checkpoint._read_network
+    monkeypatch.setattr(checkpoint, "_read_network", lambda *given: read.append(1) or read_network(*given))
+    again = load_model(folder, "cpu")
+    for ours, theirs in zip(answers(again), expected, strict=True):
+        for one, two in zip(ours, theirs, strict=True):
+            assert one.score == two.score and np.array_equal(one.grid, two.grid)
+    assert not read and again.fingerprint == first.fingerprint
+    for ours, theirs in zip(again.network.parameters(), first.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert read
+
+
+def test_weights_that_changed_after_the_model_was_loaded_are_refused(small_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path / "cache"))
+    folder = shutil.copytree(small_folder, tmp_path / "model")
+    load_model(folder, "cpu").prepare()
+    model = load_model(folder, "cpu")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: each * 1.5 for name, each in weights.items()}, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="has changed since the model was loaded"):
+        _ = model.network

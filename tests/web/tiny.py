@@ -48,7 +48,7 @@ def write_tiny_model(folder: Path, calibrated: bool = True) -> Path:
         if "embeddings" in name and weights.ndim == 2:  # far apart, so that texts differ
             torch.nn.init.normal_(weights)
     if calibrated:
-        model = Model(Checkpoint(network, tokenizer), torch.device("cpu"))
+        model = Model(Checkpoint.of(network, tokenizer), torch.device("cpu"))
         found = model.encode(EXAMPLES[0].load()).classify()
         logits = sorted(math.log(each.score / (1 - each.score)) for each in found)
         slope, middle = 4 / (logits[-1] - logits[0]), logits[len(logits) // 2]

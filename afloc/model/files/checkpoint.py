@@ -5,8 +5,12 @@ A model folder holds `config.json`, `model.safetensors` (float32 or float16), `t
 """
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +22,7 @@ from afloc.model.config import ModelConfig
 from afloc.model.files.hub import download
 from afloc.model.files.released_checkpoint import read_released
 from afloc.model.network import AFLoc
+from afloc.model.onnx_encoders import is_exported
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.resources import ASSETS
 
@@ -27,24 +32,40 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model ready to use: the network in evaluation mode on the CPU, float32, and its tokenizer."""
+    """A model ready to use: its config, its tokenizer, the text of its README.md, and its network.
 
-    network: AFLoc
+    `fingerprint`: 12 hexadecimal digits of the sha256 over config, tokenizer and weights: what decides every
+    answer.
+    """
+
+    config: ModelConfig
     tokenizer: WordPieceTokenizer
-    card: str = ""  # the text of its README.md
+    fingerprint: str
+    card: str
+    read_network: Callable[[], AFLoc]
 
-    @property
-    def config(self) -> ModelConfig:
-        return self.network.config
+    @classmethod
+    def of(cls, network: AFLoc, tokenizer: WordPieceTokenizer, card: str = "") -> "Checkpoint":
+        """Of a network that is in memory."""
+        network.eval()
+        fingerprint = _fingerprint(network.config, tokenizer, sorted(network.state_dict().items()))
+        return cls(network.config, tokenizer, fingerprint, card, lambda: network)
 
-    def fingerprint(self) -> str:
-        """12 hexadecimal digits of the sha256 over config, tokenizer and weights: what decides every
-        answer."""
-        digest = hashlib.sha256((self.config.to_json() + self.tokenizer.to_json()).encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().data)
-        return digest.hexdigest()[:12]
+    @cached_property
+    def network(self) -> AFLoc:
+        """The network in evaluation mode on the CPU, float32; ModelError where the file that it is read from
+        has changed since."""
+        return self.read_network()
+
+
+def _fingerprint(
+    config: ModelConfig, tokenizer: WordPieceTokenizer, weights: Iterable[tuple[str, torch.Tensor]]
+) -> str:
+    digest = hashlib.sha256((config.to_json() + tokenizer.to_json()).encode())
+    for name, tensor in weights:
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()[:12]
 
 
 def load_checkpoint(source: str | Path | None = None) -> Checkpoint:
@@ -68,7 +89,7 @@ def load_checkpoint(source: str | Path | None = None) -> Checkpoint:
         )
     if path.suffix == ".safetensors":
         raise ModelError(f"{path.name} holds weights alone: give the folder it lies in.")
-    return Checkpoint(*read_released(path))
+    return Checkpoint.of(*read_released(path))
 
 
 def read_folder(folder: Path) -> Checkpoint:
@@ -77,11 +98,50 @@ def read_folder(folder: Path) -> Checkpoint:
         raise ModelError(f"There is no model folder {folder}.")
     config = ModelConfig.read(folder / "config.json")
     tokenizer = WordPieceTokenizer.read(folder, config.max_tokens, config.text_encoder["vocab_size"])
+    card = folder / "README.md"
+    card_text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    weights = folder / "model.safetensors"
+    with suppress(ModelError):  # reading the network says what is wrong
+        fingerprint = _fingerprint(config, tokenizer, _stored_weights(weights))
+        if is_exported(fingerprint, config.modalities):
+
+            def read_again() -> AFLoc:
+                again = Checkpoint.of(_read_network(config, weights), tokenizer)
+                if again.fingerprint != fingerprint:
+                    raise ModelError(f"{weights} has changed since the model was loaded: start again.")
+                return again.network
+
+            return Checkpoint(config, tokenizer, fingerprint, card_text, read_again)
+    return Checkpoint.of(_read_network(config, weights), tokenizer, card_text)
+
+
+def _read_network(config: ModelConfig, weights: Path) -> AFLoc:
     with torch.device("meta"):
         network = AFLoc(config)
-    network.load_state_dict(read_safetensors(folder / "model.safetensors", network), assign=True)
-    card = folder / "README.md"
-    return Checkpoint(network.eval(), tokenizer, card.read_text(encoding="utf-8") if card.is_file() else "")
+    network.load_state_dict(read_safetensors(weights, network), assign=True)
+    return network
+
+
+def _stored_weights(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors of a file by their sorted names, as a network has them: what is a fraction is float32."""
+    with _opened(path) as stored:
+        for name in sorted(stored.keys()):
+            tensor = stored.get_tensor(name)
+            yield name, tensor.float() if tensor.is_floating_point() else tensor
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of weights; ModelError where it is not there, damaged or cut short."""
+    if not path.is_file():
+        raise ModelError(f"The model folder {path.parent} has no {path.name}.")
+    try:
+        # Read into memory of our own: a mapped file that is replaced later would change the answers, and one
+        # that is cut short would end the process.
+        with safe_open(path, framework="pt", backend="pread") as stored:
+            yield stored
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged or cut short ({str(error)[:100]}).") from None
 
 
 def write_folder(
@@ -109,23 +169,16 @@ def convert(checkpoint: Path, folder: Path) -> None:
 
 def read_safetensors(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
     """The tensors of `network` by their names; ModelError names the first that is missing or does not fit."""
-    if not path.is_file():
-        raise ModelError(f"The model folder {path.parent} has no {path.name}.")
     weights = {}
-    try:
-        # Read into memory of our own: a mapped file that is replaced later would change the answers, and one
-        # that is cut short would end the process.
-        with safe_open(path, framework="pt", backend="pread") as stored:
-            names = set(stored.keys())
-            for name, expected in network.state_dict().items():
-                if name not in names:
-                    raise ModelError(f"{path} lacks the tensor {name}.")
-                shape = tuple(stored.get_slice(name).get_shape())
-                if shape != tuple(expected.shape):
-                    raise ModelError(f"The tensor {name} in {path} is {shape}, not {tuple(expected.shape)}.")
-                weights[name] = stored.get_tensor(name).to(expected.dtype)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged or cut short ({str(error)[:100]}).") from None
+    with _opened(path) as stored:
+        names = set(stored.keys())
+        for name, expected in network.state_dict().items():
+            if name not in names:
+                raise ModelError(f"{path} lacks the tensor {name}.")
+            shape = tuple(stored.get_slice(name).get_shape())
+            if shape != tuple(expected.shape):
+                raise ModelError(f"The tensor {name} in {path} is {shape}, not {tuple(expected.shape)}.")
+            weights[name] = stored.get_tensor(name).to(expected.dtype)
     return weights
 
 

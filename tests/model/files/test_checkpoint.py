@@ -220,7 +220,7 @@ def test_convert_changes_nothing_in_what_is_computed(tmp_path, released_checkpoi
         "model.safetensors",
         "tokenizer.json",
     ]
-    assert load_checkpoint(tmp_path / "folder").fingerprint() == loaded.fingerprint()
+    assert load_checkpoint(tmp_path / "folder").fingerprint == loaded.fingerprint
     with pytest.raises(ModelError, match="not empty"):
         convert(released_checkpoint, tmp_path / "folder")
 
@@ -235,7 +235,7 @@ def test_half_precision_folder_is_loaded_as_float32(tmp_path, small_folder):
     for ours, theirs in zip(half.network.parameters(), small.network.parameters(), strict=True):
         assert ours.dtype == torch.float32
         assert torch.allclose(ours, theirs, atol=1e-3)
-    assert half.fingerprint() != small.fingerprint()
+    assert half.fingerprint != small.fingerprint
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
@@ -265,13 +265,13 @@ def lose_file(folder: Path) -> None:
     """Load a model, then overwrite its weights and cut them off."""
     weights = folder / "model.safetensors"
     loaded = load_checkpoint(folder)
-    before = loaded.fingerprint()
+    before = loaded.fingerprint
     with open(weights, "r+b") as file:
         file.seek(100_000)
         file.write(bytes(200_000))
-    assert loaded.fingerprint() == before
+    assert loaded.fingerprint == before
     os.truncate(weights, 1000)
-    assert loaded.fingerprint() == before
+    assert loaded.fingerprint == before
 
 
 @pytest.mark.parametrize("half", [False, True])
