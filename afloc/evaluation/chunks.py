@@ -19,8 +19,9 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.evaluation.datasets.masks import draw_runs, encode_runs
 from afloc.evaluation.datasets.rows import Row
 from afloc.evaluation.map_grids import GRID_SIDE, map_mask, mask_to_grid, to_map_grid
+from afloc.evaluation.marks import find_marks, marked_regions
 from afloc.evaluation.measure import LOCALIZATION, fixed_curve, measure, without_nan
-from afloc.evaluation.metrics import curve
+from afloc.evaluation.metrics import curve, truth_regions
 from afloc.evaluation.queries import queries_for
 from afloc.files import whole_folder
 from afloc.imaging.image import Image
@@ -45,15 +46,19 @@ CASES = pa.schema(
         "present": _BOOL,
         **dict.fromkeys((*LOCALIZATION, "center_distance", "coverage", "reader_iou", "reader_dice"), _REAL),
         **dict.fromkeys(("fixed_iou", "fixed_area"), _REALS),
+        "regions": _WHOLE,
+        "marks": _REALS,
+        "marked_regions": pa.list_(_WHOLE),
     }
 )
 SCORES = pa.schema(
     {
         "row": _WHOLE,
-        **dict.fromkeys(("patient", "source", "label"), _TEXT),
+        **dict.fromkeys(("patient", "source", "modality", "label"), _TEXT),
         "positive": _BOOL,
         **dict.fromkeys(("score", "probability"), _REAL),
         "present": _BOOL,
+        "marks": _REALS,
     }
 )
 NORMALS = pa.schema(
@@ -101,7 +106,10 @@ def measure_chunk(config: EvaluationConfig, rows: range, images: Iterable[Image 
                 measured.masks.append({**size, "runs": encode_runs(laid)})
         for label, text in queries.labels.items():
             answer = {"label": label, "positive": label in (row.labels or ()), **_verdict(found[text])}
-            records["scores"].append({"row": number, **_identify(row), **answer})
+            if not answer["positive"] and config.is_placed(row, label):
+                answer["marks"] = find_marks(found[text].grid).ratings.tolist()
+            named = {**_identify(row), "modality": view.modality}
+            records["scores"].append({"row": number, **named, **answer})
         for name, text in queries.common.items():
             answer = {"finding": name, "present": found[text].present, "painted": None}
             if config.protocol == "native":
@@ -132,9 +140,20 @@ def _measure_case(
         "width": mask.shape[1],
         "extent": float(mask.mean()),
         **_verdict(finding),
-        **asdict(measure(finding.heatmap, laid)),
+        **_measure(finding, laid),
         **(_fixed(finding, laid) if config.protocol == "native" else {}),
         **_readers(row, truth.label, mask),
+    }
+
+
+def _measure(finding: Finding, mask: np.ndarray) -> dict:
+    """The metrics of a map, and its marks with the region that each lies in."""
+    regions, marks = truth_regions(mask), find_marks(finding.grid)
+    return {
+        **asdict(measure(finding.heatmap, mask, regions)),
+        "regions": len(regions.centers),
+        "marks": marks.ratings.tolist(),
+        "marked_regions": marked_regions(marks, finding.grid.shape, regions).tolist(),
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from afloc.evaluation.datasets.rows import Dataset
+from afloc.evaluation.datasets.rows import Dataset, Row, canonical_label
 from afloc.imaging.image import Image
 from afloc.inference.finding import Finding
 from afloc.language.findings import find_by_label
@@ -70,6 +70,25 @@ class EvaluationConfig:
             if row.labels is not None:
                 found.setdefault(row.source, Counter()).update(row.labels)
         return {source: tuple(sorted(counts)) for source, counts in found.items()}
+
+    @cached_property
+    def _placed(self) -> dict[str, set[str]]:
+        """By source, the findings that have ground truth there."""
+        found: dict[str, set[str]] = {}
+        for row in self.dataset.rows:
+            own = found.setdefault(row.source, set())
+            own |= {self._finding(row, truth.label) for truth in row.truths}
+        return found
+
+    def _finding(self, row: Row, label: str) -> str:
+        return canonical_label(label, self.modality or row.modality)
+
+    def is_placed(self, row: Row, label: str) -> bool:
+        """Whether an image without this label is a negative of cases that are asked in the same words: its
+        source has ground truth for the finding, and the image itself has none."""
+        finding = self._finding(row, label)
+        own = {self._finding(row, truth.label) for truth in row.truths}
+        return self.style == "simple" and finding in self._placed[row.source] - own
 
     @cached_property
     def common_findings(self) -> tuple[tuple[str, str], ...]:

@@ -173,21 +173,32 @@ def _binarise(heatmap: np.ndarray, mask: np.ndarray, threshold: float) -> tuple[
 @overload
 def auroc(scores: np.ndarray, positive: np.ndarray) -> float: ...
 @overload
-def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray: ...
-def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray | float:
+def auroc(
+    scores: np.ndarray, positive: np.ndarray, weights: np.ndarray, credit: np.ndarray | None = None
+) -> np.ndarray: ...
+def auroc(
+    scores: np.ndarray,
+    positive: np.ndarray,
+    weights: np.ndarray | None = None,
+    credit: np.ndarray | None = None,
+) -> np.ndarray | float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 
     `scores`, `positive` (n,). With `weights` (k, n), how often each case counts: the k areas. NaN where one
-    of the two classes is missing. (Hanley & McNeil 1982: the Mann-Whitney statistic.)
+    of the two classes is missing. (Hanley & McNeil 1982: the Mann-Whitney statistic.) `credit` (n,), 0 … 1:
+    what a positive's being above counts, 1 unless given; for LROC, whether its place is right.
     """
     order = np.argsort(scores, kind="stable")
     scores, positive = np.asarray(scores)[order], np.asarray(positive, bool)[order]
     each = np.ones((1, len(scores))) if weights is None else np.asarray(weights, float)[:, order]
+    if not len(scores):
+        return float("nan") if weights is None else np.full(len(each), np.nan)
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])  # one group for each distinct score
     up = np.add.reduceat(each * positive, starts, axis=1)
+    worth = up if credit is None else np.add.reduceat(each * positive * credit[order], starts, axis=1)
     down = np.add.reduceat(each * ~positive, starts, axis=1)
     pairs = up.sum(1) * down.sum(1)
-    won = (up * (down.cumsum(1) - down / 2)).sum(1)
+    won = (worth * (down.cumsum(1) - down / 2)).sum(1)
     areas = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
     return float(areas[0]) if weights is None else areas
 

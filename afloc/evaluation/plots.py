@@ -13,9 +13,9 @@ import plotly.io as pio
 from plotly.subplots import make_subplots
 
 from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.datasets.rows import is_pathology
 from afloc.evaluation.entrant import Entrant
 from afloc.evaluation.measure import METRICS
-from afloc.evaluation.summary import is_pathology
 from afloc.text import figure_label
 
 TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing game"}

@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from afloc.evaluation.baselines import BASELINES
 from afloc.evaluation.bootstrap import FEWEST_CLUSTERS, bootstrap
+from afloc.evaluation.columns import figure, nanmean, numbers, plain, where
+from afloc.evaluation.datasets.rows import is_pathology
+from afloc.evaluation.detection import detection
 from afloc.evaluation.measure import FIXED_THRESHOLDS, LOCALIZATION
 from afloc.evaluation.metrics import auroc, sensitivity, specificity
-from afloc.language.findings import find_by_label
-
-_NOT_PATHOLOGY = ("device",)  # families of what is seen but is no disease; structures are marked `normal`
+from afloc.evaluation.reliability import calibration
 
 
 def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
@@ -20,7 +21,8 @@ def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
 
     `categories`: by label. `mean`: over the categories. `overall`: the same with intervals, over `all`
     categories and over those that are a `pathology` (a lung, a tube or an optic disc is none). `sources`:
-    the same for each source that has two patients or more. `classification`, `normal_images`: by source.
+    the same for each source that has two patients or more. `classification`, `detection` (LROC and FROC) and
+    `normal_images`: by source. `calibration` of the probabilities: by modality and family.
     """
     whole = localization(cases)
     sources = sorted(set(cases["source"].to_pylist()))
@@ -34,17 +36,13 @@ def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
             source: localization(part)
             for source in sources
             if len(sources) > 1
-            and len(set((part := _where(cases, "source", source))["patient"].to_pylist())) > 1
+            and len(set((part := where(cases, "source", source))["patient"].to_pylist())) > 1
         },
         "classification": classification(scores),
+        "detection": detection(cases, scores),
+        "calibration": calibration(scores),
         "normal_images": false_positives(normals),
     }
-
-
-def is_pathology(label: str) -> bool:
-    """Whether a label is a pathology; one that the findings list does not know is taken for one."""
-    entry = find_by_label(label)
-    return entry is None or not (entry.normal or entry.family in _NOT_PATHOLOGY)
 
 
 def localization(cases: pa.Table) -> dict:
@@ -66,7 +64,7 @@ def paired_differences(cases: pa.Table, others: pa.Table) -> dict:
     shared = [(row, row_of[key]) for row, key in enumerate(keys[0]) if key in row_of]
     first, second = (list(rows) for rows in zip(*shared, strict=True)) if shared else ([], [])
     cases, others = cases.take(first), others.take(second)
-    values = {("", metric): _numbers(cases, metric) - _numbers(others, metric) for metric in LOCALIZATION}
+    values = {("", metric): numbers(cases, metric) - numbers(others, metric) for metric in LOCALIZATION}
     labels = np.array(cases["label"].to_pylist(), dtype=object)
     return {"n_cases": len(shared), **category_figures(values, labels, cases["patient"].to_pylist())}
 
@@ -92,7 +90,7 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
         stacked = np.stack(each, axis=1) if each else np.empty((len(weights), 0, len(columns)))
         # A small category is missing from some samples; there it counts as it is, or it would tilt the mean.
         filled = stacked if centres is None else np.where(np.isnan(stacked), centres[: len(names)], stacked)
-        over = [_nanmean(filled[:, chosen], axis=1)[:, None] for chosen in groups.values()]
+        over = [nanmean(filled[:, chosen], axis=1)[:, None] for chosen in groups.values()]
         return np.concatenate([stacked, *over], axis=1)
 
     centres = means(np.ones((1, len(labels)), np.float32))[0]
@@ -107,7 +105,7 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
         known = ~np.isnan(matrix[cases])
         several = [len(np.unique(owners[cases][each])) >= FEWEST_CLUSTERS for each in known.T]
         found = {
-            column: _figure(centres[position, i], intervals[position, i] if several[i] else None)
+            column: figure(centres[position, i], intervals[position, i] if several[i] else None)
             for i, column in enumerate(columns)
         }
         return _nested(found)
@@ -125,17 +123,17 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
 def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tuple[dict, dict | None]:
     """The columns that are averaged, (n,) each with NaN for what is missing, by (group, name)."""
     values = {
-        ("", metric): _numbers(cases, metric) for metric in (*LOCALIZATION, "center_distance", "coverage")
+        ("", metric): numbers(cases, metric) for metric in (*LOCALIZATION, "center_distance", "coverage")
     }
-    values["", "present"] = _numbers(cases, "present")
+    values["", "present"] = numbers(cases, "present")
     for reader in ("iou", "dice"):
-        values["readers", reader] = _numbers(cases, f"reader_{reader}")
+        values["readers", reader] = numbers(cases, f"reader_{reader}")
     held_out, thresholds = at_held_out_threshold(cases, labels, patients)
     for name, column in held_out.items():
         values["honest", name] = column
     for baseline in BASELINES:
         for metric in LOCALIZATION:
-            other = _numbers(cases, f"{baseline}_{metric}")
+            other = numbers(cases, f"{baseline}_{metric}")
             values[f"blind/{baseline}", metric] = other
             values[f"difference/{baseline}", metric] = values["", metric] - other
     return values, thresholds
@@ -165,7 +163,7 @@ def at_held_out_threshold(
         if not other.any() or not part.any():
             return empty, None
         means = [np.nanmean(curves[other & (labels == name)], axis=0) for name in sorted(set(labels[other]))]
-        best = int(np.argmax(_nanmean(np.array(means), axis=0)))
+        best = int(np.argmax(nanmean(np.array(means), axis=0)))
         chosen.append(FIXED_THRESHOLDS[best])
         empty["iou"][part] = curves[part, best]
         empty["coverage"][part] = areas[part, best] > 0
@@ -180,11 +178,11 @@ def classification(scores: pa.Table) -> dict:
     """
     found: dict[str, dict] = {}
     for source in sorted(set(scores["source"].to_pylist())):
-        part = _where(scores, "source", source)
+        part = where(scores, "source", source)
         labels = np.array(part["label"].to_pylist(), dtype=object)
         patients = np.array(part["patient"].to_pylist(), dtype=object)
         positive = np.array(part["positive"].to_pylist(), bool)
-        score, present = _numbers(part, "score"), _numbers(part, "present")
+        score, present = numbers(part, "score"), numbers(part, "present")
         found[source] = {}
         for label in sorted(set(labels)):
             rows = labels == label
@@ -202,9 +200,9 @@ def _classify(score: np.ndarray, positive: np.ndarray, present: np.ndarray, pati
     judged, judgeable = present[known] == 1, positive[known]
     return {
         **counts,
-        "auroc": _figure(area, interval),
-        "sensitivity": _plain(sensitivity(judged, judgeable)) if known.any() else None,
-        "specificity": _plain(specificity(judged, judgeable)) if known.any() else None,
+        "auroc": figure(area, interval),
+        "sensitivity": plain(sensitivity(judged, judgeable)) if known.any() else None,
+        "specificity": plain(specificity(judged, judgeable)) if known.any() else None,
     }
 
 
@@ -213,48 +211,29 @@ def false_positives(normals: pa.Table) -> dict:
     the share of the image that is painted for them."""
     found = {}
     for source in sorted(set(normals["source"].to_pylist())):
-        part = _where(normals, "source", source)
+        part = where(normals, "source", source)
         patients = part["patient"].to_pylist()
-        columns = np.stack([_numbers(part, "present"), _numbers(part, "painted")], axis=1)
+        columns = np.stack([numbers(part, "present"), numbers(part, "painted")], axis=1)
         centre = _weighted_means(columns, np.ones((1, len(columns)), np.float32))[0]
         interval = bootstrap(partial(_weighted_means, columns), patients)
         found[source] = {
             "n_images": len(set(part["row"].to_pylist())),
             "findings": sorted(set(part["finding"].to_pylist())),
-            "judged_present": _figure(centre[0], interval[0]),
-            "painted_area": _figure(centre[1], interval[1]),
+            "judged_present": figure(centre[0], interval[0]),
+            "painted_area": figure(centre[1], interval[1]),
         }
     return found
-
-
-def _figure(mean: float, interval: Sequence[float] | None) -> dict:
-    if interval is None or np.isnan(interval).any():
-        return {"mean": _plain(mean), "ci95": None}
-    return {"mean": _plain(mean), "ci95": [_plain(end) for end in interval]}
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
 
 
 def _nested(found: dict[tuple[str, str], dict]) -> dict:
     """{("blind/center", "iou"): figure} as {"blind": {"center": {"iou": figure}}}."""
     nested: dict = {}
-    for (path, name), figure in found.items():
+    for (path, name), each in found.items():
         level = nested
         for step in filter(None, path.split("/")):
             level = level.setdefault(step, {})
-        level[name] = figure
+        level[name] = each
     return nested
-
-
-def _where(table: pa.Table, column: str, value: str) -> pa.Table:
-    return table.filter(pa.compute.equal(table[column], value))
-
-
-def _numbers(table: pa.Table, column: str) -> np.ndarray:
-    """A column as float64, NaN where it is missing."""
-    return np.array(table[column].cast(pa.float64()).to_pylist(), dtype=float)
 
 
 def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -262,11 +241,4 @@ def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     known = ~np.isnan(values)
     total = weights.astype(np.float64) @ np.where(known, values, 0)
     count = weights.astype(np.float64) @ known
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-
-
-def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    known = ~np.isnan(values)
-    count = known.sum(axis)
-    total = np.where(known, values, 0).sum(axis)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

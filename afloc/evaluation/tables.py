@@ -3,8 +3,8 @@
 import numpy as np
 
 from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.datasets.rows import is_pathology
 from afloc.evaluation.measure import METRICS
-from afloc.evaluation.summary import is_pathology
 
 
 def format_table(summary: dict) -> str:

@@ -100,6 +100,7 @@ def test_verdicts():
     judged, positive = np.array([1, 1, 0, 0, 0], bool), np.array([1, 0, 1, 0, 0], bool)
     assert sensitivity(judged, positive) == 0.5 and specificity(judged, positive) == pytest.approx(2 / 3)
     assert np.isnan(sensitivity(judged, positive & False)) and np.isnan(auroc(judged, positive & False))
+    assert np.isnan(auroc(np.zeros(0), np.zeros(0, bool)))
 
 
 def ranked(heatmap, mask):

@@ -64,6 +64,12 @@ def test_the_contract(whole, small_model):
     assert set(summary["classification"]) == {"north", "south"}
     north = summary["classification"]["north"]["Effusion"]
     assert (north["n_positive"], north["n_negative"]) == (6, 3) and 0 <= north["auroc"]["mean"] <= 1
+    placed = summary["detection"]["north"]["labels"]["Effusion"]
+    assert (placed["n_positive"], placed["n_negative"]) == (6, 3) and placed["n_regions"] >= 6
+    assert 0 <= placed["lroc"]["mean"] <= north["auroc"]["mean"], "the place must be right, too"
+    assert list(placed["regions_found"]) == ["0.25", "0.5", "1", "2", "4", "8"]
+    for metric in ("pixel_ap", "aupro", "center_distance", "center_distance_share"):
+        assert summary["categories"]["Nodule"][metric]["mean"] >= 0
 
 
 def test_a_case_is_what_the_model_answers(whole, table, config):

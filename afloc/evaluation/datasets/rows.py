@@ -27,6 +27,7 @@ _KINDS: dict[type, str] = {dict: "object", list: "list"}
 _DELIMITERS = (",", ";", "\t")
 _Json = TypeVar("_Json", dict, list)
 UNNAMED_SOURCE = "all"
+_NOT_PATHOLOGY = ("device",)  # families of what is seen but is no disease; structures are marked `normal`
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ def canonical_label(label: str, modality: str | None = None) -> str:
     """The id of the finding that a label names; the label itself, lower-cased, where no finding is known."""
     entry = find_by_label(label, modality)
     return entry.id if entry else label.lower()
+
+
+def is_pathology(label: str) -> bool:
+    """Whether a label is a pathology; one that the findings list does not know is taken for one."""
+    entry = find_by_label(label)
+    return entry is None or not (entry.normal or entry.family in _NOT_PATHOLOGY)
 
 
 def check_label(label: object, location: str) -> str:
