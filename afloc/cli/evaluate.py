@@ -27,9 +27,13 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         help="what a label is asked as; both: side by side (default: simple)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write cases.parquet, summary.json and figures there"
+        "--out", type=Path, metavar="DIR", help="write the cases, summary.json and the figures there"
     )
-    parser.add_argument("--no-figures", action="store_true", help="leave the figures out")
+    parser.add_argument(
+        "--figures",
+        action=argparse.BooleanOptionalAction,
+        help="draw the figures (SVG, PNG) into --out (default: wherever --out is given)",
+    )
     parser.add_argument(
         "--answers",
         action="store_true",
@@ -47,11 +51,21 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     quiet()
     if arguments.answers:
         return _run_answers(arguments)
+    from afloc.errors import SettingsError
     from afloc.evaluation.comparison import compare
-    from afloc.evaluation.config import STYLES
+    from afloc.evaluation.config import STYLES, EvaluationConfig
     from afloc.evaluation.datasets.dataset import read_dataset
-    from afloc.evaluation.plots import write_figures
-    from afloc.evaluation.tables import format_differences
+    from afloc.evaluation.figures.set_figures import write_cases, write_page, write_plots
+    from afloc.evaluation.tables import format_differences, format_table
+
+    if arguments.figures and not arguments.out:
+        raise SettingsError("--figures needs --out: the folder to draw the figures into.")
+    drawn = arguments.out and arguments.figures is not False
+
+    def report(entrant: "Entrant", config: EvaluationConfig, folder: Path) -> None:
+        print(f"{entrant.name}, {entrant.fingerprint}\n{format_table(entrant.summary)}\n")
+        if drawn and entrant.complete and entrant.summary["n_cases"]:
+            write_cases(config, entrant, folder)
 
     execution = read_execution(arguments)
     comparison = compare(
@@ -63,13 +77,14 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         arguments.out,
         read_dataset(arguments.prior) if arguments.prior else None,
         execution,
-        _print_entrant,
+        report,
     )
     first, *others = comparison.entrants
     for entrant, found in zip(others, comparison.differences.values(), strict=True):
         print(f"{entrant.name} less {first.name}\n{format_differences(found)}\n")
-    if arguments.out and not arguments.no_figures and first.complete and first.summary["n_cases"]:
-        write_figures(comparison.entrants, arguments.out)
+    if drawn and first.complete and first.summary["n_cases"]:
+        write_plots(comparison.entrants, arguments.out)
+        write_page(arguments.out)
 
 
 def _run_answers(arguments: argparse.Namespace) -> None:
@@ -97,9 +112,3 @@ def _run_answers(arguments: argparse.Namespace) -> None:
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_text(arguments.out / "answers.json", json.dumps(summary, indent=2, allow_nan=False))
-
-
-def _print_entrant(entrant: "Entrant") -> None:
-    from afloc.evaluation.tables import format_table
-
-    print(f"{entrant.name}, {entrant.fingerprint}\n{format_table(entrant.summary)}\n")

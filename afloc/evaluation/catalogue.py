@@ -11,7 +11,8 @@ class MeasureEntry:
     """What is said of a measure wherever it is shown.
 
     `unit`: "" for a plain number. `low`, `high`: the range; None where there is no end. `higher_is_better`:
-    the direction; of a difference to a blind map, too. `meaning`: one sentence.
+    the direction; of a difference to a blind map, too. `meaning`: one sentence. `short`: as the column of a
+    narrow table is headed, "" for the name. `digits`: after the point, where it is shown.
     """
 
     name: str
@@ -20,10 +21,30 @@ class MeasureEntry:
     higher_is_better: bool
     meaning: str
     unit: str = ""
+    short: str = ""
+    digits: int = 3
+
+    @property
+    def heading(self) -> str:
+        return self.short or self.name
+
+    @property
+    def scale(self) -> str:
+        """Range, unit and direction in words: "0 … 1, higher is better"."""
+        low = "−∞" if self.low is None else f"{self.low:g}".replace("-", "−")
+        high = "∞" if self.high is None else f"{self.high:g}"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{low} … {high}{unit}, {'higher' if self.higher_is_better else 'lower'} is better"
+
+    def show(self, value: float) -> str:
+        """A value as it is printed, with a true minus sign."""
+        return f"{value:.{self.digits}f}".replace("-", "−")
 
 
-def _share(name: str, meaning: str, higher_is_better: bool = True) -> MeasureEntry:
-    return MeasureEntry(name, 0, 1, higher_is_better, meaning)
+def _share(
+    name: str, meaning: str, higher_is_better: bool = True, short: str = "", digits: int = 3
+) -> MeasureEntry:
+    return MeasureEntry(name, 0, 1, higher_is_better, meaning, short=short, digits=digits)
 
 
 MEASURES: dict[str, MeasureEntry] = {
@@ -33,9 +54,19 @@ MEASURES: dict[str, MeasureEntry] = {
     ),
     "dice": _share("Dice", "Twice the overlap over both areas, at the same thresholds (published)."),
     "cnr": MeasureEntry(
-        "CNR", None, None, True, "Contrast-to-noise ratio of the map inside and outside (published)."
+        "CNR",
+        None,
+        None,
+        True,
+        "Contrast-to-noise ratio of the map inside and outside (published).",
+        digits=2,
     ),
-    "pointing": _share("Pointing game", "Whether the map's maximum lies in the ground truth (published)."),
+    "pointing": _share(
+        "Pointing game",
+        "Whether the map's maximum lies in the ground truth (published).",
+        short="Pointing",
+        digits=2,
+    ),
     "pixel_ap": _share(
         "Pixel AP", "Average precision of the pixels in the order of the map; by chance, the share covered."
     ),
@@ -51,11 +82,23 @@ MEASURES: dict[str, MeasureEntry] = {
         False,
         "From the map's maximum to the center of the nearest region of the ground truth.",
         "pixels",
+        short="Distance",
+        digits=0,
     ),
     "center_distance_share": _share(
-        "Center distance (of the diagonal)", "The same, as a share of the image's diagonal.", False
+        "Center distance (of the diagonal)",
+        "The same, as a share of the image's diagonal.",
+        False,
+        short="Distance/diag.",
+        digits=2,
     ),
-    "coverage": _share("Coverage", "The share of the thresholds that the map's maximum exceeds."),
+    "coverage": _share("Coverage", "The share of the thresholds that the map's maximum exceeds.", digits=2),
+    "present": _share(
+        "Flagged cases",
+        "Of the cases, which all have ground truth, the share that is judged present.",
+        short="Flagged",
+        digits=2,
+    ),
     # of a finding over images with and without it
     "auroc": _share(
         "AUROC", "The chance that an image with the finding scores above one without; by chance 0.5."

@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from afloc.batch.execution import THIS_PROCESS, Execution, absolute_source
 from afloc.evaluation.config import STYLES, EvaluationConfig
+from afloc.evaluation.csv_tables import comparison_csv
 from afloc.evaluation.datasets.rows import Dataset
 from afloc.evaluation.entrant import Entrant
 from afloc.evaluation.peers.load import load_any
 from afloc.evaluation.run import EvaluationJob, evaluate
 from afloc.evaluation.summary import paired_differences
-from afloc.files import write_text
+from afloc.files import whole_file, write_text
 from afloc.text import file_name
 
 
@@ -37,13 +38,14 @@ def compare(
     folder: Path | None = None,
     prior: Dataset | None = None,
     execution: Execution = THIS_PROCESS,
-    measured: Callable[[Entrant], None] = lambda entrant: None,
+    measured: Callable[[Entrant, EvaluationConfig, Path], None] = lambda *_: None,
 ) -> Comparison:
     """Evaluate each model in each style of description; then take the paired differences to the first.
 
     `sources`: models as `load_any` takes them. A single entrant writes into `folder` itself; several write
-    into folders below it, with `comparison.json` beside them. None: nothing is kept on disk. `prior`: as of
-    `evaluate`. `measured` is called with each entrant as soon as its figures are there.
+    into folders below it, with `comparison.json` and `comparison.csv` beside them. None: nothing is kept on
+    disk. `prior`: as of `evaluate`. `measured` is called with each entrant as soon as its figures are there,
+    how it was measured, and its folder.
     """
     several = len(styles) * len(sources) > 1
     entrants = []
@@ -61,7 +63,7 @@ def compare(
                 summary = evaluate(config, own, execution.shard, prior, runner)
                 cases = pq.read_table(own / "cases.parquet")
                 entrants.append(Entrant(name, style, model.fingerprint, summary, cases))
-                measured(entrants[-1])
+                measured(entrants[-1], config, own)
             del model, config  # one model in memory at a time
         first, *others = entrants
         differences = {
@@ -70,6 +72,8 @@ def compare(
         }
         if several:
             write_text(out / "comparison.json", json.dumps(differences, indent=2, allow_nan=False))
+            with whole_file(out / "comparison.csv") as written:
+                written.write_text(comparison_csv(entrants, list(differences.values())), encoding="utf-8")
     return Comparison(tuple(entrants), differences)
 
 

@@ -21,6 +21,7 @@ from afloc.errors import ImageError
 from afloc.evaluation.baselines import BASELINES, center_prior, means_of_others
 from afloc.evaluation.chunks import TABLES, CaseFiles, measure_chunk, write_chunk
 from afloc.evaluation.config import EvaluationConfig
+from afloc.evaluation.csv_tables import cases_csv
 from afloc.evaluation.datasets.ground_truth import picture_size
 from afloc.evaluation.datasets.rows import Dataset, canonical_label
 from afloc.evaluation.map_grids import from_map_grid, mask_to_grid
@@ -29,7 +30,7 @@ from afloc.evaluation.summary import summarise
 from afloc.files import whole_file, write_text
 from afloc.imaging.image import Image
 
-_WRITTEN = ("parts", "cases.parquet", "summary.json")
+_WRITTEN = ("parts", "cases.parquet", "cases.csv", "summary.json")
 
 
 def evaluate(
@@ -41,9 +42,9 @@ def evaluate(
 ) -> dict:
     """Measure the missing chunks of a shard (number, of how many), and sum up what the folder holds.
 
-    Writes `cases.parquet` and `summary.json`, and returns the summary. `prior`: the set whose mean ground
-    truth is the baseline `truth_mean`, in place of the other patients. DataError where an image cannot be
-    read, or `folder` holds another run.
+    Writes `cases.parquet`, `cases.csv` and `summary.json`, and returns the summary. `prior`: the set whose
+    mean ground truth is the baseline `truth_mean`, in place of the other patients. DataError where an image
+    cannot be read, or `folder` holds another run.
     """
     check_shard(shard)
     number, count = shard
@@ -102,6 +103,8 @@ def _sum_up(config: EvaluationConfig, folder: Path, prior: Dataset | None) -> di
     }
     with whole_file(folder / "cases.parquet") as written:
         pq.write_table(tables["cases"], written)
+    with whole_file(folder / "cases.csv") as written:
+        written.write_text(cases_csv(tables["cases"]), encoding="utf-8")
     write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False))
     return summary
 

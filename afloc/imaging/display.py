@@ -1,4 +1,4 @@
-"""An image and a map as the page's viewer shows them, pixel by pixel; assets/page/viewer/paint.js does the same.
+"""An image and a map as the page's viewer shows them, pixel by pixel; its paint.js does the same.
 
 Only the line around the map is left out: a figure draws it as a curve.
 """

@@ -19,12 +19,19 @@ def test_two_styles_of_a_model_are_compared_in_pairs(dataset, small_folder, tmp_
     measured = []
     execution = Execution(device="cpu")
     found = compare(
-        dataset, [small_folder], STYLES, folder=tmp_path, execution=execution, measured=measured.append
+        dataset,
+        [small_folder],
+        STYLES,
+        folder=tmp_path,
+        execution=execution,
+        measured=lambda entrant, config, folder: measured.append((entrant, config.style, folder.name)),
     )
     simple, precise = found.entrants
-    assert measured == [simple, precise] and simple.name == "small, simple" and simple.complete
+    assert measured == [(simple, "simple", "0-small-simple"), (precise, "precise", "0-small-precise")]
+    assert simple.name == "small, simple" and simple.complete
     (difference,) = found.differences.values()
     assert json.loads((tmp_path / "comparison.json").read_text()) == found.differences
+    assert "small, precise,Effusion" in (tmp_path / "comparison.csv").read_text().replace('"', "")
     iou = [entrant.summary["overall"]["all"]["iou"]["mean"] for entrant in found.entrants]
     assert difference["overall"]["all"]["iou"]["mean"] == pytest.approx(iou[1] - iou[0], abs=2e-6)
     assert difference["n_cases"] == simple.cases.num_rows == 6

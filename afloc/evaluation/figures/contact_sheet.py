@@ -1,4 +1,5 @@
-"""The contact sheet of a set: the worst, the median and the best cases by IoU, each with its map and truth."""
+"""The contact sheet of a set: the worst, the median and the best cases by IoU, each with its map and
+ground truth."""
 
 from typing import TYPE_CHECKING
 
@@ -6,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from afloc.errors import DataError, ImageError
+from afloc.evaluation.catalogue import MEASURES
 from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.figures.panels import MAP, TRUTH, contour, outline, show
 from afloc.evaluation.figures.style import PAGE, SMALL, SOFT, TEXT, break_lines, shorten
-from afloc.evaluation.measure_list import MEASURES
 from afloc.evaluation.queries import describe
 from afloc.imaging.display import Display, paint, shade
 from afloc.imaging.heatmap import enlarge, min_max
@@ -69,9 +70,9 @@ def plot_cases(config: EvaluationConfig, cases: pa.Table) -> "Figure | None":
             axes = figure.add_axes(box)
             case = cases.slice(number, 1).to_pylist()[0]
             _draw_case(axes, config, case)
-            for line, text in enumerate(_captions(case)):
-                place = left / PAGE, 1 - (top + 0.26 + side + 0.13 * (line + 1)) / tall
-                figure.text(*place, shorten(text, side), fontsize=SMALL, color=SOFT if line else "black")
+            for order, text in enumerate(_captions(case)):
+                place = left / PAGE, 1 - (top + 0.26 + side + 0.13 * (order + 1)) / tall
+                figure.text(*place, shorten(text, side), fontsize=SMALL, color=SOFT if order else "black")
     for number, line in enumerate(reversed(told)):
         figure.text(_MARGIN / PAGE, (0.06 + number * 0.135) / tall, line, fontsize=SMALL, color=SOFT)
     return figure
@@ -104,8 +105,8 @@ def _level(config: EvaluationConfig, image: Image, case: dict) -> np.ndarray:
 
 def _captions(case: dict) -> list[str]:
     figures = [
-        f"{MEASURES[key].name} {case[key]:.2f}".replace("-", "−")
-        for key in ("iou", "cnr", "pointing")
+        f"{MEASURES[key].heading} {MEASURES[key].show(case[key])}"
+        for key in ("iou", "cnr")
         if case.get(key) is not None
     ]
     return [one_line(case["label"]), ", ".join(figures)]
@@ -113,7 +114,7 @@ def _captions(case: dict) -> list[str]:
 
 def _about(config: EvaluationConfig) -> str:
     return (
-        f"Cases by IoU: the lowest, those around the median, and the highest. Solid: the map from {CUT} on, after "
-        f"min-max to −1 … 1; dashed: ground truth. {config.model.name} (fingerprint {config.model.fingerprint}), "
-        f"{config.style} descriptions. Research use only. Not for diagnosis."
+        f"Cases by IoU: the lowest, those around the median, and the highest. Solid: the map from {CUT} on, "
+        f"after min-max to −1 … 1; dashed: ground truth. {config.model.name} (fingerprint "
+        f"{config.model.fingerprint}), {config.style} descriptions. Research use only. Not for diagnosis."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from afloc.evaluation.agreement import SCALE_TITLES, SCALES, Agreement
+from afloc.evaluation.catalogue import MEASURES
 from afloc.evaluation.figures.panels import MAP, READERS, TRUTH, contour, outline, show
 from afloc.evaluation.figures.style import (
     COLOURS,
@@ -21,7 +22,6 @@ from afloc.evaluation.figures.style import (
     letter,
     shorten,
 )
-from afloc.evaluation.measure_list import MEASURES
 from afloc.evaluation.metrics import PAPER_THRESHOLDS
 from afloc.imaging.display import Display, paint, shade
 from afloc.imaging.image import Image
@@ -187,7 +187,7 @@ def caption(shown: ImageFigure) -> list[str]:
 def _figures(answer: Agreement) -> list[str]:
     found = vars(answer.metrics)
     return [
-        f"{each.name} {_signed(found[key], each.digits)}"
+        f"{each.heading} {each.show(found[key])}"
         for key, each in MEASURES.items()
         if found.get(key) is not None and np.isfinite(found[key])
     ]

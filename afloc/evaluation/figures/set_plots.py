@@ -1,6 +1,6 @@
 """The plots of an evaluated set, after those of the paper (Yang et al. 2026, Figures 2, 3 and 5).
 
-Each is a matplotlib `Figure`, or None where the set has nothing to show in it; `style.draw` makes a file of it.
+Each is a matplotlib `Figure`, or None where the set has nothing to show in it; `style.draw` makes a file.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.catalogue import MEASURES, MeasureEntry
+from afloc.evaluation.datasets.rows import is_pathology
 from afloc.evaluation.entrant import Entrant
-from afloc.evaluation.figures.style import COLOURS, GRAYS, GRID, INK, PAGE, SMALL, SOFT, letter, shorten
-from afloc.evaluation.measure_list import MEASURES, Measure
-from afloc.evaluation.summary import is_pathology
+from afloc.evaluation.figures.style import (
+    COLOURS,
+    GRAYS,
+    GRID,
+    INK,
+    PAGE,
+    SMALL,
+    SOFT,
+    break_lines,
+    letter,
+    shorten,
+)
 from afloc.text import LONGEST_LABEL, one_line
 
 if TYPE_CHECKING:
@@ -61,7 +72,7 @@ def plot_means(entrants: Sequence[Entrant]) -> "Figure | None":
         axes.grid(axis="x", color=GRID)
         low, high = axes.get_xlim()
         axes.set_xlim(min(0, low), max(0, high))
-        axes.set_title(measure.name)
+        axes.set_title(measure.heading)
         letter(axes, number)
     what = "pathologies" if group == "pathology" else "findings"
     _place(figure, left=1.8, wspace=0.16, bottom=0.52, top=0.28, hspace=0.45)
@@ -96,7 +107,7 @@ def plot_findings(entrants: Sequence[Entrant]) -> "Figure | None":
         axes.grid(axis="x", color=GRID)
         axes.tick_params(axis="y", length=0)
         _limit(axes, MEASURES[key])
-        axes.set_title(MEASURES[key].name)
+        axes.set_title(MEASURES[key].heading)
         letter(axes, number)
     _place(figure, left=1.65, wspace=0.08, bottom=0.52 + (0.22 if len(entrants) > 1 else 0), top=0.28)
     if len(entrants) > 1:
@@ -139,7 +150,7 @@ def plot_readers(entrants: Sequence[Entrant]) -> "Figure | None":
         axes.grid(axis="x", color=GRID)
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(left=0)
-        axes.set_title(MEASURES[key].name)
+        axes.set_title(MEASURES[key].heading)
         letter(axes, number)
     _place(figure, left=1.65, wspace=0.1, bottom=0.74, top=0.28)
     _name_colours(figure, [(name, colour) for name, _, colour in groups])
@@ -193,7 +204,7 @@ def plot_descriptions(entrants: Sequence[Entrant]) -> "Figure | None":
             )
         low, high = np.nanmin([x, y]), np.nanmax([x, y])
         axes.plot([low, high], [low, high], color=SOFT, linewidth=0.8, dashes=(3, 3), zorder=0)
-        axes.set_title(f"{MEASURES[key].name} of a case")
+        axes.set_title(f"{MEASURES[key].heading} of a case")
         axes.set_xlabel("simple description", labelpad=2)
         axes.grid(color=GRID)
         better = np.nanmean(np.sign(y - x) > 0)
@@ -231,11 +242,15 @@ def plot_descriptions(entrants: Sequence[Entrant]) -> "Figure | None":
 def _draw_box(axes: "Axes", values: np.ndarray, place: float, colour: str) -> None:
     if len(values) >= FEWEST:
         axes.boxplot(
-            values, positions=[place], orientation="horizontal", widths=0.72, patch_artist=True, manage_ticks=False,
+            values, positions=[place], orientation="horizontal", widths=0.72, patch_artist=True,
+            manage_ticks=False,
             boxprops={"facecolor": colour + "55", "edgecolor": colour, "linewidth": 0.8},
             medianprops={"color": INK, "linewidth": 1.3},
             whiskerprops={"color": colour, "linewidth": 0.8}, capprops={"color": colour, "linewidth": 0.8},
-            flierprops={"marker": "o", "markersize": 2, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 0.5},
+            flierprops={
+                "marker": "o", "markersize": 2, "markerfacecolor": "none", "markeredgecolor": colour,
+                "markeredgewidth": 0.5,
+            },
         )  # fmt: skip
     else:
         axes.plot(values, np.full(len(values), place), "o", markersize=2.8, color=colour)
@@ -250,7 +265,7 @@ def _mark_mean(axes: "Axes", figure: dict, place: float, colour: str) -> None:
     axes.plot([figure["mean"]], [place], "o", color=colour, markersize=4.2)
 
 
-def _limit(axes: "Axes", measure: Measure) -> None:
+def _limit(axes: "Axes", measure: MeasureEntry) -> None:
     if measure.low is not None and measure.high is not None:
         room = 0.02 * (measure.high - measure.low)
         axes.set_xlim(measure.low - room, measure.high + room)
@@ -277,8 +292,6 @@ def _place(
 
 def _say(figure: "Figure", sentence: str) -> None:
     """What a figure shows, at its lower edge."""
-    from afloc.evaluation.figures.style import break_lines
-
     _, down = figure.get_size_inches()
     lines = break_lines(sentence, PAGE - 0.16)
     for number, line in enumerate(reversed(lines)):
@@ -307,7 +320,7 @@ def _scales(keys: Sequence[str]) -> str:
     """The scale of each measure, those alike together."""
     scales: dict[str, list[str]] = {}
     for key in keys:
-        scales.setdefault(MEASURES[key].scale, []).append(MEASURES[key].name)
+        scales.setdefault(MEASURES[key].scale, []).append(MEASURES[key].heading)
     return "; ".join(f"{', '.join(names)}: {scale}" for scale, names in scales.items()) + "."
 
 

@@ -10,6 +10,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 
 from afloc.files import private_folder
@@ -30,6 +32,7 @@ INK, SOFT, GRID = "#1a1a1a", "#5a5a5a", "#d9d9d9"
 TEXT, SMALL = 8.0, 7.0  # points
 
 _DPI = 300
+_FIRST_WIDE = 0x2E80  # from here on characters are as wide as high, most of them
 _UNSAID = {"svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}
 _FALLBACKS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans", "Arial Unicode MS")
 _STYLE = {
@@ -67,10 +70,13 @@ _STYLE = {
 _turn = threading.Lock()  # matplotlib's settings and fonts are one for all threads
 
 
-def draw(plot: Callable[[], "Figure"], kind: str) -> bytes:
-    """The file of a figure that `plot` makes. `kind`: one of KINDS; PNG has 300 dots an inch."""
+def draw(plot: Callable[[], "Figure | None"], kind: str) -> bytes | None:
+    """The file of a figure that `plot` makes; None where it makes none. `kind`: one of KINDS; PNG has 300
+    dots an inch."""
     with _styled():
         figure = plot()
+        if figure is None:
+            return None
         for axes in figure.axes:
             for image in axes.images:  # a vector file keeps the pixels as they are
                 image.set_interpolation("antialiased" if kind == "png" else "none")
@@ -99,26 +105,34 @@ def _styled() -> Iterator[None]:
 
 def text_width(text: str, size: float) -> float:
     """The width of a line of text, in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
+    return sum(map(_advance, text)) * size / 72
 
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
-    return width / 72
+
+@lru_cache(4096)
+def _advance(character: str) -> float:
+    """How far a character moves the pen, at one point."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    if ord(character) >= _FIRST_WIDE:
+        return 1.0
+    font = get_font(findfont(FontProperties(family="DejaVu Sans")))
+    font.set_size(100, 72)
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
 
 
 def break_lines(text: str, width: float, size: float = SMALL) -> list[str]:
     """A text in lines of at most `width` inches; a word that is longer is cut."""
     lines = [""]
     for word in text.split():
-        while text_width(word, size) > width:
-            fits = next(n for n in range(len(word) - 1, 0, -1) if text_width(word[:n], size) <= width)
-            lines.append(word[:fits])
-            word = word[fits:]
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+        while word:
+            longer = f"{lines[-1]} {word}".strip()
+            if text_width(longer, size) <= width:
+                lines[-1], word = longer, ""
+            elif lines[-1]:
+                lines.append("")
+            else:
+                fits = _fitting(word, width, size)
+                lines[-1], word = word[:fits], word[fits:]
     return [line for line in lines if line]
 
 
@@ -126,9 +140,13 @@ def shorten(text: str, width: float, size: float = SMALL) -> str:
     """A text on one line of at most `width` inches, cut with "…" where it is longer."""
     if text_width(text, size) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    return text[: _fitting(text, width - text_width("…", size), size)].rstrip() + "…"
+
+
+def _fitting(text: str, width: float, size: float) -> int:
+    """How many characters of a text fit, one at least."""
+    ends = accumulate(_advance(character) * size / 72 for character in text)
+    return max(1, sum(1 for _ in takewhile(lambda end: end <= width, ends)))
 
 
 def letter(axes: "Axes", number: int) -> None:
