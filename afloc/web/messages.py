@@ -292,6 +292,7 @@ class DraftRequest(Message):
     answers: dict[str, Any] | None = None
     regions: list | None = None
     visible_ms: float | None = None
+    active_ms: float | None = None
 
 
 class AnswerRequest(DraftRequest):

@@ -58,7 +58,7 @@ export interface Display {
 /** A box in pixels of the image. */
 export interface Box { x: number; y: number; width: number; height: number }
 /** A box, or an outline with the box around it; the first ring is the outer one. */
-export interface Shape extends Box { id?: number; kind: "box" | "outline"; label?: string; rings?: Point[][] }
+export interface Shape extends Box { id?: number; kind: "box" | "outline"; label?: string; rings?: Point[][]; rating?: number }
 /** A shape as it is stored. */
 export interface Region { box?: number[]; outline?: Point[] }
 
@@ -130,8 +130,8 @@ export interface Slot { index: number; total: number; arm: "aided" | "unaided"; 
 /** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
 export interface StudyPlace extends Refused {
   title?: string; reader?: string; stage: "enter" | "consent" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
-  slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding; doubt?: Doubt | null;
-  saved?: { answers: Answers; regions: Region[]; visible_ms: number };
+  slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding; remarks?: string[]; doubt?: Doubt | null;
+  saved?: { answers: Answers; regions: Region[]; visible_ms: number; active_ms: number };
 }
 
 export type Cell = string | number | boolean | null;

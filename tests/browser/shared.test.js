@@ -8,7 +8,7 @@ import { number } from "../../assets/page/shared/dom.js";
 import { toRegion, toShape } from "../../assets/page/shared/regions.js";
 import { makeId, notSaved } from "../../assets/page/shared/saving.js";
 import { Refusal, addressOf, askAbout, post } from "../../assets/page/shared/server.js";
-import { createStopwatch } from "../../assets/page/shared/stopwatch.js";
+import { IDLE, createStopwatch } from "../../assets/page/shared/stopwatch.js";
 import { watchKeys } from "../../assets/page/shared/tab_events.js";
 
 const BOX = { x: 1.234, y: 2, width: 3.999, height: 4 };
@@ -34,7 +34,7 @@ test("only the time on the screen counts", () => {
   let now = 0, show, hide;
   mock.method(performance, "now", () => now);
   globalThis.IntersectionObserver = /** @type {any} */ (class { constructor(tell) { show = (isIntersecting) => tell([{ isIntersecting }]); } observe() {} });
-  Object.assign(document, { visibilityState: "visible", addEventListener: (_, listener) => { hide = (state) => { Object.assign(document, { visibilityState: state }); listener(); }; } });
+  Object.assign(document, { visibilityState: "visible", addEventListener: (name, listener) => { if (name === "visibilitychange") hide = (state) => { Object.assign(document, { visibilityState: state }); listener(); }; } });
   const stopwatch = createStopwatch(/** @type {any} */ (element()));
   const wait = (time) => { now += time; };
   wait(100);
@@ -53,6 +53,34 @@ test("only the time on the screen counts", () => {
   show(true);
   wait(3.4);
   assert.equal(stopwatch.read(), 23);
+  mock.restoreAll();
+});
+
+test("without pointer or key the clock of who is there stops after two minutes", () => {
+  let now = 0, show;
+  const hear = {};
+  mock.method(performance, "now", () => now);
+  globalThis.IntersectionObserver = /** @type {any} */ (class { constructor(tell) { show = (isIntersecting) => tell([{ isIntersecting }]); } observe() {} });
+  Object.assign(document, { visibilityState: "visible", addEventListener: (name, listener) => { hear[name] = listener; } });
+  const stopwatch = createStopwatch(/** @type {any} */ (element()));
+  const wait = (time) => { now += time; }, both = () => [stopwatch.read(), stopwatch.readActive()];
+  show(true);
+  wait(IDLE - 1000);
+  hear.keydown();
+  assert.deepEqual(both(), [IDLE - 1000, IDLE - 1000]);
+  wait(3_600_000);
+  assert.deepEqual(both(), [3_600_000 + IDLE - 1000, 2 * IDLE - 1000]);
+  hear.pointermove();
+  wait(5000);
+  assert.deepEqual(both(), [3_605_000 + IDLE - 1000, 2 * IDLE + 4000]);
+  show(false);
+  wait(9000);
+  show(true);
+  wait(100);
+  assert.deepEqual(both(), [3_605_100 + IDLE - 1000, 2 * IDLE + 4100]);
+  stopwatch.restart(700, 300);
+  wait(50);
+  assert.deepEqual(both(), [750, 350]);
   mock.restoreAll();
 });
 

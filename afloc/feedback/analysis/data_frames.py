@@ -12,13 +12,30 @@ from afloc.feedback.studies.versions import read_versions, versions_like
 BOX = ("x", "y", "width", "height")
 
 
+PROBE_QUESTIONS = {
+    "there": "Is the finding there?",
+    "place": "Is the place right that the map shows?",
+    "agreement": "In one word: is the answer right?",
+}
+"""The questions of the Probe tab, and the one in which named endpoints and earlier versions ask both."""
+
+
 def overview(store: Store) -> pd.DataFrame:
-    """How often each answer to the Probe tab's question was given: modality, description, model, answer,
-    count."""
-    return store.frame(
-        "SELECT modality, description, model, answers ->> '$.agreement' AS answer, count(*) AS count "
-        "FROM answers WHERE kind = 'feedback' GROUP BY ALL ORDER BY count DESC, description, answer"
+    """How often each answer to the Probe tab's questions was given: question (of PROBE_QUESTIONS), modality,
+    description, model, answer, count.
+
+    Rows of versions that did not ask for `there` and `place` are among those of `agreement` alone.
+    """
+    columns = {"there": "there", "place": "place", "agreement": "answers ->> '$.agreement'"}
+    asked = " UNION ALL ".join(
+        f"SELECT {number} AS place_in_page, '{name}' AS question, modality, description, model, "
+        f"{column} AS answer FROM answers WHERE kind = 'feedback' AND {column} IS NOT NULL"
+        for number, (name, column) in enumerate(columns.items())
     )
+    return store.frame(
+        f"SELECT *, count(*) AS count FROM ({asked}) GROUP BY ALL "
+        "ORDER BY place_in_page, count DESC, description, answer"
+    ).drop(columns="place_in_page")
 
 
 def double_readings(store: Store, study_id: str | None = None) -> list[str]:
@@ -60,10 +77,11 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     """The readings of a study that stand, one a row: those of `versions`, without them those that mean the
     same as in `study` as it is (`versions_like`).
 
-    Columns reader, case_id, description, arm, period, repeat, seconds (visible, in this reading alone; see
-    `reading_times.compare_times`), score, present, model, model_fingerprint, regions and
-    model_regions (JSON text), regions_x, _y, _width and _height (of the box where they are one, and the same
-    of model_regions), and `q_ID` for each question: the level of a rating or choice from 1, or text.
+    Columns reader, case_id, description, arm, period, repeat, seconds (in this reading alone, without those
+    in which nobody was there; see `reading_times.compare_times`), idle (the seconds left out, NaN where that
+    is not known), score, present, model, model_fingerprint, regions and model_regions (JSON text), regions_x,
+    _y, _width and _height (of the box where they are one, and the same of model_regions), and `q_ID` for each
+    question: the level of a rating or choice from 1, or text.
     """
     columns: list[str] = []
     parameters: list[object] = []
@@ -77,8 +95,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
         columns += (f"({box})[{index}] AS {name}_{side}" for index, side in enumerate(BOX, start=1))
     extra = "".join(", " + column for column in columns)
     frame = store.frame(
-        "SELECT reader, case_id, description, arm, period, repeat, visible_ms / 1000.0 AS seconds, score, "
-        "present, model, model_fingerprint, "
+        "SELECT reader, case_id, description, arm, period, repeat, "
+        "coalesce(active_ms, visible_ms) / 1000.0 AS seconds, "
+        "(visible_ms - active_ms) / 1000.0 AS idle, score, present, model, model_fingerprint, "
         f"regions, model_regions{extra} FROM events "
         "WHERE id IN (SELECT id FROM answers WHERE kind = 'reading' AND study = ?) "
         "AND list_contains(?::VARCHAR[], coalesce(study_version, '')) ORDER BY seq",

@@ -12,8 +12,8 @@ COLOURS = {"unaided": "#6b7280", "aided": "#c2410c"}
 MODEL_COLOUR = "#1d4ed8"
 
 
-def overview_figure(overview: pd.DataFrame) -> go.Figure:
-    """Counts of each answer in the Probe tab, by description (the twenty most asked)."""
+def overview_figure(overview: pd.DataFrame, title: str = "Answers in the Probe tab") -> go.Figure:
+    """Counts of each answer to a question of the Probe tab, by description (the twenty most asked)."""
     top = overview.groupby("description")["count"].sum().nlargest(20).index[::-1]
     figure = go.Figure()
     for answer, part in overview.groupby("answer"):
@@ -21,9 +21,7 @@ def overview_figure(overview: pd.DataFrame) -> go.Figure:
         figure.add_bar(
             y=list(map(figure_label, top)), x=counts.tolist(), name=figure_label(str(answer)), orientation="h"
         )
-    return _finish(figure, "Answers in the Probe tab", "answers").update_layout(
-        barmode="stack", yaxis_type="category"
-    )
+    return _finish(figure, title, "answers").update_layout(barmode="stack", yaxis_type="category")
 
 
 def counts_figure(counts: pd.DataFrame, question: Question) -> go.Figure:

@@ -23,6 +23,7 @@ TIME_WITH_AID = (
     "time until the unaided answer and the time added with the model (extra), of the same reader on the same "
     "case. Cases without both are left out."
 )
+IDLE_NOTED = 1.0  # seconds from which a reading is said to have stood idle
 OUTLIER = 3.5  # median absolute deviations, scaled to a standard deviation (Iglewicz and Hoaglin, 1993)
 COLUMNS = [
     *("measure", "n", "value", "low", "high", "geometric", "geometric_low", "geometric_high", "p", "median"),
@@ -34,6 +35,26 @@ _NONE = Inference(*[math.nan] * 6)
 def explain_times(study: Study) -> str:
     """What the aided time is, where that is not the time of the aided reading alone; else ""."""
     return TIME_WITH_AID if study.design == "unaided_then_aided" else ""
+
+
+def explain_idle(frame: pd.DataFrame) -> list[str]:
+    """Sentences on time that is left out because nobody was there, and on readings of which that is not
+    known."""
+    idle = frame["idle"]
+    said = []
+    if (stood := idle >= IDLE_NOTED).any():
+        said.append(
+            f"Reading time: in {int(stood.sum()):,} of {len(frame):,} readings the clock stopped, two "
+            f"minutes after the last sign of pointer or key; {idle[stood].sum() / 60:,.1f} minutes are not "
+            f"counted (the longest {idle.max() / 60:,.1f})."
+        )
+    unknown = int((idle.isna() & frame["seconds"].notna()).sum())
+    if unknown:
+        said.append(
+            f"Reading time: {unknown:,} of {len(frame):,} readings are of an earlier AFLoc, which did not "
+            "ask whether somebody was there; all the time for which the case was visible counts."
+        )
+    return said
 
 
 def compare_times(study: Study, frame: pd.DataFrame, sample: Sample) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from afloc.feedback.analysis import overlap, resampling
 from afloc.feedback.analysis.accuracy import compare_arms, compare_roc, measure_accuracy, rate, trace_roc
 from afloc.feedback.analysis.agreement_tables import compare_pairs, compare_repeats, measure_agreement
 from afloc.feedback.analysis.data_frames import BOX
-from afloc.feedback.analysis.reading_times import compare_times
+from afloc.feedback.analysis.reading_times import compare_times, explain_idle
 from afloc.feedback.analysis.sample import ARMS, Sample, draw_sample
 from afloc.feedback.store.regions import LARGEST_COORDINATE, sound_regions
 from afloc.feedback.studies.reference_standard import Reference
@@ -89,6 +89,7 @@ def explain(study: Study, frame: pd.DataFrame) -> list[str]:
         )
     if 0 < clusters < FEWEST_CLUSTERS:
         sentences.append(f"Intervals need {FEWEST_CLUSTERS} patients or images; there are {clusters}.")
+    sentences += explain_idle(first)
     models = first.dropna(subset=["score"])[["model", "model_fingerprint"]].drop_duplicates().dropna()
     if len(models) > 1:
         names = ", ".join(sorted(f"{model} ({mark})" for model, mark in models.itertuples(index=False)))

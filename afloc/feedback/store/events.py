@@ -91,8 +91,10 @@ COLUMNS = (
     Column("side", "JSON", "The side that was named, the one that the model sees, and whether they agree."),
     Column("doubt", "VARCHAR", "Whether the image was one that the model may not know: none, unusual "
            "(answered with a caution) or stopped (not answered at first)."),
+    Column("active_ms", "BIGINT", "Of visible_ms, those in which somebody was there: the clock stops two "
+           "minutes after the last sign of pointer or key. Empty in rows of earlier versions."),
 )
-ADDED = ("there", "place", "asked", "holds", "side", "doubt")
+ADDED = ("there", "place", "asked", "holds", "side", "doubt", "active_ms")
 """Columns that earlier versions did not have: empty in their rows, missing in their exports."""
 # fmt: on
 NAMES = tuple(column.name for column in COLUMNS)
@@ -142,6 +144,7 @@ class Event:
     holds: bool | None = None
     side: Mapping[str, Any] | None = None
     doubt: str | None = None
+    active_ms: float | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
 

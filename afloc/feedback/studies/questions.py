@@ -23,12 +23,14 @@ class Kind:
 
     `scale`: how two answers compare, which decides the tables and figures: "ordinal" by their distance (a
     weighted kappa), "nominal" only as same or not; None where answers are not compared. `has_labels`: whether
-    the study says what can be answered. `drawn`: whether the answer is what is drawn on the image.
+    the study says what can be answered; `may_have_labels`: whether it may. `drawn`: whether the answer is
+    what is drawn on the image.
     """
 
     name: str
     scale: Scale | None = None
     has_labels = False
+    may_have_labels = False
     drawn = False
 
     def accepts(self, answer: Any, labels: Sequence[str]) -> bool:
@@ -76,12 +78,16 @@ class Text(Kind):
 
 
 class Regions(Kind):
-    """Boxes and outlines drawn on the image; the event checks them."""
+    """Boxes and outlines drawn on the image; the event checks them.
 
-    name, drawn = "regions", True
+    With labels each region is rated, 1 to len(labels): the answer is the list of ratings, in the order of the
+    regions.
+    """
+
+    name, drawn, may_have_labels = "regions", True, True
 
     def accepts(self, answer: Any, labels: Sequence[str]) -> bool:
-        return True
+        return isinstance(answer, list) and all(KINDS["rating"].accepts(each, labels) for each in answer)
 
     def column(self, question_id: str, labels: Sequence[str]) -> None:
         return None  # what is drawn has columns of its own

@@ -12,6 +12,7 @@ from typing import Any
 from afloc.errors import AccessError, AFLocError, SettingsError
 from afloc.feedback.store.events import Event, SlotTakenError
 from afloc.feedback.store.store import Saved, Store
+from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.schedule import AIDED, TRAINING, Slot, schedule, training_slots
 from afloc.feedback.studies.study import Study
 
@@ -184,15 +185,26 @@ def progress(store: Store, study: Study) -> list[Progress]:
 
 def check_answers(study: Study, answers: Mapping[str, Any], regions: Sequence[Any]) -> None:
     """SettingsError that names the question whose answer is missing or not on its scale."""
-    if unknown := set(answers) - {question.id for question in study.questions if not question.type.drawn}:
+    asked = {each.id for each in study.questions if not each.type.drawn or each.labels}
+    if unknown := set(answers) - asked:
         raise SettingsError(f"The study has no question {sorted(map(str, unknown))[0]!r}.")
     for question in study.questions:
+        if question.type.drawn and question.labels:
+            _check_region_ratings(question, answers.get(question.id), len(regions))
         given = (regions if len(regions) else None) if question.type.drawn else answers.get(question.id)
         if given is None or given == "":
             if question.required:
                 raise SettingsError(f"Please answer: {question.text}")
-        elif not question.accepts(given):
+        elif not question.type.drawn and not question.accepts(given):
             raise SettingsError(f"The answer is not on the scale: {question.text}")
+
+
+def _check_region_ratings(question: Question, ratings: Any, count: int) -> None:
+    ratings = [] if ratings is None else ratings
+    if not isinstance(ratings, list) or len(ratings) != count or None in ratings:
+        raise SettingsError(f"Please rate each region that you drew: {question.text}")
+    if not question.accepts(ratings):
+        raise SettingsError(f"The answer is not on the scale: {question.text}")
 
 
 @dataclass(frozen=True)

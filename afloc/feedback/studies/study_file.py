@@ -65,6 +65,11 @@ MaybeName = Annotated[str, AfterValidator(lambda name: name and _check_name(name
 MaybeText = Annotated[str, AfterValidator(lambda text: clean_text(text).strip())]
 Number = int | float  # a whole number stays one, or the study would have another version
 Labels = Annotated[tuple[str, ...], AfterValidator(_check_labels), Field(description="a list of texts")]
+MaybeLabels = Annotated[
+    tuple[str, ...],
+    AfterValidator(lambda labels: labels and _check_labels(labels)),
+    Field(description="a list of texts"),
+]
 Boxes = Annotated[
     tuple[tuple[Number, Number, Number, Number], ...],
     AfterValidator(_check_boxes),
@@ -86,7 +91,12 @@ class _OpenQuestion:
     id: Name
     text: Text
     kind: Literal[tuple(name for name, kind in KINDS.items() if not kind.has_labels)]  # type: ignore[valid-type]  # for pydantic
+    labels: MaybeLabels = ()
     required: bool = False
+
+    def __post_init__(self):
+        if self.labels and not KINDS[self.kind].may_have_labels:
+            raise ValueError("labels is not for a question of this kind")
 
 
 @dataclass(frozen=True, kw_only=True)

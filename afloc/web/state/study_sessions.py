@@ -85,6 +85,11 @@ class StudySessions:
             view = self.model.encode(image, modality=case.modality)
             return view, view.locate(case.description)
 
+    def remarks(self, study: Study, reader: str, view: View, finding: Finding) -> list[str]:
+        """The cautions on the words of a case's description, beside those of the finding itself."""
+        with self.queue.turn((study.id, reader)):
+            return view.remarks(finding, view.words(finding))
+
     def _load(self, study_id: str, case_id: str) -> Image:
         study = self.studies[study_id]
         return load_image(study, study.case(case_id))

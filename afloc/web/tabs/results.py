@@ -20,7 +20,13 @@ from starlette.routing import Route
 
 from afloc.feedback.analysis import figures
 from afloc.feedback.analysis.agreement_tables import COEFFICIENTS
-from afloc.feedback.analysis.data_frames import double_readings, kept_studies, overview, study_frame
+from afloc.feedback.analysis.data_frames import (
+    PROBE_QUESTIONS,
+    double_readings,
+    kept_studies,
+    overview,
+    study_frame,
+)
 from afloc.feedback.analysis.planning import guess, of_study, plan
 from afloc.feedback.analysis.reading_times import explain_times
 from afloc.feedback.analysis.results import analyse, explain
@@ -135,8 +141,7 @@ def _remember(store: Store) -> Callable[[str | None, str, int], dict[str, Any]]:
     @lru_cache(8)
     def analysed(study_id: str | None, version: str, _last_seq: int) -> dict[str, Any]:
         if study_id is None:
-            table = overview(store)
-            return {"parts": [_part("Answers", table, figures.overview_figure(table))]}
+            return {"parts": _show_feedback(overview(store))}
         if study_id not in kept_studies(store):
             return {"notes": [], "parts": []}
         selected = select_versions(store, study_id, version)
@@ -147,6 +152,15 @@ def _remember(store: Store) -> Callable[[str | None, str, int], dict[str, Any]]:
         }
 
     return analysed
+
+
+def _show_feedback(table: pd.DataFrame) -> list[dict[str, Any]]:
+    parts = []
+    for name, title in PROBE_QUESTIONS.items():
+        mine = table[table["question"] == name].drop(columns="question")
+        if len(mine):
+            parts.append(_part(title, mine, figures.overview_figure(mine, title)))
+    return parts
 
 
 def _name_versions(store: Store, study_id: str) -> list[list[str]]:

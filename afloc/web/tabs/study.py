@@ -81,7 +81,7 @@ def study_tab(sessions: StudySessions) -> None:
 
         def save() -> Saved:
             slot = sessions.slot(study, reader, request.index)
-            fields = request.model_dump(include={"id", "session", "visible_ms", "display"})
+            fields = request.model_dump(include={"id", "session", "visible_ms", "active_ms", "display"})
             found = sessions.model_answer(study, reader, slot.case)
             model = answer_columns(sessions.model, *found, study.threshold)
             answers, regions = request.answers or {}, request.regions or ()
@@ -141,9 +141,14 @@ def show_place(
     if not may_see_model(slot):
         return shown
     if saved is None and study.design == "unaided_then_aided":  # the same case, now with the model
-        shown["saved"] = _show_reading(resume(store, study, reader, before)) | {"visible_ms": 0}
+        first = _show_reading(resume(store, study, reader, before))
+        shown["saved"] = first | {"visible_ms": 0, "active_ms": 0}
     view, finding = sessions.model_answer(study, reader, slot.case)
-    return shown | {"finding": describe(finding), "doubt": view.doubt and view.doubt.as_json()}
+    return shown | {
+        "finding": describe(finding),
+        "remarks": sessions.remarks(study, reader, view, finding),
+        "doubt": view.doubt and view.doubt.as_json(),
+    }
 
 
 def _show_reading(row: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -153,4 +158,5 @@ def _show_reading(row: Mapping[str, Any] | None) -> dict[str, Any]:
         "answers": row.get("answers") or {},
         "regions": row.get("regions") or [],
         "visible_ms": row.get("visible_ms") or 0,
+        "active_ms": row.get("active_ms") or 0,
     }

@@ -6,7 +6,7 @@ import { filmIsShown } from "../shared/current_film.js";
 import { openKeys } from "../shared/key_sheet.js";
 import { Refusal, askAbout, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
-import { hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
+import { allCautions, hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
@@ -139,7 +139,7 @@ export function mount({ element, props, server }) {
     if (reply.modality) { showModality(reply.modality); orientation = reply.orientation; viewer.showOrientation(orientation); }
     if (reply.error) return showProblem(reply.error);
     const { finding } = reply;
-    if (finding && finding.asked?.status !== "unknown") finding.cautions = [...new Set([...finding.cautions, ...reply.remarks])];
+    if (finding) finding.cautions = allCautions(finding, reply.remarks);
     question = reply.question ?? false;
     unknown = reply.unknown ?? [];
     showAnswer(finding, greeting && finding?.present === false);

@@ -7,7 +7,7 @@ const KEY_SHEET = {
   feedback: [["1  2  3", "is it there: yes, no, unsure"], ["4  5  6", "is the place right: yes, partly, elsewhere"], ["Shift 1 … 5", "how sure you are, from guessing to certain"], ["n  z", "comment on the answer; take back what you said of it"]],
   answer: [["k", "keep this map beside the next ones"], ["s", "scan for findings"], ["e", "how often such a verdict is right"]],
   set: [["j  k", "next, previous case of the set"]],
-  reading: [["1 … 9", "answer the question"], ["Enter", "save and go on"], ["Esc", "back to panning"]],
+  reading: [["1 … 9", "answer the question that shows the digits"], ["q", "go to another question; with Shift back"], ["Enter", "save and go on"], ["Esc", "back to panning"]],
   map: [["h", "hold: look beneath the map"], ["m  o", "map, contour on or off"], ["[  ]", "paint the map from a lower, higher value"], [",  .", "map fainter, stronger"], ["c", "next colours of the map"]],
   image: [
     ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"], ["+  −", "zoom; the wheel zooms at the pointer"],

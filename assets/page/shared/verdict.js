@@ -169,6 +169,11 @@ function placeIn(finding, orientation, insisted, several) {
   return kindOf(finding) === "flagged" && !several ? [strongest(finding.grid, orientation, Boolean(finding.side))] : [];
 }
 
+// The cautions of an answer: what the finding calls for, then the `remarks` on the words that were typed. Where they were not
+// understood, nothing was asked that one could be careful about.
+/** @type {(finding: Answered, remarks?: string[]) => string[]} */
+export const allCautions = (finding, remarks = []) => [...new Set([...finding.cautions, ...(finding.asked?.status === "unknown" ? [] : remarks)])];
+
 // --- the map ----------------------------------------------------------------------------------------------------------
 
 const PLACED = ["affirmed", "structure", "described"];

@@ -8,7 +8,7 @@ import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
 import { RETRY, Refusal, aboutOf, addressOf, pause, post } from "../shared/server.js";
 import { createStopwatch } from "../shared/stopwatch.js";
 import { isShown, watchKeys } from "../shared/tab_events.js";
-import { isHeldBack, hasPlace } from "../shared/verdict.js";
+import { allCautions, hasPlace, isHeldBack } from "../shared/verdict.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
 import { createQuestions } from "./questions.js";
@@ -21,13 +21,16 @@ const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look agai
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const study = find(".study"), card = find(".card"), saved = find(".hand .saved");
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onShapes: () => { questions.show(); changed(); } });
-  const questions = createQuestions(find(".questions"), viewer, changed), stopwatch = createStopwatch(find(".viewer"));
+  const viewer = createViewer(find(".viewer"), {
+    colors: props.colors, onShapes: () => { questions.show(); changed(); }, nameOf: (place) => (questions.ratesRegions ? String(place + 1) : ""),
+  });
+  const questions = createQuestions(find(".questions"), viewer, changed), scroller = find(".scroller"), stopwatch = createStopwatch(find(".viewer"));
   const answerBox = createAnswer(find(".model"));
   const session = makeId();
 
   let code = null, now = null;        // the reader's code; the place shown
   let dirty = false, drafting = 0, turn = 0;
+  let complaining = false;            // an answer that is missing is asked for
   let moving = false;                 // on the way to another place: what is still on the screen takes no answer
   let queue = Promise.resolve();      // drafts and answers reach the server in the order they were made
 
@@ -122,15 +125,18 @@ export function mount({ element, props, server }) {
     viewer.setMode("pan");
     viewer.showImage(image, `Case ${slot.index + 1}, ${image.width} by ${image.height} pixels`);
     viewer.showOrientation(orientation);
-    viewer.shapes = place.saved.regions.map(toShape);
+    const ratings = questions.ratingsIn(place.saved.answers);
+    viewer.shapes = place.saved.regions.map((region, i) => ({ ...toShape(region), rating: ratings[i] ?? undefined }));
     questions.load(place.saved.answers, place.open);
     if (place.finding) showModel(place, orientation);
     find(".hand .back").disabled = place.back === null;
     put(".hand .go", place.open ? place.answered ? "Save the change" : "Save and go on" : "Go on");
     dirty = moving = false;
+    scroller.scrollTop = 0;
+    complaining = false;
     say(warning || (place.answered && !place.open ? "This answer is final." : ""), Boolean(warning));
     viewer.showState("ready");
-    stopwatch.restart(place.saved.visible_ms);
+    stopwatch.restart(place.saved.visible_ms, place.saved.active_ms);
     find(".viewer").dataset.case = String(slot.index);
   }
 
@@ -144,8 +150,9 @@ export function mount({ element, props, server }) {
 
   // The answer as the Probe tab has it, to the word.
   /** @param {StudyPlace} place @param {Orientation} orientation */
-  function showModel({ finding, doubt }, orientation) {
+  function showModel({ finding, remarks, doubt }, orientation) {
     find(".model").hidden = false;
+    finding.cautions = allCautions(finding, remarks);
     answerBox.show({ kind: answerKind(finding), finding, banner: doubt?.sentence, orientation });
     viewer.showMap(hasPlace(finding) && !isHeldBack(finding) ? finding.grid : null);
   }
@@ -158,10 +165,11 @@ export function mount({ element, props, server }) {
 
   // --- answers ------------------------------------------------------------------------------------------------------
 
-  const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read() });
+  const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read(), active_ms: stopwatch.readActive() });
 
   function changed() {
     if (moving || now?.stage !== "case" || !now.open) return;
+    if (complaining && !questions.complains) { complaining = false; say(""); }
     dirty = true;
     clearTimeout(drafting);
     drafting = setTimeout(settle, UNHURRIED);
@@ -200,6 +208,9 @@ export function mount({ element, props, server }) {
   function answer() {
     if (moving || now?.stage !== "case") return;
     if (!now.open) return go();
+    const missing = questions.complain();
+    complaining = Boolean(missing);
+    if (missing) return say(notSaved(missing), true);
     clearTimeout(drafting);
     dirty = false;
     moving = true;
@@ -217,6 +228,18 @@ export function mount({ element, props, server }) {
 
   const inCase = () => isShown(element) && now?.stage === "case";
   const showKeys = () => openKeys(find(".keys"), ["reading", ...(now.finding ? ["map"] : []), "image", ...(questions.draws && now.open ? ["draw"] : [])]);
+
+  // A sign where more questions lie below the edge.
+  function showMore() {
+    const edge = scroller.scrollTop + scroller.clientHeight, more = find(".more");
+    const below = [...element.querySelectorAll(".questions fieldset")].filter(({ offsetTop, offsetHeight }) => offsetTop + offsetHeight / 2 > edge).length;
+    more.hidden = scroller.scrollHeight - edge < 8;
+    more.textContent = below > 1 ? `${below} questions below` : below ? "1 question below" : "More below";
+  }
+  scroller.addEventListener("scroll", showMore, { passive: true });
+  const watched = new ResizeObserver(showMore);
+  for (const part of [scroller, find(".model"), find(".questions")]) watched.observe(part);
+  find(".more").addEventListener("click", () => scroller.scrollBy({ top: scroller.clientHeight / 2, behavior: "smooth" }));
 
   // --- events -------------------------------------------------------------------------------------------------------
 

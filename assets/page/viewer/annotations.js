@@ -1,6 +1,6 @@
 // Boxes and outlines over the image, drawn as SVG: the reader's own (drawn, moved, resized, deleted, undone) and given ground truth.
 //
-// A shape is { id, kind: "box" | "outline", x, y, width, height, label?, rings? }, in pixels of the image; `rings` of an outline
+// A shape is { id, kind: "box" | "outline", x, y, width, height, label?, rings?, rating? }, in pixels of the image; `rings` of an outline
 // are lists of [x, y], the first ring the outer one. Shapes are never changed, only replaced, so a list of them can be kept for undo.
 
 import { svg } from "../shared/dom.js";
@@ -40,8 +40,8 @@ export function pathOf(shape) {
   return rings.map((ring) => `M${ring.map(([px, py]) => `${px.toFixed(2)} ${py.toFixed(2)}`).join("L")}Z`).join("");
 }
 
-// `stage` gives them what it needs: { panes(), image(), view(), repaint() }; `onChange` hears of every change by the reader.
-/** @param {{ panes(): Pane[], image(): Extent | null, view(): View, repaint(): void }} stage @param {(shapes: Shape[]) => void} onChange */
+// `stage` gives them what it needs: { panes(), image(), view(), repaint(), nameOf?(place) }, the last a text beside each; `onChange` hears of every change by the reader.
+/** @param {{ panes(): Pane[], image(): Extent | null, view(): View, repaint(): void, nameOf?(place: number): string }} stage @param {(shapes: Shape[]) => void} onChange */
 export function createAnnotations(stage, onChange) {
   let shapes = [], truth = [], selected = null, drawing = null, kind = null, next = 1;
   let past = [], future = [];
@@ -173,7 +173,8 @@ export function createAnnotations(stage, onChange) {
       if (!stage.image()) continue;
       pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom} ${zoom * aspect()})`);
       if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, "truth"); renderLabel(pane.shapes, shape); }
-      for (const shape of shapes) {
+      for (const [place, shape] of shapes.entries()) {
+        renderLabel(pane.shapes, nameOwn(shape, place));
         if (!pane.own.has(shape.id)) pane.own.set(shape.id, makeOwn(pane.group, shape.id));
         const path = pane.own.get(shape.id);
         path.setAttribute("d", pathOf(shape));
@@ -185,6 +186,8 @@ export function createAnnotations(stage, onChange) {
       if (drawing) renderPath(pane.group, drawing, "drawing");
     }
   }
+
+  const nameOwn = (shape, place) => ({ ...shape, label: stage.nameOf?.(place) ?? "" });
 
   function makeOwn(group, id) {
     const path = svg("path", { "data-shape": id, tabindex: 0, role: "button", "fill-rule": "evenodd" }, group);
@@ -238,6 +241,9 @@ export function createAnnotations(stage, onChange) {
 
   return {
     begin, render, key, remove,
+    // Gives a shape a rating, as one step that can be undone.
+    /** @param {number} id @param {number} rating */
+    rate(id, rating) { if (find(id)) change(swap({ ...find(id), rating })); },
     undo: () => step(past, future),
     redo: () => step(future, past),
     // A box in the middle of what is seen, for those who draw by keyboard.

@@ -14,6 +14,7 @@
 //   showMaps([{ rows, title?, note? }], answer?)   one to four panes side by side, one place, window and colour scale for all
 //   showTruth(shapes, { over, beside })   given boxes and outlines: over the maps, and in a pane of their own beside them
 //   shapes                            get: the reader's shapes (annotations.js says what a shape is); set: replaces them, without undo
+//   rate(id, rating)                   gives one of them a rating; `nameOf(place)` among the options: a text beside each
 //   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map
 //   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
 //   setMode("pan" | "window" | "box" | "outline")   what dragging does
@@ -44,7 +45,7 @@ import { createViewport } from "./viewport.js";
 
 const MOST_PANES = 4;
 
-/** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void, onFrame?(frame: number): void }} options */
+/** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void, onFrame?(frame: number): void, nameOf?(place: number): string }} options */
 export function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
@@ -61,7 +62,7 @@ export function createViewer(root, options) {
   let display = { ...startDisplay }, mode = "pan";
 
   const annotations = createAnnotations({
-    panes: () => panes, image: () => image, view: () => viewport.at, repaint: () => paint(false, false),
+    panes: () => panes, image: () => image, view: () => viewport.at, repaint: () => paint(false, false), nameOf: options.nameOf,
   }, (shapes) => options.onShapes?.(shapes));
   const viewport = createViewport({ size: () => [paneWidth(), paneHeight()], image: () => image, moved() { loop.touch(); paint(); }, repaint: () => paint() });
   const loop = createRenderLoop({
@@ -274,6 +275,7 @@ export function createViewer(root, options) {
     get place() { return viewport.get(); },
     get shapes() { return annotations.shapes; },
     set shapes(list) { annotations.load(list); },
+    rate: annotations.rate,
     get grid() { return maps[0]?.rows ?? null; },
     get film() { return image; },
     get image() { return image && { width: image.width, height: image.height }; },

@@ -13,6 +13,7 @@ from afloc.feedback.store.store import Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import Reference, references
 from afloc.feedback.studies.schedule import schedule
+from afloc.feedback.studies.study_file import FOLDER, read_study
 
 
 @pytest.fixture
@@ -34,8 +35,26 @@ def test_the_frame_holds_each_reading_that_stands(filled, study, analysed):
 
 def test_overview_counts_the_feedback_that_stands(filled):
     table = data_frames.overview(filled)
-    assert table["count"].sum() == 11  # of 12, one was withdrawn
-    assert set(table["answer"]) == {"yes", "partly", "elsewhere", "absent"}
+    counts = table.groupby("question")["count"].sum()
+    assert counts.to_dict() == {"agreement": 11, "there": 11, "place": 4}  # of 12, one was withdrawn
+    answers = table.groupby("question")["answer"].agg(set).to_dict()
+    assert answers["agreement"] == {"yes", "partly", "elsewhere", "absent"}
+    assert answers["there"] == {"yes", "no", "unsure"} and answers["place"] == {"partly"}
+    assert table["question"].unique().tolist() == ["there", "place", "agreement"]
+
+
+def test_time_in_which_nobody_was_there_does_not_count(tmp_path):
+    demo = read_study(FOLDER / "demo.toml")
+    with Store(tmp_path) as store:
+        readings.give_consent(store, demo, "R1")
+        for index, (visible, active) in enumerate([(3_600_000, 125_000), (9_000, 9_000), (8_000, None)]):
+            spent = {"visible_ms": visible, "active_ms": active}
+            readings.save_reading(store, demo, "R1", index, {"sure": 3}, **spent)
+        frame = data_frames.study_frame(store, demo)
+    assert frame["seconds"].tolist() == [125, 9, 8]
+    said = " ".join(results.explain(demo, frame))
+    assert "in 1 of 3 readings the clock stopped" in said and "57.9 minutes are not counted" in said
+    assert "1 of 3 readings are of an earlier AFLoc" in said
 
 
 def test_agreement_is_that_of_the_answers(study, analysed):
@@ -110,7 +129,7 @@ def test_the_time_with_the_aid_is_that_of_both_looks(study, tmp_path):
     assert times.loc["aided", "value"] == pytest.approx((12 * 25 + 10 * 50) / 22)
     assert figures.times_figure(found.times).layout.title.text.startswith("Reading time: +25.0% aided")
     assert "both looks" in reading_times.explain_times(twice) and reading_times.explain_times(study) == ""
-    assert results.explain(study, frame) == []
+    assert [each for each in results.explain(study, frame) if "earlier AFLoc" not in each] == []
     for arm in ("unaided", "aided"):  # one of the two is nothing to compare
         assert results.analyse(twice, frame[frame["arm"] == arm], {}).times.empty
 

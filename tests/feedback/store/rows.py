@@ -47,6 +47,7 @@ def full_event(**changes) -> Event:
         holds=False,
         side={"named": "left", "seen": "right", "agrees": False},
         doubt="none",
+        active_ms=1000,
     )
     return replace(event, **changes)
 

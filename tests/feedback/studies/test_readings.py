@@ -105,6 +105,32 @@ def test_answers_are_held_against_the_questions(demo, answers, regions, message)
         readings.check_answers(demo, answers, regions)
 
 
+def test_a_rating_for_each_region_that_is_drawn(demo, tmp_path):
+    questions = (*demo.questions[:1], Question("w", "Where?", "regions", ("perhaps", "surely"), False))
+    study = dataclasses.replace(demo, questions=questions)
+    boxes = [{"box": [0, 0, 9, 9]}, {"box": [20, 0, 9, 9]}]
+    readings.check_answers(study, {"sure": 2, "w": [2, 1]}, boxes)
+    readings.check_answers(study, {"sure": 2}, [])
+    for ratings, message in (
+        (None, "rate each region"),
+        ([2], "rate each region"),
+        ([2, None], "rate each region"),
+        ([2, 3], "not on the scale"),
+        ([2, True], "not on the scale"),
+        ("21", "rate each region"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            readings.check_answers(study, {"sure": 2, "w": ratings}, boxes)
+    with pytest.raises(SettingsError, match="no question 'place'"):  # regions of the demo have no labels
+        readings.check_answers(demo, {"sure": 2, "place": [1, 2]}, boxes)
+    with Store(tmp_path) as store:
+        readings.give_consent(store, study, "R1")
+        readings.save_draft(store, study, "R1", 0, answers={"w": [2, None]}, regions=boxes)
+        assert readings.resume(store, study, "R1", 0)["answers"] == {"w": [2, None]}
+        readings.save_reading(store, study, "R1", 0, {"sure": 2, "w": [2, 1]}, boxes)
+        assert readings.resume(store, study, "R1", 0)["answers"]["w"] == [2, 1]
+
+
 def test_required_regions_and_choices(demo):
     questions = (Question("side", "Side?", "choice", ("left", "right")), Question("w", "Where?", "regions"))
     study = dataclasses.replace(demo, questions=questions)

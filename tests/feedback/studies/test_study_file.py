@@ -39,7 +39,7 @@ def test_the_demo_works_as_it_comes(demo):
         ("back = true", "back = false", "edit needs back = true"),
         ('presence = "sure"', 'presence = "place"', "presence names no question of kind rating"),
         ('kind = "rating"', 'kind = "stars"', r"questions\[1\].kind must be one of"),
-        ('kind = "rating"', 'kind = "regions"', r"questions\[1\].labels is no key that is known"),
+        ('kind = "rating"', 'kind = "text"', r"questions\[1\].*labels is not for a question of this kind"),
         (
             '["certainly not", "probably not"',
             '["certainly", "probably not"',

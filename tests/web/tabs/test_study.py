@@ -608,7 +608,12 @@ def test_the_same_case_is_read_unaided_then_aided(tiny_folder, tmp_path):
         after = show_place(sessions, study, "R1")
         assert after["slot"]["arm"] == "aided" and 0 <= after["finding"]["score"] <= 1
         assert after["slot"]["description"] == before["slot"]["description"]
-        assert after["saved"] == {"answers": {"sure": 2}, "regions": [{"box": [1, 2, 3, 4]}], "visible_ms": 0}
+        assert after["saved"] == {
+            "answers": {"sure": 2},
+            "regions": [{"box": [1, 2, 3, 4]}],
+            "visible_ms": 0,
+            "active_ms": 0,
+        }
         first = show_place(
             sessions, study, "R1", 0
         )  # going back shows no score, and the first answer is final
