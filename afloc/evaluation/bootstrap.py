@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 SAMPLES = 1000
 SEED = 0
@@ -48,12 +48,12 @@ def bca(values: np.ndarray, drawn: np.ndarray, left_out: np.ndarray) -> np.ndarr
     known = (~np.isnan(drawn)).sum(0)
     with np.errstate(all="ignore"):
         lower = ((drawn < values).sum(0) + (drawn == values).sum(0) / 2) / known
-        bias = norm.ppf(np.clip(lower, 0.5 / known, 1 - 0.5 / known))
+        bias = ndtri(np.clip(lower, 0.5 / known, 1 - 0.5 / known))
         apart = left_out - np.where(np.isnan(left_out), 0, left_out).sum(0) / (~np.isnan(left_out)).sum(0)
         apart = -np.where(np.isnan(apart), 0, apart)
         acceleration = np.nan_to_num((apart**3).sum(0) / (6 * (apart**2).sum(0) ** 1.5))
-        ends = bias + norm.ppf([[0.025], [0.975]])
-        shares = norm.cdf(bias + ends / (1 - acceleration * ends))
+        ends = bias + ndtri([[0.025], [0.975]])
+        shares = ndtr(bias + ends / (1 - acceleration * ends))
         places = shares * (known - 1)
         first = np.clip(np.nan_to_num(np.floor(places)), 0, np.maximum(known - 2, 0)).astype(int)
         ordered = np.sort(drawn, axis=0)  # NaN last

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from afloc.evaluation.bootstrap import FEWEST_CLUSTERS
 
@@ -45,7 +45,7 @@ def interval(value: float, left_out: np.ndarray, clusters: int) -> tuple[float, 
     if clusters < FEWEST_CLUSTERS or count < 2 or np.isnan(left_out).any() or not abs(value) < 1 - 1e-9:
         return NAN, NAN
     se = np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
-    half = stats.t.ppf(0.975, count - 1) * se / (1 - value**2)
+    half = stdtrit(count - 1, 0.975) * se / (1 - value**2)
     low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
     return float(low), float(high)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +85,17 @@ Merit = Callable[[np.ndarray, np.ndarray], Merits]
 """A figure of merit as a function of values (rows, cases) and clusters (cases,)."""
 
 
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each, from 1; the same for those that are tied: the mean of theirs."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (count.cumsum() - (count - 1) / 2)[place]
+
+
 def _wins(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Of each case, against how many of the other side it is on the right side, ties counting half."""
-    ranks, wins = rankdata(ratings), np.empty(len(ratings))
-    wins[truth] = ranks[truth] - rankdata(ratings[truth])
-    wins[~truth] = truth.sum() - (ranks[~truth] - rankdata(ratings[~truth]))
+    ranks, wins = _ranks(ratings), np.empty(len(ratings))
+    wins[truth] = ranks[truth] - _ranks(ratings[truth])
+    wins[~truth] = truth.sum() - (ranks[~truth] - _ranks(ratings[~truth]))
     return wins
 
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def infer(estimate: float, variance: float, df: float) -> Inference:
     se = math.sqrt(variance) if variance >= 0 else math.nan
     if se == 0:
         return Inference(estimate, 0.0, df, estimate, estimate, math.nan)
-    half = float(stats.t.ppf(0.975, df)) * se
-    p = float(2 * stats.t.sf(abs(estimate) / se, df))
+    half = float(stdtrit(df, 0.975)) * se
+    p = float(2 * stdtr(df, -abs(estimate) / se))
     return Inference(estimate, se, df, estimate - half, estimate + half, p)
 
 

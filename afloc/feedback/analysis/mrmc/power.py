@@ -7,7 +7,7 @@ study (`obuchowski_rockette.components`), or conjectured (`conjecture`).
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy.special import chdtri, chndtr, fdtri, ncfdtr
 
 from afloc.feedback.analysis.mrmc.obuchowski_rockette import Components
 
@@ -68,13 +68,13 @@ def power(
     own, shared = found.error - found.cov1, max(found.cov2 - found.cov3, 0.0)
     if fixed_readers:
         error = scale * (own + (readers - 1) * shared)
-        return float(stats.ncx2.sf(stats.chi2.ppf(0.95, 1), 1, difference**2 * readers / 2 / error))
+        return float(1 - chndtr(chdtri(1, 0.05), 1, difference**2 * readers / 2 / error))
     if readers < 2:
         return math.nan
     inner = var_tr + scale * (own - shared)
     error = inner if fixed_cases else var_tr + scale * (own + (readers - 1) * shared)
     df = (error / inner) ** 2 * (readers - 1)
-    return float(stats.ncf.sf(stats.f.ppf(0.95, 1, df), 1, df, difference**2 * readers / 2 / error))
+    return float(1 - ncfdtr(1, df, difference**2 * readers / 2 / error, fdtri(1, df, 0.95)))
 
 
 def cases_needed(
