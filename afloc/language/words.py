@@ -128,7 +128,8 @@ def _words_of_lists(modality: str) -> frozenset[str]:
 
 
 def _words(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(word for text in texts for word in (*split_words(text), *_WORD.findall(plain(text))))
+    text = "\n.\n".join(texts)  # at once, which is faster
+    return frozenset((*split_words(text), *_WORD.findall(plain(text))))
 
 
 @cache
