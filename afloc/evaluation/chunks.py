@@ -142,7 +142,7 @@ def _measure_case(
         **_verdict(finding),
         **_measure(finding, laid),
         **(_fixed(finding, laid) if config.protocol == "native" else {}),
-        **_readers(row, truth.label, mask),
+        **_readers(row, truth, mask),
     }
 
 
@@ -175,11 +175,11 @@ def _painted(finding: Finding) -> float:
     return 0.0 if finding.present is False else float((finding.heatmap > PAINTED_FROM).mean())
 
 
-def _readers(row: Row, label: str, mask: np.ndarray) -> dict:
+def _readers(row: Row, truth: GroundTruth, mask: np.ndarray) -> dict:
     """IoU and Dice of what human readers marked against the ground truth, mean over the readers."""
     found = []
     for reading in row.readers:
-        if reading.label == label:
+        if reading.label == truth.label and reading.description in (None, truth.description):
             drawn = reading.draw(*mask.shape).astype(np.float32)
             found.append(curve(drawn, mask, (0.5,)))
     if not found:

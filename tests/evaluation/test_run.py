@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from afloc import read_image
 from afloc.batch import job
@@ -158,6 +159,20 @@ def test_the_published_protocol(released_checkpoint, tmp_path):
     assert json.loads(summary)["protocol"] == "paper" and json.loads(summary)["honest"] is None
     assert all(case["probability"] is None and 0 <= case["iou"] <= 1 for case in cases)
     assert all(-5 < case["own_mean_cnr"] < 5 for case in cases)
+
+
+def test_a_second_reader_is_held_against_the_same_sentence(config, tmp_path):
+    """Two sentences of one film have one label; the second reader drew what the first did, for each."""
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "1.png")
+    sentences = [
+        {"sentence_en": text, "abnormal": True, "labels": ["pleural effusion"], "boxes": [box]}
+        | {"extra_boxes": [box]}
+        for text, box in (("On the right.", [0, 0, 0.5, 0.5]), ("On the left.", [0.5, 0.5, 1, 1]))
+    ]
+    table = tmp_path / "grounded_reports_20240819.json"
+    table.write_text(json.dumps([{"StudyID": "1", "ImageID": "1.png", "findings": sentences}]))
+    evaluate(EvaluationConfig(read_dataset(table), config.model), tmp_path / "out")
+    assert [case["reader_iou"] for case in files_of(tmp_path / "out")[1]] == [1, 1]
 
 
 def test_a_folder_of_another_run_is_left_alone(whole, config, tmp_path):

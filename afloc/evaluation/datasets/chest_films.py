@@ -3,18 +3,27 @@
 Images are searched for below `images`, or else below the folder of the table, in any subfolder.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from afloc.errors import DataError
-from afloc.evaluation.datasets.ground_truth import GroundTruth, read_box
-from afloc.evaluation.datasets.masks import Runs, Shapes, read_coco_runs, read_relative_runs, read_size
+from afloc.evaluation.datasets.ground_truth import GroundTruth, Turned, read_box
+from afloc.evaluation.datasets.masks import (
+    Runs,
+    Shapes,
+    read_coco_runs,
+    read_numbered_runs,
+    read_relative_runs,
+    read_size,
+)
 from afloc.evaluation.datasets.rows import (
     Row,
     by_label,
     check_label,
     index_files,
     load_json,
+    read_columns,
     read_extent,
     read_table,
 )
@@ -22,6 +31,11 @@ from afloc.imaging.regions import Box
 from afloc.text import one_line
 
 _MODALITY = "chest_xray"
+_FILM_COLUMNS = ("image_id", "ImageID", "dicom_id", "Image Index", "Path")  # of CheXmask's five sets
+_ANATOMY = {"Left Lung": "Left Lung", "Right Lung": "Right Lung", "Heart": "Cardiac silhouette"}
+_QUALITY, _LEAST_QUALITY = "Dice RCA (Mean)", 0.7
+_PICTURE = re.compile(r"\.(png|jpg|dcm|dicom)$")
+_OVER_DIAGONAL = 5  # the EXIF orientation that swaps rows and columns
 _SIDE = 1024  # pixels a side of every film of NIH, RSNA and SIIM, and of their ground truth
 
 
@@ -176,6 +190,60 @@ def read_siim(path: Path, images: Path | None = None) -> Iterator[Row]:
         )
 
 
+def read_chexmask(path: Path, images: Path | None = None) -> Iterator[Row]:
+    """CheXmask: a table of its folder `OriginalResolution`, such as `VinDr-CXR.csv`
+    (physionet.org/content/chexmask-cxr-segmentation-data; run lengths as in
+    github.com/ngaggion/CheXmask-Database, DataPostprocessing/utils.py).
+
+    Columns: the film (image_id, ImageID, dicom_id, Image Index or Path, as its own set has it), "Dice RCA
+    (Mean)", "Left Lung", "Right Lung", Heart, Height and Width. Run lengths "start length …" count from 1
+    along the rows. The masks are a network's; films whose estimated Dice is below 0.7 are left out, as its
+    authors advise. They are anatomy, so no pathology is measured on them.
+    """
+    name_column = next((column for column in _FILM_COLUMNS if column in read_columns(path)), None)
+    if name_column is None:
+        raise DataError(f"{path.name} has none of the columns {', '.join(_FILM_COLUMNS)}.")
+    depth = 3 if name_column == "Path" else 1  # patient, study and view of CheXpert
+    find = _finder(images or path.parent, (".dicom", ".dcm", ".png", ".jpg"), depth)
+    for number, cells in read_table(path, (name_column, _QUALITY, *_ANATOMY, "Height", "Width")):
+        location = f"{path.name}, row {number}"
+        try:
+            quality = float(cells[_QUALITY])
+        except ValueError:
+            raise DataError(f"{location}, column {_QUALITY}: it should be a number.") from None
+        extent = read_extent(cells["Height"], cells["Width"], location)
+        if extent is None:
+            raise DataError(f"{location}, column Height: the size of the film is missing.")
+        if quality < _LEAST_QUALITY:
+            continue
+        name = cells[name_column].strip()
+        parts = PurePosixPath(_PICTURE.sub("", name)).parts[-depth:]
+        yield Row(
+            name=name,
+            path=find("_".join(parts), path, number, name_column),
+            location=location,
+            truths=tuple(_anatomy(cells, extent, location)),
+            patient=parts[0] if depth > 1 else name,
+            source=f"CheXmask {path.stem}",
+            modality=_MODALITY,
+            columns=(name_column, "Left Lung", "Left Lung"),
+            drawn_on=extent,
+        )
+
+
+def _anatomy(cells: dict[str, str], extent: tuple[int, int], location: str) -> Iterator[GroundTruth]:
+    height, width = extent
+    for column, label in _ANATOMY.items():
+        try:
+            runs = read_numbered_runs(cells[column], height, width)
+        except DataError as error:
+            raise DataError(f"{location}, column {column}: {error}.") from None
+        if any(runs[1::2]):
+            # Along the rows of a film is down the columns of the film turned over its diagonal.
+            turned = Shapes(runs=(runs,), extent=(width, height))
+            yield GroundTruth(label, mask=Turned(turned, _OVER_DIAGONAL))
+
+
 def read_chexlocalize(path: Path, content: dict, images: Path | None = None) -> Iterator[Row]:
     """CheXlocalize: `gt_segmentations_val.json` or `gt_segmentations_test.json`
     (github.com/rajpurkarlab/cheXlocalize, README).
@@ -231,8 +299,8 @@ def _segmentations(path: Path, film: str, findings: object) -> tuple[GroundTruth
     return tuple(truths)
 
 
-def _finder(folder: Path, suffixes: Iterable[str]) -> Callable[[str, Path, int, str], Path]:
-    files = index_files(folder, suffixes)
+def _finder(folder: Path, suffixes: Iterable[str], depth: int = 1) -> Callable[[str, Path, int, str], Path]:
+    files = index_files(folder, suffixes, depth)
 
     def find(name: str, table: Path, number: int, column: str) -> Path:
         if name not in files:

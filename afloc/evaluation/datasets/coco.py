@@ -70,7 +70,7 @@ def read_coco(path: Path, content: dict, images: Path | None = None, prefix: str
                 raise DataError(f"{location}, {field}: {annotation[field]!r} is not listed.")
         annotations.setdefault(annotation["image_id"], []).append((location, annotation))
 
-    beside = path.parent.parent if path.parent.name == "annotations" else path.parent
+    beside = next((each.parent for each in path.parents[:2] if each.name == "annotations"), path.parent)
     files = PictureFiles(images or path.parent, images or beside, path.stem)
     for number, image in enumerate(content["images"]):
         found = annotations.get(image["id"], [])

@@ -16,7 +16,7 @@ from typing import Any
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets import chest_films as chest
-from afloc.evaluation.datasets import coco, label_studio, mask_folders
+from afloc.evaluation.datasets import coco, film_records, label_studio, mask_folders, tbx11k
 from afloc.evaluation.datasets.fitting import fit_rows
 from afloc.evaluation.datasets.ground_truth import GroundTruth, MaskFile, read_box
 from afloc.evaluation.datasets.picture_files import PictureFiles
@@ -36,12 +36,17 @@ from afloc.evaluation.datasets.rows import (
 from afloc.language.modalities import MODALITIES
 
 TABLES = (".csv", ".json")
-_TABLES = {  # by a column that only this table has
+_TABLES = {  # by a column that only this table has, or is the first to have
+    "Left Lung": chest.read_chexmask,
     "Image Index": chest.read_nih,
     "patientId": chest.read_rsna,
     "image_id": chest.read_vindr,
     "ImageId": chest.read_siim,
 }
+_RECORDS = (
+    (film_records.is_padchest_gr, film_records.read_padchest_gr),
+    (film_records.is_chestx_det, film_records.read_chestx_det),
+)
 
 
 def read_dataset(
@@ -83,7 +88,12 @@ def _read(path: Path, images: Path | None) -> Iterator[Row]:
     if path.suffix.lower() == ".json":
         content = load_json(path, (dict, list))
         if isinstance(content, list):
+            for known, read_records in _RECORDS:
+                if known(content):
+                    return read_records(path, content, images)
             return label_studio.read_label_studio(path, content, images)
+        if tbx11k.is_tbx11k(content):
+            return tbx11k.read_tbx11k(path, content, images)
         if coco.is_coco(content):
             return coco.read_coco(path, content, images)
         return chest.read_chexlocalize(path, content, images)

@@ -1,4 +1,4 @@
-"""Masks as polygons and as run lengths, in the three ways in which data sets write these.
+"""Masks as polygons and as run lengths, in the four ways in which data sets write these.
 
 Run lengths count pixels down the columns, from the top left: so many outside, so many inside, and so on.
 """
@@ -148,6 +148,23 @@ def read_relative_runs(text: str, height: int, width: int) -> Runs:
         raise DataError("the run lengths should be whole numbers") from None
     if len(runs) % 2:
         raise DataError("the run lengths should come in pairs")
+    return _checked(runs, height, width)
+
+
+def read_numbered_runs(text: str, height: int, width: int) -> Runs:
+    """Pairs "start length start length …", as CheXmask has them: starts are pixels counted from 1, rising."""
+    try:
+        values = [int(value) for value in text.split()]
+    except ValueError:
+        raise DataError("the run lengths should be whole numbers") from None
+    if len(values) % 2:
+        raise DataError("the run lengths should come in pairs")
+    runs, end = [], 1
+    for start, length in zip(values[::2], values[1::2], strict=True):
+        if start < end:
+            raise DataError("a run starts before the one before it ends")
+        runs += [start - end, length]
+        end = start + length
     return _checked(runs, height, width)
 
 

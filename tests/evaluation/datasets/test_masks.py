@@ -5,7 +5,14 @@ from skimage.measure import points_in_poly
 
 from afloc.errors import DataError
 from afloc.evaluation.datasets.ground_truth import draw_boxes
-from afloc.evaluation.datasets.masks import Shapes, draw_runs, encode_runs, read_coco_runs, read_relative_runs
+from afloc.evaluation.datasets.masks import (
+    Shapes,
+    draw_runs,
+    encode_runs,
+    read_coco_runs,
+    read_numbered_runs,
+    read_relative_runs,
+)
 
 
 def test_run_lengths_against_pycocotools():
@@ -30,6 +37,18 @@ def test_the_first_runs_that_chexlocalize_shows():
 def test_relative_run_lengths():
     mask = draw_runs(read_relative_runs("5 2 3 1", 4, 3), 4, 3)
     assert np.flatnonzero(mask.T).tolist() == [5, 6, 10]
+
+
+def test_numbered_run_lengths():
+    mask = draw_runs(read_numbered_runs("1 2 4 1 5 1 12 1", 4, 3), 4, 3)
+    assert np.flatnonzero(mask.T).tolist() == [0, 1, 3, 4, 11]
+    assert not draw_runs(read_numbered_runs("", 4, 3), 4, 3).any()
+
+
+@pytest.mark.parametrize("text", ["1 2 3", "0 2", "1 -2", "5 2 6 1", "12 2", "1 x"])
+def test_bad_numbered_runs(text):
+    with pytest.raises(DataError):
+        read_numbered_runs(text, 4, 3)
 
 
 @pytest.mark.parametrize("text", ["1 2 3", "1 -2", "10 10", "1 x"])

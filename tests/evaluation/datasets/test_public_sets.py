@@ -257,6 +257,7 @@ WRONG = [
     (ms_cxr, "MS_CXR_Local_Alignment_v1.0.0.json", '"file_name"', '"name"', r"images\[0\] lacks file_name"),
     (ms_cxr, "MS_CXR_Local_Alignment_v1.0.0.json", '"category_id": 2', '"category_id": 3', "category_id: 3"),
     (ms_cxr, "MS_CXR_Local_Alignment_v1.0.0.json", "[30, 5, 10, 8]", "[30, 5, 10]", r"\[1\], bbox"),
+    (ms_cxr, "MS_CXR_Local_Alignment_v1.0.0.json", '"width": 60', '"width": 90', "90 x 40 .*60 x 40"),
 ]  # fmt: skip
 
 
