@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[1] / "afloc"
 GROUND = {
     "errors",
     "files",
+    "intervals",
     "passwords",
     "resources",
     "schema",

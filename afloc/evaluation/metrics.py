@@ -128,25 +128,27 @@ class PixelRanking:
 
 def rank_pixels(heatmap: np.ndarray, regions: TruthRegions) -> PixelRanking:
     """The order of a map's pixels against the regions of its ground truth."""
-    valid = ~np.isnan(heatmap)
-    values, labels = heatmap[valid], regions.labels[valid]
+    heatmap, labels = heatmap.reshape(-1), regions.labels.reshape(-1)
+    if (unknown := np.isnan(heatmap)).any():
+        heatmap, labels = heatmap[~unknown], labels[~unknown]
     truth = labels > 0
-    inside, region = values[truth], labels[truth]
-    outside = np.sort(values[~truth])
-    if not (inside.size and outside.size):
+    inside, region = heatmap[truth], labels[truth]
+    size = heatmap.size - inside.size  # of what lies outside
+    if not (inside.size and size):
         return PixelRanking(float("nan"), float("nan"))
     order = np.argsort(inside)
     inside, region = inside[order], region[order]
+    outside = np.sort(heatmap[~truth & (heatmap >= inside[0])])  # the others lie below all that is inside
     # How many pixels outside lie above each one inside, and how many do not lie below it.
     not_below = outside.size - np.searchsorted(outside, inside, side="left")
-    above = not_below.copy()
-    tied = (not_below > 0) & (outside[-np.maximum(not_below, 1)] == inside)
+    above, tied, some = not_below.copy(), np.zeros(inside.size, bool), not_below > 0
+    tied[some] = outside[-not_below[some]] == inside[some]
     above[tied] = outside.size - np.searchsorted(outside, inside[tied], side="right")
     found = inside.size - np.searchsorted(inside, inside, side="left")
     sizes = np.bincount(region)
     weights = 1 / sizes[region] / np.count_nonzero(sizes)
     # A pixel is found from rate `first` on; where pixels outside share its value, bit by bit until `last`.
-    first, last = above / outside.size, not_below / outside.size
+    first, last = above / size, not_below / size
     partly = np.clip(PRO_LIMIT - first, 0, last - first)
     ramp = np.divide(partly**2, 2 * (last - first), out=np.zeros(len(first)), where=tied)
     area = (weights * (ramp + np.maximum(0, PRO_LIMIT - last))).sum()

@@ -26,6 +26,7 @@ from afloc.evaluation.datasets.ground_truth import picture_size
 from afloc.evaluation.datasets.rows import Dataset, canonical_label
 from afloc.evaluation.map_grids import from_map_grid, mask_to_grid
 from afloc.evaluation.measure import LOCALIZATION, measure, without_nan
+from afloc.evaluation.metrics import truth_regions
 from afloc.evaluation.summary import summarise
 from afloc.files import whole_file, write_text
 from afloc.imaging.image import Image
@@ -118,28 +119,20 @@ def _add_baselines(
     patients = [each["patient"] for each in rows]
     columns = {f"{name}_{metric}": [None] * len(rows) for name in BASELINES for metric in LOCALIZATION}
 
-    def put(name: str, case: int, grid: np.ndarray | None) -> None:
-        if grid is None:
-            return
-        each = rows[case]
-        size = each["height"], each["width"]
-        heatmap = from_map_grid(grid, *size, config.protocol)
-        figures = without_nan(asdict(measure(heatmap, files.mask(case))))
-        for metric in LOCALIZATION:
-            columns[f"{name}_{metric}"][case] = figures[metric]
-
-    for case, grid in means_of_others(keys, patients, files.model_maps):
-        put("own_mean", case, grid)
-    if prior is None:
-        for case, grid in means_of_others(keys, patients, files.ground_truths):
-            put("truth_mean", case, grid)
-    else:
-        learned = mean_truths(prior)
-        for case, (_, label) in enumerate(keys):
-            put("truth_mean", case, learned.get(label))
+    means = (means_of_others(keys, patients, grids) for grids in (files.model_maps, files.ground_truths))
+    learned = None if prior is None else mean_truths(prior)
     center = center_prior()
-    for case in range(len(rows)):
-        put("center", case, center)
+    for (case, own_mean), (_, truth_mean) in zip(*means, strict=True):  # both in one order of the cases
+        if learned is not None:
+            truth_mean = learned.get(keys[case][1])
+        size, mask = (rows[case]["height"], rows[case]["width"]), files.mask(case)
+        regions = truth_regions(mask)
+        for name, grid in zip(BASELINES, (own_mean, truth_mean, center), strict=True):
+            if grid is not None:
+                heatmap = from_map_grid(grid, *size, config.protocol)
+                figures = without_nan(asdict(measure(heatmap, mask, regions)))
+                for metric in LOCALIZATION:
+                    columns[f"{name}_{metric}"][case] = figures[metric]
     for name, values in columns.items():
         cases = cases.append_column(name, pa.array(values, pa.float64()))
     return cases

@@ -1,11 +1,9 @@
 """How well verdicts are known to do, from the counts on held-back images."""
 
-import math
-
 from afloc.inference.finding import Performance
+from afloc.intervals import wilson_interval
 from afloc.model.calibration import VerdictCounts
 
-Z = 1.959964  # of a 95% interval
 LEAST_SENSITIVITY = 0.2  # a verdict that flags fewer of those who have the finding says next to nothing
 
 
@@ -19,17 +17,14 @@ def performance_of(counts: VerdictCounts | None) -> Performance | None:
         counts.n_absent,
         round(sensitivity, 4),
         round(specificity, 4),
-        wilson_interval(counts.hits, counts.n_present),
-        wilson_interval(counts.rejections, counts.n_absent),
+        _interval(sensitivity, counts.n_present),
+        _interval(specificity, counts.n_absent),
         counts.ill,
         counts.healthy,
         reliable=sensitivity >= LEAST_SENSITIVITY,
     )
 
 
-def wilson_interval(count: int, of: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson, 1927), to four digits."""
-    share, z = count / of, Z * Z / of
-    centre = (share + z / 2) / (1 + z)
-    half = Z * math.sqrt(share * (1 - share) / of + z / (4 * of)) / (1 + z)
-    return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)
+def _interval(share: float, count: int) -> tuple[float, float]:
+    low, high = wilson_interval(share, count)
+    return round(low, 4), round(high, 4)

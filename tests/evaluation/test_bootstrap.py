@@ -58,3 +58,15 @@ def test_intervals_hold_the_truth_as_often_as_they_say(patients, long):
     )
     print(f"coverage {held / studies:.3f} of {studies} samples of {patients} patients")
     assert 0.89 - 2 * (0.05 / studies) ** 0.5 <= held / studies <= 0.97 + 2 * (0.05 / studies) ** 0.5
+
+
+def test_an_interval_does_not_depend_on_how_its_figure_is_rounded():
+    """Sums are rounded otherwise where more columns are multiplied at once; many samples equal the whole."""
+    random = np.random.default_rng(5)
+    for _ in range(20):
+        mean = mean_of(random.integers(0, 3, 30) / random.integers(2, 12))
+
+        def rounded(weights, mean=mean):
+            return mean(weights) + random.normal(scale=1e-16, size=(len(weights), 1))
+
+        assert bootstrap(rounded, range(30)) == pytest.approx(bootstrap(mean, range(30)), abs=1e-9)

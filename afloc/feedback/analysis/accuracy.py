@@ -23,9 +23,9 @@ from afloc.feedback.analysis.sample import ARMS, Sample
 from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.reference_standard import Reference
 from afloc.feedback.studies.study import Study
+from afloc.intervals import wilson_interval
 
 MODEL, DIFFERENCE = "model", "difference"
-NORMAL_95 = 1.959963984540054
 COLUMNS = ["figure", "measure", "reader", "value", "low", "high", "p", "se", "df"]
 COLUMNS += ["n_readers", "n_cases", "n_positive", "sample"]
 TESTS = {"readers and cases": (False, False), "cases": (True, False), "readers": (False, True)}  # fixed
@@ -258,12 +258,9 @@ def _alone(
 
 
 def _wilson(found: Inference, clusters: int) -> Inference:
-    share, squared = found.estimate, NORMAL_95**2
+    share = found.estimate
     count = share * (1 - share) / found.se**2 if found.se > 0 else clusters
-    middle = (share + squared / (2 * count)) / (1 + squared / count)
-    half = math.sqrt(share * (1 - share) / count + squared / (4 * count**2)) / (1 + squared / count)
-    half *= NORMAL_95
-    return Inference(share, max(found.se, 1e-12), found.df, middle - half, middle + half, math.nan)
+    return Inference(share, max(found.se, 1e-12), found.df, *wilson_interval(share, count), math.nan)
 
 
 def _row(

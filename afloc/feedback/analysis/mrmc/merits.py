@@ -66,16 +66,6 @@ def areas(ratings: np.ndarray, truth: np.ndarray, clusters: np.ndarray) -> Merit
     return Merits(values, left_out[involved])
 
 
-def delong_covariance(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The covariance (rows, rows) of areas after DeLong et al. (1988). Every row has every case, each
-    a patient of its own."""
-    found = np.zeros((len(ratings), len(ratings)))
-    for side, others in ((truth, ~truth), (~truth, truth)):
-        wins = np.array([_wins(mine, truth)[side] / others.sum() for mine in ratings])
-        found += np.atleast_2d(np.cov(wins)) / side.sum()
-    return found
-
-
 def number(names: np.ndarray) -> np.ndarray:
     """The clusters of cases as numbers from 0, by their names."""
     return np.unique(names, return_inverse=True)[1] if len(names) else np.zeros(0, int)

@@ -30,18 +30,6 @@ def test_the_jackknife_of_a_mean_is_its_variance():
     assert found[0, 0] == pytest.approx(values.var(ddof=1) / 50)
 
 
-def test_delong_as_two_correlated_areas_have_it():
-    """By the definition, pair by pair."""
-    random = np.random.default_rng(2)
-    truth = np.arange(30) >= 12
-    ratings = np.rint(random.normal(truth, 1, (2, 30)) * 2)
-    wins = (ratings[:, truth, None] > ratings[:, None, ~truth]) + 0.5 * (
-        ratings[:, truth, None] == ratings[:, None, ~truth]
-    )
-    expected = np.cov(wins.mean(2)) / 18 + np.cov(wins.mean(1)) / 12
-    assert merits.delong_covariance(ratings, truth) == pytest.approx(expected, abs=1e-12)
-
-
 def test_a_figure_that_cannot_be_had_is_nan():
     found = merits.areas(np.ones((1, 4)), np.ones(4, bool), np.arange(4))
     assert np.isnan(found.values).all() and np.isnan(found.covariance()).all()

@@ -33,6 +33,13 @@ VAN_DYKE_AREAS = {
 }
 
 
+def delong_covariance(ratings: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The covariance of areas after DeLong et al. (1988), pair by pair, with which figures are printed."""
+    above, below = ratings[:, truth, None], ratings[:, None, ~truth]
+    wins = (above > below) + 0.5 * (above == below)
+    return np.cov(wins.mean(2)) / truth.sum() + np.cov(wins.mean(1)) / (~truth).sum()
+
+
 def van_dyke_areas(nested: str | None = None):
     """(values (2, 5), covariance); `nested`: as if each reader, or treatment, had had other cases."""
     ratings, cases = VAN_DYKE, 114
@@ -50,7 +57,7 @@ def van_dyke_areas(nested: str | None = None):
 def test_areas_of_van_dyke(analysis, printed):
     values, covariance = van_dyke_areas(analysis if "within" in analysis else None)
     if analysis == "DeLong":
-        covariance = merits.delong_covariance(VAN_DYKE, VAN_DYKE_TRUTH)
+        covariance = delong_covariance(VAN_DYKE, VAN_DYKE_TRUTH)
     found = difference(values, covariance, analysis == "fixed readers", analysis == "fixed cases")
     assert tuple(vars(found).values()) == pytest.approx(printed, rel=1e-4, abs=1e-7)
 
@@ -62,7 +69,7 @@ def test_components_of_van_dyke():
     printed = (0.0015349993, 0.0002004025, 0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284)
     own = (found.var_r, found.var_tr, found.error, found.cov1, found.cov2, found.cov3)
     assert own == pytest.approx(printed, abs=5e-11)
-    delong = components(values, merits.delong_covariance(VAN_DYKE, VAN_DYKE_TRUTH))
+    delong = components(values, delong_covariance(VAN_DYKE, VAN_DYKE_TRUTH))
     printed = (0.0007921325, 0.0003420090, 0.0003395265, 0.0002358497)
     assert (delong.error, delong.cov1, delong.cov2, delong.cov3) == pytest.approx(printed, abs=5e-11)
 
