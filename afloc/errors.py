@@ -33,5 +33,9 @@ class PacsError(AFLocError):
     """The PACS does not answer or refuses, or what is asked of it names no image."""
 
 
+class ChangedError(AFLocError):
+    """What somebody wants to change was changed by somebody else meanwhile; nothing is overwritten."""
+
+
 class AccessError(AFLocError):
     """Who asks may not see or do this."""

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afloc.feedback.export_formats import FORMATS
+from afloc.text import one_line
 
 if TYPE_CHECKING:
     from afloc.feedback.store.store import Store
@@ -125,47 +127,28 @@ def run_reference(arguments: argparse.Namespace) -> None:
 
 
 def run_check(arguments: argparse.Namespace) -> None:
-    from afloc.errors import ImageError, SettingsError
+    from afloc.errors import SettingsError
     from afloc.feedback.studies.schedule import schedule
-    from afloc.feedback.studies.study import load_image
-    from afloc.feedback.studies.study_file import read_study
+    from afloc.feedback.studies.study_check import check_study
 
-    study = read_study(arguments.file)
-    for number, case in enumerate(study.cases, 1):
-        try:
-            load_image(study, case)
-        except ImageError as error:
-            raise SettingsError(f"{arguments.file.name}: cases[{number}].image: {error}") from None
-    total = len(schedule(study, next(iter(study.readers))))
+    name, checked = arguments.file.name, check_study(arguments.file)
+    study = checked.study
+    if study is None or checked.faults:
+        *others, last = [f"{name}: {fault.sentence}." for fault in checked.faults]
+        for sentence in others:
+            print(one_line(sentence, 2000), file=sys.stderr)
+        raise SettingsError(last)
+    totals = {len(schedule(study, reader)) for reader in study.readers}
+    total = " to ".join(str(each) for each in sorted({min(totals), max(totals)}))
     print(f"{study.title}: {len(study.cases)} cases, {len(study.readers)} readers, {study.design}.")
     print(f"Each reader gives {total} readings. Version {study.version}.")
+    if study.training:
+        print(f"They begin with {len(study.training)} training cases, which do not count.")
     rating = next((question for question in study.questions if question.id == study.presence), None)
     if rating:
         print(f"ROC, sensitivity and specificity are of the rating {rating.id}: {rating.text}")
-    for advice in advise(study):
+    for advice in checked.advice:
         print(f"Think of this: {advice}")
-
-
-def advise(study) -> list[str]:
-    """Sentences on what a reviewer would ask about the design."""
-    truths = [case.truth for case in study.cases]
-    ratings = [question.id for question in study.questions if question.scale == "ordinal"]
-    images = {case.patient or case.digest for case in study.cases}
-    advice = {
-        f"of {len(ratings)} ratings the first is taken for how sure readers are that the finding is there; "
-        "if it is another one, name that as presence.": len(ratings) > 1 and study.presence == ratings[0],
-        f"{len(images)} patients or images are too few for an interval, which needs 10.": len(images) < 10,
-        "there is no consent text.": not study.consent,
-        "there is no coordinator code: nobody sees progress and results in the page.": not study.coordinator,
-        "a crossover without a wash-out lets readers remember the cases.": study.design == "crossover"
-        and not study.washout_days,
-        "going back lets readers look up their first answer to a repeated case.": study.back
-        and study.repeats,
-        "without repeated cases the readers' agreement with themselves is unknown.": not study.repeats,
-        "no case has a truth: import the reference standard before the analysis.": set(truths) == {None},
-        "short codes can be guessed.": any(len(code) < 8 for code in study.readers.values()),
-    }
-    return [sentence for sentence, applies in advice.items() if applies]
 
 
 def run_order(arguments: argparse.Namespace) -> None:

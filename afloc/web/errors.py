@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from afloc.errors import AccessError, AFLocError, PacsError, StoreError
+from afloc.errors import AccessError, AFLocError, ChangedError, PacsError, StoreError
 from afloc.web.metrics import METRICS
 
 UNEXPECTED = "Something went wrong on the server; please try again."
@@ -43,6 +43,7 @@ STATUSES: dict[type[Exception], int] = {
     TooManyError: 429,
     AccessError: 403,
     NotFoundError: 404,
+    ChangedError: 409,
     StoreError: 503,
     PacsError: 502,
     AFLocError: 422,  # any other: an image, a description, a message that is not accepted

@@ -299,6 +299,75 @@ class AnswerRequest(DraftRequest):
     display: dict | None = None
 
 
+# --- Making a study ---
+
+StudyName = Annotated[str, Field(max_length=80)]
+"""The name of a study's file, without its ending."""
+
+
+class EditorRequest(Message):
+    code: Code = ""
+
+
+class NewStudyRequest(EditorRequest):
+    """`text`: a study file to begin with; `copy_of`: the name of one of the server; else an empty one."""
+
+    name: StudyName
+    title: str = ""
+    text: str | None = None
+    copy_of: str | None = None
+
+
+class OpenStudyRequest(EditorRequest):
+    name: StudyName
+
+
+class ChangeStudyRequest(OpenStudyRequest):
+    """`token`: stands for what the file said when it was opened."""
+
+    token: str
+
+
+class SaveStudyRequest(ChangeStudyRequest):
+    """`values`: the keys of the study file. `reason`: why a protocol that is locked is changed."""
+
+    values: dict[str, Any]
+    reason: str = ""
+
+
+class StudyStateRequest(ChangeStudyRequest):
+    state: str
+
+
+class AddCasesRequest(OpenStudyRequest):
+    """`set`: one that was uploaded, or one of the server. `finding`: what each of its images is asked for.
+
+    `taken`: the ids of the cases that the form has.
+    """
+
+    set: str
+    finding: Description = ""
+    taken: list[str] = []
+
+
+class PictureRequest(OpenStudyRequest):
+    """`image`: as a case has it. `size`: the longer side that is wanted, in pixels."""
+
+    image: str
+    size: int = 160
+
+
+class PreviewRequest(OpenStudyRequest):
+    """What a reader would see of place `index` of the sequence of the reader `reader`, or the first one."""
+
+    index: int = 0
+    reader: str | None = None
+
+
+class CodesRequest(EditorRequest):
+    count: Annotated[int, Field(ge=1, le=200)] = 1
+
+
 # --- Results ---
 
 

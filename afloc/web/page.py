@@ -17,7 +17,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
-from afloc.feedback.studies.study_file import read_studies
+from afloc.feedback.studies.access import keep_code
+from afloc.feedback.studies.study_folder import StudyFolder
 from afloc.files import private_folder, work_in
 from afloc.inference.model import Model, load_model
 from afloc.pacs.audit import Audit
@@ -30,6 +31,7 @@ from afloc.web.routes.health import health_routes
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.pacs import AuditedPacs, pacs_routes
 from afloc.web.routes.sets import run_routes, set_routes
+from afloc.web.routes.study_editor import study_editor_routes
 from afloc.web.security.gate import Gate
 from afloc.web.security.headers import DressPage
 from afloc.web.security.hosts import choose_names
@@ -107,9 +109,11 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     data = Path(settings.data_dir)
     set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
     sets = Sets(model, folder, data / "evaluations", set_uploads)
-    studies = read_studies(settings.studies_dir and Path(settings.studies_dir))
+    study_files = Path(settings.studies_dir or data / "studies")
+    studies = StudyFolder(study_files, with_demo=not settings.studies_dir)
+    page_code = settings.coordinator_code or keep_code(study_files)
     store = Store(settings.data_url or settings.data_dir, StoredLimits())
-    sessions = StudySessions(model, studies, store, settings.coordinator_code)
+    sessions = StudySessions(model, studies, store, page_code, folder=studies)
     upload_folders = private_folder(UPLOADS)
     for prefix in (SENT, WORK):
         remove_abandoned(upload_folders, prefix)
@@ -130,6 +134,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *run_routes(sets),
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(sessions),
+            *study_editor_routes(sessions, sets),
             *results_routes(sessions),
             *health_routes(model, store, page.calls, sessions.queue, METRICS, settings.metrics_token),
             *page_routes(),

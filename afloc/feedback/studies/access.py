@@ -6,13 +6,26 @@ coordinator of the whole page (the setting AFLOC_COORDINATOR_CODE).
 """
 
 import hmac
-from collections.abc import Iterable
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from afloc.errors import AccessError
 from afloc.feedback.studies.schedule import AIDED, Slot
-from afloc.feedback.studies.study import Study
+from afloc.feedback.studies.study import CLOSED, DRAFT, OPEN, PAUSED, Study
+from afloc.files import folder_beside
+
+NOT_OPEN = {
+    DRAFT: "This study has not begun yet: please come back when you are told that it has.",
+    PAUSED: "This study is paused. What you answered is kept; please come back later.",
+    CLOSED: "This study is closed. Thank you for taking part.",
+}
+_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that looks like another
+_CODE_FILE = ".coordinator-code"
 
 
 @dataclass(frozen=True)
@@ -24,8 +37,13 @@ class Visitor:
     reader: str | None = None
 
 
-def sign_in(code: str, studies: Iterable[Study], page_code: str | None = None) -> Visitor:
+def sign_in(
+    code: str, studies: Iterable[Study], page_code: str | None = None, drafts: Mapping[str, str] | None = None
+) -> Visitor:
     """Who a code stands for; AccessError where it stands for nobody.
+
+    `drafts`: the coordinators' codes of the drafts that are no studies yet, by the name of the file; such a
+    coordinator's `Visitor.study` is that name behind a colon, which no study has for its id.
 
     Every code is compared, each in constant time, so that the answer's delay tells nothing.
     """
@@ -38,6 +56,9 @@ def sign_in(code: str, studies: Iterable[Study], page_code: str | None = None) -
         for name, expected in study.readers.items():
             if _same(code, expected):
                 found = Visitor("reader", study.id, name)
+    for draft, expected in (drafts or {}).items():
+        if _same(code, expected):
+            found = Visitor("coordinator", f":{draft}")
     if found.role == "anonymous":
         raise AccessError("No reader and no coordinator has this code: check it and try again.")
     return found
@@ -51,6 +72,37 @@ def may_read(visitor: Visitor, study: str, reader: str) -> bool:
 def may_see_results(visitor: Visitor, study: str | None) -> bool:
     """See the progress, the results and the export of `study`, or of everything (None)."""
     return visitor.role == "coordinator" and visitor.study in (None, study)
+
+
+def require_open(study: Study) -> None:
+    """AccessError, with the reason, unless readers may read the study now."""
+    if study.state != OPEN:
+        raise AccessError(NOT_OPEN[study.state])
+
+
+def make_code() -> str:
+    """A code that cannot be guessed (some 78 bits) and can be typed: four groups of four letters."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+
+
+def keep_code(folder: Path) -> str | None:
+    """The code of the page's coordinator that lies in the folder of the studies, made where there is none.
+
+    So all processes that share the folder have one code, and who may read the server's files knows it. None
+    where it cannot be kept.
+    """
+    path = folder / _CODE_FILE
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with folder_beside(path) as beside:
+                made = beside / path.name
+                made.touch(mode=0o600)
+                made.write_text(make_code() + "\n", encoding="utf-8")
+                with suppress(FileExistsError):  # another process was faster
+                    os.link(made, path)
+        return path.read_text(encoding="utf-8").strip() or None
+    return None
 
 
 def may_see_model(slot: Slot) -> bool:

@@ -196,7 +196,12 @@ def study_from_definition(definition: Mapping[str, Any]) -> Study:
 
 
 def load_image(study: Study, case: Case) -> Image:
-    """The pixels of a case; ImageError never names its file.
+    """As `read_case`."""
+    return read_case(study.folder, case)
+
+
+def read_case(folder: Path, case: Case) -> Image:
+    """The pixels of a case of a study in `folder`; ImageError never names its file.
 
     An image that is not the one the study was read with is refused: its readings would be kept under a
     version that stands for another image.
@@ -205,7 +210,7 @@ def load_image(study: Study, case: Case) -> Image:
         name = case.image.removeprefix(EXAMPLE)
         return next(example for example in EXAMPLES if example.name == name).load()
     try:
-        with open(study.folder / case.image, "rb") as file:
+        with open(folder / case.image, "rb") as file:
             image = read_image(file)
             if case.digest not in ("", digest_of(file)):
                 raise ImageError(EXCHANGED)

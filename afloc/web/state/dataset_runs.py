@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from afloc.errors import DataError
 from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
-from afloc.evaluation.datasets.rows import Row
+from afloc.evaluation.datasets.rows import Dataset, Row
 from afloc.evaluation.run import evaluate, finished_images
 from afloc.inference.model import Model
 from afloc.web.errors import explain
@@ -47,6 +47,10 @@ class Sets:
 
     def names(self) -> list[str]:
         return sorted(self._tables())
+
+    def dataset(self, name: str) -> Dataset:
+        """A set of the server, or one that was uploaded; DataError where it is none."""
+        return self._plan(name, STYLES[0]).dataset
 
     def row(self, name: str, number: int) -> Row:
         """An image of a set with its ground truth. DataError where there is none."""

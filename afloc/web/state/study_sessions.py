@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from afloc.errors import AccessError
 from afloc.feedback.store.store import Store
-from afloc.feedback.studies.access import Visitor, may_read, require, sign_in
-from afloc.feedback.studies.readings import has_consented, require_open
+from afloc.feedback.studies.access import Visitor, may_read, require, require_open, sign_in
+from afloc.feedback.studies.readings import has_consented
+from afloc.feedback.studies.readings import require_open as require_turn
 from afloc.feedback.studies.schedule import Slot, schedule
-from afloc.feedback.studies.study import Case, Study, load_image
+from afloc.feedback.studies.study import Case, Study, read_case
+from afloc.feedback.studies.study_folder import StudyFolder
 from afloc.imaging.image import Image
 from afloc.inference.finding import Finding
 from afloc.inference.modality import recognise_modality
@@ -27,7 +30,8 @@ IMAGES_KEPT = 4
 class StudySessions:
     """Where readers sign in: the studies by id, the store, and the model that aids them.
 
-    `page_code`: the coordinator's of the whole page, or None. `queue`: the one before the model.
+    `page_code`: the coordinator's of the whole page, or None. `queue`: the one before the model. `folder`:
+    where the studies lie that can be changed from the page, or None.
     """
 
     model: Model
@@ -35,31 +39,36 @@ class StudySessions:
     store: Store
     page_code: str | None = None
     queue: FairQueue = field(default_factory=FairQueue, repr=False)
+    folder: StudyFolder | None = None
     tries: Limit = field(default_factory=wrong_tries, repr=False)
-    _read: Callable[[str, str], Image] = field(init=False, repr=False, compare=False)
+    _read: Callable[[Path, Case], Image] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(self._load))
+        object.__setattr__(self, "_read", lru_cache(IMAGES_KEPT)(read_case))
 
     def visitor(self, code: str) -> Visitor:
         """Whose code it is; AccessError for nobody's, and for a new one after too many wrong."""
         with self.tries.attempt(code):
-            return sign_in(code, self.studies.values(), self.page_code)
+            drafts = self.folder.draft_codes if self.folder else {}
+            return sign_in(code, self.studies.values(), self.page_code, drafts)
 
     def reader(self, code: str) -> tuple[Study, str]:
         """The study and the name of the reader with this code; AccessError for any other code."""
         visitor = self.visitor(code)
         if visitor.role == "coordinator":
             raise AccessError("This is a coordinator's code: progress and results are in the Results tab.")
-        study, reader = visitor.study or "", visitor.reader or ""
-        require(may_read(visitor, study, reader))
-        return self.studies[study], reader
+        study, reader = self.studies.get(visitor.study or ""), visitor.reader or ""
+        require(study is not None)
+        assert study is not None  # `require` has looked
+        require(may_read(visitor, study.id, reader) and reader in study.readers)
+        require_open(study)
+        return study, reader
 
     def open_slot(self, code: str, index: int | None) -> tuple[Study, str, Slot]:
         """The case `index` of the reader; AccessError where it is not open to them."""
         study, reader = self.reader(code)
         slot = self.slot(study, reader, index)
-        require_open(self.store, study, reader, slot.index)
+        require_turn(self.store, study, reader, slot.index)
         return study, reader, slot
 
     def slot(self, study: Study, reader: str, index: int | None) -> Slot:
@@ -70,7 +79,7 @@ class StudySessions:
         return slots[place]
 
     def image(self, study: Study, case: Case) -> Image:
-        return self._read(study.id, case.id)
+        return self._read(study.folder, case)
 
     def orientation(self, study: Study, case: Case) -> ViewOrientation:
         """How the patient lies in the image of a case, as its file says or as is assumed."""
@@ -89,7 +98,3 @@ class StudySessions:
         """The cautions on the words of a case's description, beside those of the finding itself."""
         with self.queue.turn((study.id, reader)):
             return view.remarks(finding, view.words(finding))
-
-    def _load(self, study_id: str, case_id: str) -> Image:
-        study = self.studies[study_id]
-        return load_image(study, study.case(case_id))
