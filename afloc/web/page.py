@@ -90,9 +90,9 @@ def build_page(
                 probe_tab(model, open_images, queue, store, pacs, upload_mb)
             with gr.Tab("Ground truth"):
                 ground_truth_tab(model, open_images, queue, sets)
-            with gr.Tab("Reader study"):
+            with gr.Tab("Reader study", elem_id="reader-study"):
                 study_tab(sessions)
-            with gr.Tab("Results"):
+            with gr.Tab("Results", elem_id="results-tab"):
                 results_tab(sessions)
         add_endpoints(model, queue, store, uploads, sets)
     return page

@@ -30,6 +30,7 @@ SHEETS = (  # joined in this order: where two rules are alike, the later one cou
     ),
 )
 FIRST = ("shared", "viewer", "probe")  # folders whose modules the tab that opens first needs
+LATER = ("probe/help.js",)  # but these, which come when they are first used
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 
@@ -79,7 +80,7 @@ def address(name: str) -> str:
 
 def head() -> str:
     """What the page needs in its <head>: the surroundings chosen last time, the styles, the first modules."""
-    first = [name for name in page_files() if name.startswith(FIRST)]
+    first = [name for name in page_files() if name.startswith(FIRST) and name not in LATER]
     links = "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in ("shell/bar.js", *first))
     return f"""<script>{read_asset("shell/theme.js")}</script>
 <link rel="stylesheet" href="{address(STYLES)}">

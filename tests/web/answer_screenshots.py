@@ -46,7 +46,7 @@ def take_all(browser: Browser, url: str, folder: Path) -> None:
                 page.keyboard.press("Escape")
                 page.wait_for_function("document.querySelector('.viewer').viewer.painted")
                 page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=width < 860)
-            page.click("[data-offer=scan]")
+            page.click(".scan-all")
             page.wait_for_selector(".scan .bar")
             page.screenshot(path=folder / f"scan-{width}-{theme}.png", full_page=width < 860)
             page.close()

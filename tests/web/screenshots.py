@@ -29,7 +29,7 @@ def compare(page: Page) -> None:
         ask(page, description)
         page.click(".keep")
     ask(page, "glaucoma")
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
 
 

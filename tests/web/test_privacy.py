@@ -63,7 +63,7 @@ def test_25_identifiers_leave_no_trace(page, url, folder, capfd, caplog, tmp_pat
     insist(page)
     page.click("[data-there=yes]")
     expect(page.locator(".feedback .saved")).to_contain_text("saved")
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
     page.click(".share")
     for kind in ("finding", "file", "picture"):

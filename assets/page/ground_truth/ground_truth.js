@@ -354,6 +354,7 @@ export function mount({ element, props, server }) {
 
   watchFiles(element, (event) => showDrop(event && (onPanel(event) ? "truth" : "image")), (files, event) => openFiles(files, event.type === "drop" && onPanel(event)));
   watchKeys(() => isShown(element), viewer, { "?": showKeys, "/": () => boxes[0].focus(), j: () => step(1), k: () => step(-1) });
+  document.addEventListener("afloc:open", () => { if (isShown(element)) find(".of-image").click(); });
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
   document.addEventListener("afloc:help", () => { if (isShown(element)) openSheet(find(".about")); });
   window.addEventListener("pagehide", () => { if (image) forget(image.token); });

@@ -1,6 +1,6 @@
 // Feedback on the answer shown, in two questions: is the finding there, and is the place right that the map shows. One press saves it,
 // every change after that is saved as a correction of it, Undo takes it back.
-// `probe`: { viewer, server, about() -> { image, modality } shown }.
+// `probe`: { viewer, server, about() -> { image, modality } shown, saved(time), told when something was stored }.
 
 import { toRegion } from "../shared/regions.js";
 import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
@@ -9,7 +9,7 @@ import { createStopwatch } from "../shared/stopwatch.js";
 /** @import { Asked, Finding, OpenImage, ProbeServer } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
-/** @param {HTMLElement} root @param {{ viewer: Viewer, server: ProbeServer, about(): { image: OpenImage, modality: string | null } }} probe */
+/** @param {HTMLElement} root @param {{ viewer: Viewer, server: ProbeServer, about(): { image: OpenImage, modality: string | null }, saved(time: string): void }} probe */
 export function createFeedback(root, probe) {
   const find = (selector) => root.querySelector(selector);
   const sure = find("select"), comment = find("input"), back = find(".back"), saved = find(".saved"), asked = find(".asked-there"), heading = find("h2");
@@ -55,6 +55,7 @@ export function createFeedback(root, probe) {
         button.setAttribute("aria-pressed", String(open && button.dataset[name] === entry[name]));
       }
     }
+    root.classList.toggle("idle", !entry);
     sure.disabled = comment.disabled = !entry;
     sure.value = entry?.confidence ?? "";
     if (document.activeElement !== comment) comment.value = entry?.comment ?? "";
@@ -107,6 +108,7 @@ export function createFeedback(root, probe) {
       const reply = await call(mine, "feedback", { ...question, replaces: mine.row }, image);
       if (reply.error) return say(mine, notSaved(reply.error), true);
       mine.row = reply.id;
+      probe.saved(clockTime(reply.time));
       const drawn = question.regions.length;
       const what = drawn ? ` with ${drawn} region${drawn > 1 ? "s" : ""}` : question.place === "elsewhere" || (question.there === "yes" && !placed) ? "; draw where (b, d)" : "";
       say(mine, `saved ${clockTime(reply.time)}${what}`);

@@ -2,10 +2,11 @@
 
 import { make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
-/** @import { ProbeProps } from "../types" */
+/** @import { Grid, ProbeProps } from "../types" */
 
-/** @param {HTMLDialogElement} dialog @param {ProbeProps} props */
-export function createHelp(dialog, props) {
+// `image` and `grid`: those shown, or null.
+/** @param {HTMLDialogElement} dialog @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} [grid] */
+export function openHelp(dialog, props, image, grid) {
   // The card's Markdown, as far as cards use it: headings, lists, tables as they stand, paragraphs.
   function renderCard(text) {
     const parts = [];
@@ -23,7 +24,7 @@ export function createHelp(dialog, props) {
     return parts;
   }
 
-  function explain(image, grid) {
+  function explain() {
     const cell = grid && image ? ` On this image a cell is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels: ${grid[0].length} by ${grid.length} cells.` : "";
     const point = !props.calibrated ? "This model has no calibration, so only the fit of a description is given and no verdict."
       : "From the line across the scale on a finding is flagged. Below it the map is held back, because a map always has a highest place, whether or not something is there. Above the scale stand those without and those with the finding, of patients whose images the model did not learn from; a press on the blue line below tells how often the verdict is right.";
@@ -37,11 +38,6 @@ export function createHelp(dialog, props) {
     ];
   }
 
-  return {
-    // `image` and `grid`: those shown, or null.
-    open(image, grid) {
-      dialog.querySelector(".text").replaceChildren(...explain(image, grid), ...renderCard(props.card));
-      openSheet(dialog);
-    },
-  };
+  dialog.querySelector(".text").replaceChildren(...explain(), ...renderCard(props.card));
+  openSheet(dialog);
 }

@@ -55,7 +55,7 @@ function createSearch(tab, open) {
   closing.append(said, make("button", "quiet", "Close"));
   sheet.append(make("h2", "", "From the PACS"), fields, list, closing);
   tab.querySelector(".sharing").after(sheet);
-  tab.querySelector(".images .open").after(opener);
+  tab.querySelector(".images").prepend(opener);
   opener.title = "Search the PACS and open an image";
 
   async function show(route, sent, put) {

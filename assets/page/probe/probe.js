@@ -5,16 +5,16 @@ import { answerKind, createAnswer } from "../shared/answer.js";
 import { filmIsShown } from "../shared/current_film.js";
 import { openKeys } from "../shared/key_sheet.js";
 import { Refusal, askAbout, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
-import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
+import { isShown, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { allCautions, hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
 import { createAsking } from "./asking.js";
 import { correct, createCompletions } from "./completions.js";
+import { createExamples } from "./examples.js";
 import { createFeedback } from "./feedback.js";
 import { createGoOn } from "./go_on.js";
-import { createHelp } from "./help.js";
 import { createPacs, linkedImage } from "./pacs.js";
 import { createScan } from "./scan.js";
 import { createShare } from "./share.js";
@@ -57,14 +57,13 @@ export function mount({ element, props, server }) {
   });
   const { ask } = asking;
   const answerBox = createAnswer(find(".verdict"), find(".spoken")), goOnWith = createGoOn(find(".anyway")), wordMaps = createWordMaps(find(".each"), peekAtWord);
-  const scan = createScan(find(".scan"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
-  const suggestions = createSuggestions(find(".panel"), props.descriptions, scan.open), hint = createHint(find(".stage"));
+  const scan = createScan(find(".panel"), { viewer, fetch: askForAll, pick: (text) => propose(text) });
+  const suggestions = createSuggestions(find(".try"), props.descriptions), hint = createHint(find(".stage")), examples = createExamples(find(".panel"), props.examples);
   const completions = createCompletions(box, find(".completions"), () => props.descriptions[suggestions.modality]?.terms.flat() ?? [], propose, showVerdict);
   const views = createViews(viewer, {
     image: () => image, isExample: (name) => props.examples.some((each) => each.name === name), open, use: useWords, keep: keepAll, ask, refuse,
   });
-  const help = createHelp(find(".about"), props);
-  const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }) });
+  const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }), saved: (time) => { find(".last-saved").textContent = `saved ${time}`; } });
   const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
   // --- images -----------------------------------------------------------------------------------------------------
@@ -82,14 +81,14 @@ export function mount({ element, props, server }) {
       filmIsShown(image);
       modality = null; doubt = null; trusted = false; kept = [];
       scan.forget();
-      suggestions.show("try");
       viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
       viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       if (source.example) { box.value = about.description; ownWords = false; }
       else if (!ownWords) box.value = "";
       showAnswer(null);
-      markExample(element, source.example);
+      examples.mark(source.example);
+      if (!source.example) hint.end();
       views.restore();
       ask();
     } catch (error) {
@@ -228,7 +227,7 @@ export function mount({ element, props, server }) {
   // What the button below the answer does.
   function goOn() {
     if (problem) { problem = ""; showVerdict(); }
-    else if (kindOf(answer) === "doubt") { trusted = true; scan.forget(); suggestions.again(); ask(); }
+    else if (kindOf(answer) === "doubt") { trusted = true; scan.again(); ask(); }
     else insist(!insisted);
   }
 
@@ -282,7 +281,7 @@ export function mount({ element, props, server }) {
     refuse(sentence);
   }
 
-  // --- what the panel suggestions --------------------------------------------------------------------------------------
+  // --- what the panel says of the image ------------------------------------------------------------------------------
 
   function showModality(name) {
     picker.disabled = false;
@@ -291,7 +290,6 @@ export function mount({ element, props, server }) {
   }
 
   for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
-  offerImages(find(".images"), props.examples, (title) => title.replace(" (", "\n("));
   find(".model").textContent = props.model;
   find(".model").title = `fingerprint ${props.fingerprint}`;
 
@@ -339,7 +337,7 @@ export function mount({ element, props, server }) {
     completions.close();
     meant ? propose(correct(box.value, meant)) : ask();
   });
-  picker.addEventListener("change", () => { feedback.forget(); modality = picker.value; trusted = false; kept = []; scan.forget(); suggestions.show("try"); ask(); });
+  picker.addEventListener("change", () => { feedback.forget(); modality = picker.value; trusted = false; kept = []; scan.forget(); ask(); });
   chooser.addEventListener("change", () => { if (chooser.files[0]) open({ file: chooser.files[0] }); chooser.value = ""; });
 
   element.addEventListener("click", (event) => {
@@ -349,8 +347,7 @@ export function mount({ element, props, server }) {
     if (target.matches(".chip")) propose(target.textContent);
     if (target.matches(".suggestion")) propose(correct(box.value, target.textContent));
     if (target.matches(".denied")) propose(answer.asked.name);
-    if (target.matches(".scanning")) suggestions.show("scan");
-    if (target.matches(".open")) chooser.click();
+    if (target.matches(".scanning")) scan.show(true);
     if (target.matches(".example")) open({ example: target.dataset.example });
     if (target.matches(".anyway")) goOn();
     if (target.matches(".keep")) keep();
@@ -358,19 +355,20 @@ export function mount({ element, props, server }) {
   });
 
   watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
-  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: () => suggestions.show("scan"), x: () => share.open() }, feedback.key);
+  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: scan.toggle, x: () => share.open() }, feedback.key);
 
+  document.addEventListener("afloc:open", () => { if (isShown(element)) chooser.click(); });
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
-  document.addEventListener("afloc:help", () => { if (isShown(element)) help.open(viewer.image, answer?.grid); });
+  document.addEventListener("afloc:help", async () => {
+    if (isShown(element)) (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer?.grid);
+  });
   window.addEventListener("pagehide", () => { if (image) forget(image.token); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
   createPacs(element, props.pacs, { viewer, open, state: () => ({ image, modality, finding: shareState().finding }) });
   find(".viewer").viewer = viewer;
   showAnswer(null);
-  suggestions.show("try");
   const linked = linkedView();
   if (linked) views.show(linked);
   else open(linkedImage() ?? { example: props.examples[0].name });
-  if (linkedImage()) find(".stage .hint")?.remove();    // it speaks of an example
 }

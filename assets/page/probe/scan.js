@@ -35,11 +35,20 @@ export const sharedCautions = (findings) => (findings[0]?.cautions ?? []).filter
 
 // Every finding of the image's modality: bars with the operating point, small maps of those flagged. Asked once an image.
 // `probe`: { viewer, fetch() that resolves to the server's answer, pick(sentence) }.
-/** @param {HTMLElement} root @param {{ viewer: Viewer, fetch(): Promise<ScanReply | null>, pick(sentence: string): void }} probe */
-export function createScan(root, probe) {
+/** @param {HTMLElement} panel @param {{ viewer: Viewer, fetch(): Promise<ScanReply | null>, pick(sentence: string): void }} probe */
+export function createScan(panel, probe) {
+  const root = panel.querySelector(".scan"), opener = panel.querySelector(".scan-all");
   let turn = 0, findings = null;
 
-  async function open() {
+  /** @param {boolean} on */
+  function show(on) {
+    panel.toggleAttribute("data-scanning", on);
+    root.hidden = !on;
+    opener.setAttribute("aria-expanded", String(on));
+    if (on) askForAll();
+  }
+
+  async function askForAll() {
     if (findings) return;
     const mine = ++turn;
     root.replaceChildren(make("p", "state", "Asking for every finding…"));
@@ -47,10 +56,10 @@ export function createScan(root, probe) {
     if (mine !== turn) return;
     if (!reply || reply.error) return root.replaceChildren(make("p", "state", reply?.error ?? "Open an image first."));
     findings = reply.findings;
-    show();
+    showFound();
   }
 
-  function show() {
+  function showFound() {
     const groups = groupFindings(findings), shared = sharedCautions(findings), flagged = findings.filter(({ present }) => present);
     const shown = groups.flatMap(({ entries }) => entries.map(({ finding }) => finding)).filter(({ present }) => present);
     const maps = make("div", "maps");
@@ -115,9 +124,15 @@ export function createScan(root, probe) {
     return marked ? [line, marked.text] : [line];
   }
 
+  function forget() { turn++; findings = null; root.replaceChildren(); }
+  const toggle = () => show(root.hidden);
+  opener.addEventListener("click", toggle);
+
   return {
-    open,
+    show, toggle,
     // Another image or modality: what was found belongs to the last one.
-    forget() { turn++; findings = null; root.replaceChildren(); },
+    forget() { forget(); show(false); },
+    // What is shown is no longer true: it is asked for anew.
+    again() { forget(); show(!root.hidden); },
   };
 }

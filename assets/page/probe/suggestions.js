@@ -1,79 +1,85 @@
-// What stands below the answer: descriptions to try, the scan, or what was asked on this page.
+// Descriptions to try, in one line under the field; all of them, and what was asked on this page, unfold over what is below.
 
 import { button, make } from "../shared/dom.js";
 /** @import { ProbeProps } from "../types" */
 
-const MOST_CHIPS = 8;               // on a phone, where nothing else bounds their number
 const MOST_RECENT = 30;
+const MOST_TRIED = 12;              // of which those that fit stand in the line
 
-// `descriptions`: by modality and wording, as the server gives them; `openScan()` is called when the scan is asked for.
-/** @param {HTMLElement} panel @param {ProbeProps["descriptions"]} descriptions @param {() => void} openScan */
-export function createSuggestions(panel, descriptions, openScan) {
-  const find = (selector) => panel.querySelector(selector);
-  const chips = find("[data-panel=try]"), phone = matchMedia("(max-width: 860px)");
-  let modality = null, wording = "simple", all = false;
+// `descriptions`: by modality and wording, as the server gives them.
+/** @param {HTMLElement} root @param {ProbeProps["descriptions"]} descriptions */
+export function createSuggestions(root, descriptions) {
+  const find = (selector) => root.querySelector(selector);
+  const few = find(".few"), all = find(".all"), chips = find("[data-panel=try]"), more = button("more quiet");
+  let modality = null, wording = "simple", offer = "try";
   let recent = [];                                    // newest first; in memory only
 
-  function show(name) {
-    panel.dataset.offer = name;
-    for (const part of panel.querySelectorAll("[data-panel]")) part.hidden = part.dataset.panel !== name;
-    for (const tab of panel.querySelectorAll("button[data-offer]")) tab.setAttribute("aria-pressed", String(tab.dataset.offer === name));
-    find(".wordings").hidden = name !== "try";
-    if (name === "scan") openScan();
-    if (name === "recent") showRecent();
-    if (name === "try") showChips();
+  const sentences = (wanted) => descriptions[modality]?.[wanted] ?? [];
+  const chipsOf = (wanted) => sentences(wanted).map((sentence, i) => Object.assign(button("chip", sentence), { title: descriptions[modality].about[i] }));
+
+  // Those that fit in the line, in their order, and a button for all.
+  function showFew() {
+    more.textContent = `all ${sentences("simple").length}`;
+    more.hidden = !modality;
+    few.replaceChildren(more);
+    for (const chip of chipsOf("simple").slice(0, MOST_TRIED)) {
+      more.before(chip);
+      if (few.scrollWidth > few.clientWidth) chip.remove();
+    }
   }
 
-  const overflows = () => chips.scrollHeight > chips.clientHeight;
-
-  // As many as fit, the rest on request.
-  function showChips() {
-    const sentences = descriptions[modality]?.[wording] ?? [];
+  function showAll() {
+    for (const part of all.querySelectorAll("[data-panel]")) part.hidden = part.dataset.panel !== offer;
+    for (const tab of all.querySelectorAll("button[data-offer]")) tab.setAttribute("aria-pressed", String(tab.dataset.offer === offer));
+    for (const other of all.querySelectorAll("button[data-wording]")) other.setAttribute("aria-pressed", String(other.dataset.wording === wording));
+    find(".wordings").hidden = offer !== "try";
     chips.dataset.wording = wording;
-    chips.replaceChildren(...sentences.map((sentence, i) => Object.assign(button("chip", sentence), { title: descriptions[modality].about[i] })));
-    chips.scrollTop = 0;
-    if (all) return;
-    while (phone.matches && chips.children.length > MOST_CHIPS) chips.lastChild.remove();
-    if (chips.children.length < sentences.length || overflows()) chips.append(button("more quiet", `all ${sentences.length}`));
-    while (overflows() && chips.children.length > 1) chips.lastChild.previousSibling.remove();
-    if (overflows()) chips.replaceChildren();
-  }
-
-  function showRecent() {
+    chips.replaceChildren(...chipsOf(wording));
     find(".recent").replaceChildren(...recent.map((text) => button("chip", text)));
     if (!recent.length) find(".recent").textContent = "What you ask on this page is listed here until you leave it.";
   }
 
-  panel.addEventListener("click", (event) => {
+  /** @param {boolean} on */
+  function unfold(on) {
+    if (on) showAll();
+    all.hidden = !on;
+    more.setAttribute("aria-expanded", String(on));
+  }
+
+  root.addEventListener("click", (event) => {
     const target = event.target.closest("button");
-    if (target?.matches(".more")) { all = true; showChips(); }
-    if (target?.dataset.offer) show(target.dataset.offer);
-    if (!target?.dataset.wording) return;
-    wording = target.dataset.wording;
-    for (const other of panel.querySelectorAll("button[data-wording]")) other.setAttribute("aria-pressed", String(other === target));
-    showChips();
+    if (target === more) return unfold(all.hidden);
+    if (target?.matches(".chip")) return unfold(false);
+    offer = target?.dataset.offer ?? offer;
+    wording = target?.dataset.wording ?? wording;
+    if (!all.hidden) showAll();
   });
-  new ResizeObserver(() => { if (panel.dataset.offer === "try") showChips(); }).observe(chips.parentElement);   // an answer may need the room
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || all.hidden) return;
+    event.stopPropagation();
+    unfold(false);
+    more.focus();
+  });
+  document.addEventListener("pointerdown", ({ target }) => { if (!all.hidden && !root.contains(/** @type {Node} */ (target))) unfold(false); });
+  new ResizeObserver(showFew).observe(root);
+  unfold(false);
 
   return {
-    show,
-    // What is shown is no longer true: it is asked for anew.
-    again() { show(panel.dataset.offer); },
     get modality() { return modality; },
     set modality(name) {
       if (name === modality) return;
       modality = name;
-      all = false;
-      showChips();
+      showFew();
+      if (!all.hidden) showAll();
     },
     remember(text) {
       recent = [text, ...recent.filter((other) => other !== text)].slice(0, MOST_RECENT);
-      if (panel.dataset.offer === "recent") showRecent();
+      if (!all.hidden) showAll();
     },
   };
 }
 
-// A hint for who is here for the first time; it goes with the first word typed, or when told to.
+// A hint for who is here for the first time. It goes with the first word typed, with the user's own image, or when told to.
 /** @param {HTMLElement} stage */
 export function createHint(stage) {
   let seen = null;

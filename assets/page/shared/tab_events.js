@@ -55,6 +55,7 @@ export function offerImages(holder, examples, caption) {
     picture.src = thumbnail;
     picture.alt = "";
     made.dataset.example = name;
+    made.title = title;
     made.append(picture, text);
     holder.append(made);
   }

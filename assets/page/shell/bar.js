@@ -1,4 +1,4 @@
-// The top bar: the surroundings, and the sheets of the tab that is shown.
+// The top bar: Open and the sheets of the tab that is shown, and the surroundings.
 
 /** @param {{ element: HTMLElement }} bar */
 export function mount({ element }) {
@@ -7,8 +7,8 @@ export function mount({ element }) {
   function showTheme(name) {
     document.documentElement.dataset.theme = name;
     document.body.classList.toggle("dark", name === "dark");
-    themeButton.textContent = name === "dark" ? "Light" : "Dark";
     themeButton.title = name === "dark" ? "Light surroundings" : "Dark surroundings";
+    themeButton.setAttribute("aria-label", themeButton.title);
   }
 
   themeButton.addEventListener("click", () => {
@@ -16,8 +16,15 @@ export function mount({ element }) {
     try { localStorage.setItem("afloc-theme", name); } catch { /* storage is off: the choice lasts for this page */ }
     showTheme(name);
   });
-  for (const [name, sheet] of [["keysheet", "keys"], ["help", "help"]]) {
-    element.querySelector(`.${name}`).addEventListener("click", () => document.dispatchEvent(new CustomEvent(`afloc:${sheet}`)));
+  // The tab that is shown hears of what is pressed here.
+  const tell = (what) => document.dispatchEvent(new CustomEvent(`afloc:${what}`));
+  for (const [name, what] of [["open", "open"], ["keysheet", "keys"], ["help", "help"]]) {
+    element.querySelector(`.${name}`).addEventListener("click", () => tell(what));
   }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "o" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    tell("open");
+  });
   showTheme(document.documentElement.dataset.theme);
 }

@@ -1,3 +1,4 @@
-// Before anything is painted: the surroundings chosen last time, dark at first.
-try { document.documentElement.dataset.theme = localStorage.getItem("afloc-theme") || "dark"; }
-catch { document.documentElement.dataset.theme = "dark"; }
+// Before anything is painted: the surroundings chosen last time, or those of the system.
+let surroundings = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+try { surroundings = localStorage.getItem("afloc-theme") || surroundings; } catch { /* storage is off */ }
+document.documentElement.dataset.theme = surroundings;

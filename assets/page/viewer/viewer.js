@@ -218,6 +218,7 @@ export function createViewer(root, options) {
     preset: () => controls.nextPreset(),
     colors() { setDisplay({ colors: after(Object.keys(tables), display.colors) }); },
     undo: annotations.undo, redo: annotations.redo, remove: annotations.remove,
+    display() { find(".display").setAttribute("aria-expanded", String(root.toggleAttribute("data-display"))); },    // on a phone
     full() { document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.(); },
     zoomIn: () => viewport.zoomBy(1.25), zoomOut: () => viewport.zoomBy(0.8),
     left: push(40, 0), right: push(-40, 0), up: push(0, 40), down: push(0, -40),

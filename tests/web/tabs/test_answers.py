@@ -16,7 +16,7 @@ from tests.web.tabs.test_study import HEAD, write_study
 
 UNSURE_PLACE = "This model's maps of pneumothorax do not find the place: read the verdict only."
 SEVERAL = "No pneumothorax. Left pleural effusion and cardiomegaly."
-RECTANGLES = """['.ask', '.verdict', '.feedback', '.try', '.source'].map(
+RECTANGLES = """['.ask', '.verdict', '.feedback', '.try', '.scanning-all'].map(
     part => JSON.stringify(document.querySelector(`#probe ${part}`).getBoundingClientRect()))"""
 SIZES = ((1280, 720), (1366, 768), (1440, 900))
 
@@ -122,7 +122,7 @@ def test_one_number_however_it_is_asked(page):
     for text in ("pleural effusion", "right pleural effusion", "no pleural effusion", "possible effusion"):
         ask(page, text)
         numbers.add(text_of(page, ".number"))
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     row = page.locator(".scan .bar").filter(has=page.get_by_text("pleural effusion", exact=True))
     numbers.add(row.locator(".value").text_content())
     assert len(numbers) == 1
@@ -235,7 +235,7 @@ def test_nothing_is_cut_off_at_any_size(open_page, width, height):
             cautions = page.locator(".verdict .warning p").all()
             assert all(caution.bounding_box()["y"] < height for caution in cautions)
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
     if width <= 860:  # the page scrolls, and nothing in it
         last = page.locator(".scan .family").last.bounding_box()
@@ -281,7 +281,7 @@ def test_cautions_go_wherever_the_answer_goes(page):
     assert mark.count() == 1 and mark.get_attribute("title") == " ".join(cautions)
     mark.click()
     expect(page.locator(".pane .caution-text")).to_have_text(" ".join(cautions))
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     row = page.locator(".scan .row").filter(
         has=page.locator(".bar .name", has_text=re.compile("^pneumothorax$"))
     )

@@ -61,7 +61,7 @@ def test_an_answer_is_saved_corrected_and_taken_back(page, rows, model):
     ask(page, "pleural effusion")
     insist(page)
     places = (
-        "['.stage', '.verdict', '.feedback', '.try', '.source'].map("
+        "['.stage', '.verdict', '.feedback', '.try', '.scanning-all'].map("
         "s => JSON.stringify(document.querySelector(s).getBoundingClientRect()))"
     )
     before = page.evaluate(places)

@@ -119,25 +119,27 @@ def test_first_screen_shows_an_example_and_nothing_scrolls(open_page, model):
         1440,
         900,
     ]
+    for box in (".panel", ".few", ".tools"):
+        assert left_over(page, box) == [0, 0], box
+    page.click(".try .more")
     for wording in ("simple", "precise"):
         page.click(f"[data-wording={wording}]")
-        for box in (".panel", ".chips", ".tools"):
-            assert left_over(page, box) == [0, 0], (wording, box)
+        assert left_over(page, ".all .chips")[1] == 0 and left_over(page, ".panel") == [0, 0], wording
+    page.keyboard.press("Escape")
+    expect(page.locator(".all")).to_be_hidden()
 
 
 @pytest.mark.parametrize("width, height", [(1280, 800), (1366, 768)])
 def test_a_laptop_screen_holds_the_panel_and_the_tools(open_page, width, height):
     page = open_page(width, height)
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
-    for tab, offer in (("probe", "scan"), ("probe", "try"), ("ground_truth", None)):
-        if offer:
-            page.click(f"[data-offer={offer}]")
-        else:
-            page.get_by_role("tab", name="Ground truth").click()
-            page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
-        for box in (".panel", ".tools"):
-            assert left_over(page, f"#{tab} {box}") == [0, 0], (tab, offer, box)
+    for box in (".panel", ".tools"):
+        assert left_over(page, f"#probe {box}") == [0, 0], box
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
+    for box in (".panel", ".tools"):
+        assert left_over(page, f"#ground_truth {box}") == [0, 0], box
 
 
 def test_upload_describe_change_clear(page):
@@ -240,6 +242,7 @@ def test_text_is_shown_as_typed_and_runs_nowhere(page):
             page.click(".keep")
     shown = [clean_text(text) for text in HOSTILE]
     assert page.locator(".caption b").all_text_contents() == shown
+    page.click(".try .more")
     page.click("[data-offer=recent]")
     assert set(HOSTILE[:3]) <= set(page.locator(".recent .chip").all_text_contents())
     assert page.evaluate("window.hit") is None
@@ -365,7 +368,7 @@ def test_keys(page):
 def test_nothing_moves_when_an_answer_arrives(page):
     def places():
         return page.evaluate(
-            "['.stage', '.ask', '.verdict', '.try', '.source'].map("
+            "['.stage', '.ask', '.verdict', '.try', '.scanning-all'].map("
             "s => JSON.stringify(document.querySelector(s).getBoundingClientRect()))"
         )
 
@@ -403,7 +406,7 @@ def test_a_file_that_changed_meanwhile_is_not_sent_again(page, tmp_path):
 def test_phone_stacks_without_sideways_scrolling(open_page):
     page = open_page(390, 844)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    tops = [page.locator(box).bounding_box()["y"] for box in (".stage", ".ask", ".verdict", ".try")]
+    tops = [page.locator(box).bounding_box()["y"] for box in (".stage", ".ask", ".try", ".verdict", ".scan-all")]
     assert tops == sorted(tops)
     small = page.eval_on_selector_all(
         "#bar button, [role=tab], .viewer button, .panel button, .panel select",

@@ -319,7 +319,7 @@ def test_ground_truth_lies_over_and_beside(page):
 
 def test_scan_shows_bars_by_family_and_maps_of_what_is_flagged(page, model):
     findings = {each.asked.name: each for each in model.encode(EXAMPLES[0].load()).classify()}
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
     names = page.locator(".scan .bar .name").all_text_contents()
     assert sorted(names) == sorted(findings)
@@ -399,7 +399,7 @@ def test_a_cat_is_doubted_and_the_user_may_go_on(page):
     wait_for_size(page, 451, 300)
     assert ask(page, "drusen") == "doubt"
     assert page.get_attribute(".viewer", "data-map") == "none" and page.inner_text(".verdict .number") == ""
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     expect(page.locator(".scan .state")).to_contain_text("“Go on anyway”, above, scans it")
     assert page.locator(".scan .bar").count() == 0
     insist(page)
@@ -464,11 +464,13 @@ def test_recent_descriptions_come_back_and_the_hint_goes(page):
     expect(page.locator(".hint")).to_be_visible()
     ask(page, "cardiomegaly")
     expect(page.locator(".hint")).to_have_count(0)
+    page.click(".try .more")
     page.click("[data-offer=recent]")
     page.click(".recent .chip:text-is('cardiomegaly')")
     page.reload()
     page.wait_for_selector(".viewer[data-answer='1']")
     expect(page.locator(".hint")).to_have_count(0)
+    page.click(".try .more")
     page.click("[data-offer=recent]")
     assert page.locator(".recent .chip").count() <= 1  # the page forgets
 
@@ -506,7 +508,7 @@ def test_axe_finds_no_serious_fault(open_page, theme):
     check("a map and a box")
     page.click(".keep")
     ask(page, "cardiomegaly")
-    page.click("[data-offer=scan]")
+    page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
     check("compare and scan")
     for opener, sheet in ((".share", ".sharing"), (".keysheet", ".keys"), (".help", ".about")):
