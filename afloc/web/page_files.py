@@ -30,7 +30,7 @@ SHEETS = (  # joined in this order: where two rules are alike, the later one cou
     ),
 )
 FIRST = ("shared", "viewer", "probe")  # folders whose modules the tab that opens first needs
-LATER = ("probe/help.js",)  # but these, which come when they are first used
+LATER = ("probe/help.js", "probe/pacs.js", "probe/share.js")  # but these, which come when they are first used
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 

@@ -1,4 +1,4 @@
-// The PACS: a search whose images open like files, the image that the address of this page names, and results as DICOM.
+// The PACS: a search whose images open like files, and results as DICOM.
 // Whatever the PACS says is put in place as text. Nothing of it is kept when the sheet closes.
 
 import { button, make } from "../shared/dom.js";
@@ -14,23 +14,6 @@ const FIELDS = [
 ];
 const OFFLINE = "The server does not answer. Check the connection and try again.";
 
-// The image of the PACS that the address names, as a source, or null.
-/** @returns {Source | null} */
-export function linkedImage(query = location.search) {
-  const given = new URLSearchParams(query), [study, series, instance] = ["study", "series", "instance"].map((name) => given.get(name));
-  if (!study || !series || !instance) return null;
-  const frame = Number(given.get("frame"));
-  return { study, series, instance, ...(Number.isInteger(frame) && frame > 0 ? { frame } : {}) };
-}
-
-// `probe`: { viewer, open(source), state() -> { image, modality, finding } }. `offered`: what the server can do.
-/** @typedef {{ viewer: Viewer, open(source: Source): void, state(): { image: OpenImage | null, modality: string | null, finding: Finding | null } }} Probe */
-/** @param {HTMLElement} tab @param {ProbeProps["pacs"]} offered @param {Probe} probe */
-export function createPacs(tab, offered, probe) {
-  if (offered.search) createSearch(tab, probe.open);
-  if (offered.dicom || offered.send) createResults(tab.querySelector(".sharing"), offered, probe);
-}
-
 /** @param {string} route @param {object} sent */
 async function ask(route, sent) {
   const response = await post(addressOf(`pacs/${route}`), JSON.stringify(sent), "The PACS could not be asked.", { "Content-Type": "application/json" });
@@ -39,8 +22,9 @@ async function ask(route, sent) {
 
 const sentenceOf = (error) => (error instanceof Refusal ? error.message : OFFLINE);
 
+// A button that opens the search, and `open(source)` for what is chosen there.
 /** @param {HTMLElement} tab @param {(source: Source) => void} open */
-function createSearch(tab, open) {
+export function createSearch(tab, open) {
   const sheet = Object.assign(make("dialog", "sheet pacs"), { ariaLabel: "From the PACS" }), fields = make("form", "fields");
   const list = make("div", "found"), said = make("output", "done"), closing = make("form"), opener = button("from-pacs", "From the PACS…");
   let turn = 0;                     // counter: the newest question
@@ -110,8 +94,9 @@ function row(cells, choose) {
 }
 
 // Buttons in the Share sheet: the map and the report as files, and to the PACS.
-/** @param {HTMLDialogElement} sheet @param {ProbeProps["pacs"]} offered @param {Probe} probe */
-function createResults(sheet, offered, probe) {
+// `probe`: the viewer, and what is shown and asked just now.
+/** @param {HTMLDialogElement} sheet @param {ProbeProps["pacs"]} offered @param {{ viewer: Viewer, state(): { image: OpenImage | null, modality: string | null, finding: Finding | null } }} probe */
+export function createResults(sheet, offered, probe) {
   const done = sheet.querySelector(".done"), download = button("", "Download DICOM map and report"), send = button("", "Send both to the PACS");
   const shown = [...(offered.dicom ? [download] : []), ...(offered.send ? [send] : [])];
   sheet.querySelector(".choices").append(make("h3", "", "DICOM, with the patient of the image"), ...shown);

@@ -15,11 +15,9 @@ import { correct, createCompletions } from "./completions.js";
 import { createExamples } from "./examples.js";
 import { createFeedback } from "./feedback.js";
 import { createGoOn } from "./go_on.js";
-import { createPacs, linkedImage } from "./pacs.js";
 import { createScan } from "./scan.js";
-import { createShare } from "./share.js";
 import { createHint, createSuggestions } from "./suggestions.js";
-import { linkedView } from "./view_link.js";
+import { linkedImage, linkedView } from "./view_link.js";
 import { createViews } from "./views.js";
 import { createWordMaps } from "./word_maps.js";
 /** @import { Finding, LocateReply, ProbeProps, ProbeServer, ScanReply, Tab } from "../types" */
@@ -27,6 +25,7 @@ import { createWordMaps } from "./word_maps.js";
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
 const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
+const NOT_LOADED = "This part of the page could not be loaded. Please try again.";
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
 /** @param {Tab<ProbeProps, ProbeServer>} tab */
@@ -64,7 +63,6 @@ export function mount({ element, props, server }) {
     image: () => image, isExample: (name) => props.examples.some((each) => each.name === name), open, use: useWords, keep: keepAll, ask, refuse,
   });
   const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }), saved: (time) => { find(".last-saved").textContent = `saved ${time}`; } });
-  const share = createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
 
   // --- images -----------------------------------------------------------------------------------------------------
 
@@ -321,6 +319,22 @@ export function mount({ element, props, server }) {
     showMaps();
   }
 
+  // --- sheets: their modules come when they are first opened -----------------------------------------------------------
+
+  let sharing = null;
+
+  async function share() {
+    sharing ??= Promise.all([import("./share.js"), import("./pacs.js")]).then(([{ createShare }, { createResults }]) => {
+      if (props.pacs.dicom || props.pacs.send) createResults(find(".sharing"), props.pacs, { viewer, state: () => ({ image, modality, finding: shareState().finding }) });
+      return createShare(find(".sharing"), { viewer, state: shareState, model: props.model, fingerprint: props.fingerprint });
+    });
+    try { (await sharing).open(); } catch { sharing = null; refuse(NOT_LOADED); }
+  }
+
+  async function help() {
+    try { (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer?.grid); } catch { refuse(NOT_LOADED); }
+  }
+
   const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
 
   // --- events -----------------------------------------------------------------------------------------------------
@@ -351,21 +365,19 @@ export function mount({ element, props, server }) {
     if (target.matches(".example")) open({ example: target.dataset.example });
     if (target.matches(".anyway")) goOn();
     if (target.matches(".keep")) keep();
-    if (target.matches(".share")) share.open();
+    if (target.matches(".share")) share();
   });
 
   watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
-  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: scan.toggle, x: () => share.open() }, feedback.key);
+  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: scan.toggle, x: share }, feedback.key);
 
   document.addEventListener("afloc:open", () => { if (isShown(element)) chooser.click(); });
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
-  document.addEventListener("afloc:help", async () => {
-    if (isShown(element)) (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer?.grid);
-  });
+  document.addEventListener("afloc:help", () => { if (isShown(element)) help(); });
   window.addEventListener("pagehide", () => { if (image) forget(image.token); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
-  createPacs(element, props.pacs, { viewer, open, state: () => ({ image, modality, finding: shareState().finding }) });
+  if (props.pacs.search) import("./pacs.js").then(({ createSearch }) => createSearch(element, open));
   find(".viewer").viewer = viewer;
   showAnswer(null);
   const linked = linkedView();

@@ -1,6 +1,6 @@
-// A view, everything but the image, as the text of a link or a file, and back.
+// A view, everything but the image, as the text of a link or a file, and back; and the image that an address names.
 
-/** @import { Shape, SharedView } from "../types" */
+/** @import { Shape, SharedView, Source } from "../types" */
 
 const VERSION = 1;                  // of the format
 const MARK = "#view=";              // what the address of a link holds before it
@@ -10,6 +10,15 @@ export const linkTo = (view) => location.href.split("#")[0] + MARK + encodeView(
 
 // The view in the address of this page, or null.
 export const linkedView = () => (location.hash.startsWith(MARK) ? readView(location.hash.slice(MARK.length)) : null);
+
+// The image of the PACS that the address names, as a source, or null.
+/** @returns {Source | null} */
+export function linkedImage(query = location.search) {
+  const given = new URLSearchParams(query), [study, series, instance] = ["study", "series", "instance"].map((name) => given.get(name));
+  if (!study || !series || !instance) return null;
+  const frame = Number(given.get("frame"));
+  return { study, series, instance, ...(Number.isInteger(frame) && frame > 0 ? { frame } : {}) };
+}
 
 export const makeView = (parts) => ({ afloc: "view", version: VERSION, ...parts });
 

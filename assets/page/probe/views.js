@@ -1,7 +1,6 @@
 // Coming back to a view that was shared: everything but the image, from a link or a file.
 
-import { linkedImage } from "./pacs.js";
-import { readView } from "./view_link.js";
+import { linkedImage, readView } from "./view_link.js";
 /** @import { OpenImage, SharedView, Source } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
