@@ -37,6 +37,7 @@ from afloc.model.config import ModelConfig
 from afloc.model.files.checkpoint import EMBEDDED, write_folder
 from afloc.model.image_encoder import normalise
 from afloc.model.network import AFLoc
+from afloc.model.text_encoder import embed_texts
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.text import normalise_text
 
@@ -145,7 +146,7 @@ class NaivePath:
         square = paper.prepare_image(image, config.side(self._modality))
         features = network.encode_images(normalise(square[None], config.normalisation), self._modality)
         tokens = self._model.tokenizer(normalise_text(description))
-        report = network.text_encoder([tokens], self._sum_padded).report[0]
+        report = embed_texts([tokens], self._sum_padded, config.max_tokens, self._model.device).report[0]
         paper.cosine(features.global_[0], report)
         return paper.similarity_map(features.deep[0], report)
 
