@@ -1,10 +1,11 @@
-"""The encoders as they run on a CPU: through ONNX Runtime, which needs about half of PyTorch's time there.
+"""The encoders as they run on a CPU: through ONNX Runtime, which mostly needs half of PyTorch's time there.
 
 Each encoder is exported when it is first wanted, into a folder that the model's fingerprint names, and read
 from there ever after. Beside it lies its SHA-256, for ONNX Runtime loads a damaged file too, and answers
-wrongly: an export that does not match is made anew. Where it cannot be exported or read, PyTorch runs it: the
-answers are the same to within rounding. Where all exports are there, the network itself is not even read:
-it and the package that its text encoder comes from take seconds and 300 MB.
+wrongly: an export that does not match is made anew. PyTorch runs what cannot be exported or read, and what
+it runs clearly faster on this machine, as was timed after the export: the answers are the same to within
+rounding. Where all exports are there, the network itself is not even read: it and the package that its text
+encoder comes from take seconds and 300 MB.
 """
 
 import hashlib
@@ -12,11 +13,13 @@ import logging
 import os
 import shutil
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 _KEPT = 4  # models whose exported encoders stay on disk
 _OPSET = 17  # the first with layer normalisation
 _TEXT = "text"
+_RUNS = 4  # of each runtime, when they are timed; the first runs are slow
+_CLEARLY = 0.8  # of the other's time
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +60,10 @@ def cache_folder() -> Path:
 def is_exported(fingerprint: str, modalities: Iterable[str]) -> bool:
     """Whether a model's encoders lie in the cache: then they were exported from a network that loaded."""
     parts = (_export_folder(fingerprint) / f"{part}.onnx" for part in (_TEXT, *modalities))
-    return all(part.is_file() and _checksum_file(part).is_file() for part in parts)
+    return all(
+        part.is_file() and _checksum_file(part).is_file() and not _slower_mark(part).exists()
+        for part in parts
+    )
 
 
 def _export_folder(fingerprint: str) -> Path:
@@ -117,11 +125,11 @@ class OnnxEncoders:
                     session = _start_session(path)
                     with suppress(OSError):
                         os.utime(self._folder)
-                    return session
+                    return None if _slower_mark(path).exists() else session
             elif path.exists():
                 log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
             self._export(part)
-            return _start_session(path)
+            return None if _slower_mark(path).exists() else _start_session(path)
         except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all
             return None
 
@@ -130,13 +138,17 @@ class OnnxEncoders:
 
     def _export(self, part: str) -> None:
         network, path = self._network(), self._path(part)
-        export = _export_text if part == _TEXT else _export_images
-        encoder: Any = network.text_encoder if part == _TEXT else network.image_encoders[part]
+        if part == _TEXT:
+            exported = _exported_text(network.text_encoder)
+        else:
+            exported = _exported_images(cast(ImageEncoder, network.image_encoders[part]))
         self._folder.mkdir(parents=True, exist_ok=True)
         with whole_file(_checksum_file(path)) as checksum, whole_file(path) as written:
             with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
                 warnings.simplefilter("ignore")
-                export(encoder, written)
+                _export(exported, written)
+            if _is_slower(_start_session(written), exported):
+                _slower_mark(path).touch()
             checksum.write_text(_checksum(written, path), encoding="utf-8")
         _forget_old(self._folder)
 
@@ -192,33 +204,65 @@ class _Features(nn.Module):
         return features.shallow, features.deep, features.global_
 
 
-def _export_text(encoder: TextEncoder, path: Path) -> None:
+@dataclass(frozen=True)
+class _Exported:
+    """What is exported: a module, an input for it, names of inputs and outputs with their free axes."""
+
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    inputs: dict[str, dict[int, str]]
+    outputs: dict[str, dict[int, str]]
+
+
+def _exported_text(encoder: TextEncoder) -> _Exported:
     mask = torch.ones(2, 8, dtype=torch.bool)
     mask[1, 4:] = False  # the export records what happens to a mask that hides something
     sizes = {0: "texts", 1: "pieces"}
-    _export(_SumLayers(encoder), (mask.long(), mask), path, {"ids": sizes, "mask": sizes}, {"layers": sizes})
+    return _Exported(
+        _SumLayers(encoder), (mask.long(), mask), {"ids": sizes, "mask": sizes}, {"layers": sizes}
+    )
 
 
-def _export_images(encoder: ImageEncoder, path: Path) -> None:
+def _exported_images(encoder: ImageEncoder) -> _Exported:
     # As large as the model's images: what is derived from the size is recorded as a number.
     pixels = torch.zeros(2, 3, encoder.image_size, encoder.image_size)
     count = {0: "images"}
     outputs = dict.fromkeys(("shallow", "deep", "global"), count)
-    _export(_Features(encoder), (pixels,), path, {"pixels": count}, outputs)
+    return _Exported(_Features(encoder), (pixels,), {"pixels": count}, outputs)
 
 
-def _export(module: nn.Module, example: tuple, path: Path, inputs: dict, outputs: dict) -> None:
+def _export(exported: _Exported, path: Path) -> None:
     # The exporter that traces: it takes a second; the one by `torch.export` takes twenty, for the same graph.
     torch.onnx.export(
-        module.eval(),
-        example,
+        exported.module.eval(),
+        exported.example,
         str(path),
         dynamo=False,
         opset_version=_OPSET,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_axes=inputs | outputs,
+        input_names=list(exported.inputs),
+        output_names=list(exported.outputs),
+        dynamic_axes=exported.inputs | exported.outputs,
     )
+
+
+def _is_slower(session: "InferenceSession", exported: _Exported) -> bool:
+    """Whether an export is clearly slower here than PyTorch, by the fastest of a few runs of each in turn."""
+    given = {name: each.numpy() for name, each in zip(exported.inputs, exported.example, strict=True)}
+    theirs, ours = [], []
+    with torch.inference_mode():
+        for _ in range(_RUNS):
+            start = time.perf_counter()
+            session.run(None, given)
+            middle = time.perf_counter()
+            exported.module(*exported.example)
+            theirs.append(middle - start)
+            ours.append(time.perf_counter() - middle)
+    return min(ours) < _CLEARLY * min(theirs)
+
+
+def _slower_mark(path: Path) -> Path:
+    """The file beside an export that says that PyTorch is faster here."""
+    return path.with_suffix(".slower")
 
 
 def _forget_old(folder: Path) -> None:
