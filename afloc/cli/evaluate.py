@@ -37,7 +37,8 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--answers",
         action="store_true",
-        help="measure what is answered instead: sides, denials, normal images, wordings (answers.json)",
+        help="measure what is answered instead: sides, denials, normal images, wordings (answers.json, and "
+        "summary.json of a run in the same folder)",
     )
     add_batch(parser)
     parser.add_argument(
@@ -88,13 +89,11 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _run_answers(arguments: argparse.Namespace) -> None:
-    import json
-
     from afloc.errors import SettingsError
-    from afloc.evaluation.answers import ask_answers, format_answers
+    from afloc.evaluation.answer_tables import format_answers, summarise_answers, write_answers
+    from afloc.evaluation.answers import ask_answers
     from afloc.evaluation.config import EvaluationConfig
     from afloc.evaluation.datasets.dataset import read_dataset
-    from afloc.files import write_text
     from afloc.inference.model import load_model
 
     if len(arguments.model or []) > 1 or arguments.protocol == "paper" or arguments.shard != "0/1":
@@ -104,11 +103,8 @@ def _run_answers(arguments: argparse.Namespace) -> None:
     config = EvaluationConfig(
         read_dataset(arguments.set, arguments.images), model, modality=arguments.modality
     )
-    summary = {
-        "model": {"name": model.name, "fingerprint": model.fingerprint},
-        **ask_answers(config, model.encode).summarise(),
-    }
-    print(f"{model.name}, {model.fingerprint}\n{format_answers(summary)}")
+    about = {"model": {"name": model.name, "fingerprint": model.fingerprint}, "set": config.dataset.name}
+    tables = summarise_answers(ask_answers(config, model.encode))
+    print(f"{model.name}, {model.fingerprint}\n{format_answers(tables)}")
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write_text(arguments.out / "answers.json", json.dumps(summary, indent=2, allow_nan=False))
+        write_answers(arguments.out, about, tables)

@@ -134,7 +134,13 @@ MEASURES: dict[str, MeasureEntry] = {
     "painted": _share(
         "Painted without a finding", "The share of the image painted on images without any finding.", False
     ),
+    "spread": _share(
+        "Wording spread", "The mean difference of a case's highest and lowest probability by wording.", False
+    ),
     "widest": _share(
-        "Wording spread", "The largest difference of two wordings' probabilities in one case.", False
+        "Widest wording spread", "The largest difference of two wordings' probabilities in one case.", False
+    ),
+    "hit_by_some": _share(
+        "Place by wording", "The share of cases whose place some wordings hit and others miss.", False
     ),
 }

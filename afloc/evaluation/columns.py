@@ -34,3 +34,11 @@ def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     count = known.sum(axis)
     total = np.where(known, values, 0).sum(axis)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n, m) values with NaN and (k, n) weights to (k, m) means of what there is; NaN for nothing."""
+    known = ~np.isnan(values)
+    total = weights.astype(np.float64) @ np.where(known, values, 0)
+    count = weights.astype(np.float64) @ known
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -108,17 +108,18 @@ def _of_source(cases: pa.Table, scores: pa.Table) -> dict:
     centres = whole[:-1]
     intervals = bootstrap(statistic, list(patients.values())).reshape(*shape, 2)
     names = np.array(list(patients.values()), dtype=object)
-    labels = {}
-    for number, (label, each) in enumerate(found.items()):
-        positive = ~np.isnan(each.located)
-        few = len(set(names[each.rows[positive]])) < FEWEST_CLUSTERS
-        labels[label] = {
-            "n_positive": int(positive.sum()),
-            "n_negative": int((~positive).sum()),
+    ill = {label: set(names[each.rows[~np.isnan(each.located)]]) for label, each in found.items()}
+    labels = {
+        label: {
+            "n_positive": int((~np.isnan(each.located)).sum()),
+            "n_negative": int(np.isnan(each.located).sum()),
             "n_regions": int(each.regions.sum()),
-            **_describe(whole[number], None if few else intervals[number]),
+            **_describe(whole[number], intervals[number], ill[label]),
         }
-    return {"labels": labels, "pathology": _describe(whole[-1], intervals[-1])}
+        for number, (label, each) in enumerate(found.items())
+    }
+    of_pathologies = set().union(*(ill[label] for label in found if is_pathology(label)))
+    return {"labels": labels, "pathology": _describe(whole[-1], intervals[-1], of_pathologies)}
 
 
 def _figures(found: Detection, weights: np.ndarray) -> np.ndarray:
@@ -127,9 +128,11 @@ def _figures(found: Detection, weights: np.ndarray) -> np.ndarray:
     return np.column_stack([lroc_area(found, weights), at.mean(1), at])
 
 
-def _describe(values: np.ndarray, intervals: np.ndarray | None) -> dict:
+def _describe(values: np.ndarray, intervals: np.ndarray, patients: set) -> dict:
+    """Without intervals where too few `patients` have the finding."""
+    enough = len(patients) >= FEWEST_CLUSTERS
     area, score, *at = (
-        figure(value, None if intervals is None else intervals[number]) for number, value in enumerate(values)
+        figure(value, ends if enough else None) for value, ends in zip(values, intervals, strict=True)
     )
     return {"lroc": area, "froc": score, "regions_found": dict(zip(map(str, RATES), at, strict=True))}
 

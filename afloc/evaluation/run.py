@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from afloc.batch.job import Runner, bind_run_folder, check_shard, run_here
 from afloc.errors import ImageError
+from afloc.evaluation.answer_tables import answers_beside
 from afloc.evaluation.baselines import BASELINES, center_prior, means_of_others
 from afloc.evaluation.chunks import TABLES, CaseFiles, measure_chunk, write_chunk
 from afloc.evaluation.config import EvaluationConfig
@@ -102,6 +103,7 @@ def _sum_up(config: EvaluationConfig, folder: Path, prior: Dataset | None) -> di
         "n_cases": tables["cases"].num_rows,
         **summarise(*(tables[name] for name in TABLES)),
     }
+    summary |= answers_beside(folder, summary)
     with whole_file(folder / "cases.parquet") as written:
         pq.write_table(tables["cases"], written)
     with whole_file(folder / "cases.csv") as written:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from afloc.evaluation.baselines import BASELINES
 from afloc.evaluation.bootstrap import FEWEST_CLUSTERS, bootstrap
-from afloc.evaluation.columns import figure, nanmean, numbers, plain, where
+from afloc.evaluation.columns import figure, nanmean, numbers, plain, weighted_means, where
 from afloc.evaluation.datasets.rows import is_pathology
 from afloc.evaluation.detection import detection
 from afloc.evaluation.measure import FIXED_THRESHOLDS, LOCALIZATION
@@ -86,7 +86,7 @@ def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarr
 
     def means(weights: np.ndarray) -> np.ndarray:
         """(k, n) weights to (k, categories and groups, columns)."""
-        each = [_weighted_means(matrix[rows], weights[:, rows]) for rows in members]
+        each = [weighted_means(matrix[rows], weights[:, rows]) for rows in members]
         stacked = np.stack(each, axis=1) if each else np.empty((len(weights), 0, len(columns)))
         # A small category is missing from some samples; there it counts as it is, or it would tilt the mean.
         filled = stacked if centres is None else np.where(np.isnan(stacked), centres[: len(names)], stacked)
@@ -214,8 +214,8 @@ def false_positives(normals: pa.Table) -> dict:
         part = where(normals, "source", source)
         patients = part["patient"].to_pylist()
         columns = np.stack([numbers(part, "present"), numbers(part, "painted")], axis=1)
-        centre = _weighted_means(columns, np.ones((1, len(columns)), np.float32))[0]
-        interval = bootstrap(partial(_weighted_means, columns), patients)
+        centre = weighted_means(columns, np.ones((1, len(columns)), np.float32))[0]
+        interval = bootstrap(partial(weighted_means, columns), patients)
         found[source] = {
             "n_images": len(set(part["row"].to_pylist())),
             "findings": sorted(set(part["finding"].to_pylist())),
@@ -234,11 +234,3 @@ def _nested(found: dict[tuple[str, str], dict]) -> dict:
             level = level.setdefault(step, {})
         level[name] = each
     return nested
-
-
-def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n, m) values with NaN and (k, n) weights to (k, m) means of what there is; NaN for nothing."""
-    known = ~np.isnan(values)
-    total = weights.astype(np.float64) @ np.where(known, values, 0)
-    count = weights.astype(np.float64) @ known
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

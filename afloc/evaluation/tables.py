@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from afloc.evaluation.answer_tables import format_answers
 from afloc.evaluation.baselines import BASELINES
+from afloc.evaluation.catalogue import MEASURES
 from afloc.evaluation.datasets.rows import is_pathology
-from afloc.evaluation.measure import METRICS
+from afloc.evaluation.measure import METRICS, RANKED
 
 
 def format_table(summary: dict) -> str:
@@ -38,7 +40,59 @@ def format_table(summary: dict) -> str:
             lines.append(
                 f"AUROC, {source[:40]}: {np.mean(areas):.3f}, mean of {len(areas)} findings of 5 or more"
             )
+    lines += [*_ranked(summary), *_detection(summary["detection"]), *_calibration(summary["calibration"])]
+    if "answers" in summary:
+        lines += ["", format_answers(summary["answers"])]
     return "\n".join(lines)
+
+
+def _ranked(summary: dict) -> list[str]:
+    """Pixel AP with its lift over the blind maps, AUPRO and the distance of centers."""
+    titles = [MEASURES[metric].name for metric in RANKED]
+    own, truth = (f"less {title}" for title in ("own mean", "mean truth"))
+    heads = f"{titles[0]:^22} {own:^22} {truth:^22} {titles[1]:^22} distance"
+    lines = ["", f"{'No display curve changes these':32} {heads}"]
+    rows = sorted(summary["categories"].items(), key=lambda item: (not item[1]["pathology"], item[0]))
+    rows.append(("mean over pathologies", summary["overall"]["pathology"]))
+    for name, each in rows:
+        lifts = [each["difference"][blind]["pixel_ap"] for blind in BASELINES[:2]]
+        figures = [each["pixel_ap"], *lifts, each["aupro"]]
+        distance = _number(each["center_distance_share"]["mean"], 3)
+        cells = " ".join(f"{_figure(found):22}" for found in figures)
+        lines.append(f"{name[:32]:32} {cells} {distance}".rstrip())
+    return lines
+
+
+def _detection(found: dict) -> list[str]:
+    lines = []
+    for source, each in found.items():
+        lines += ["", f"{'Found and placed, ' + source[:36]:54} with/out  LROC area            FROC score"]
+        for name, figures in (*each["labels"].items(), ("mean over pathologies", each["pathology"])):
+            counts = f"{figures['n_positive']}/{figures['n_negative']}" if "n_positive" in figures else ""
+            placed = f"{_figure(figures['lroc']):22} {_figure(figures['froc']):22}"
+            lines.append(f"  {name[:52]:52} {counts:>8}  {placed}".rstrip())
+    return lines
+
+
+def _calibration(found: dict) -> list[str]:
+    lines = []
+    for modality, each in found.items():
+        lines.append("")
+        for name, figures in {f"Probabilities, {modality}": each, **each["families"]}.items():
+            lines.append(
+                f"{name:28} n {figures['n']:6} there {figures['n_positive'] / figures['n']:.3f}  "
+                f"Brier {_figure(figures['brier'])}, of one probability for all "
+                f"{figures['brier_of_frequency']:.3f}  ECE {_figure(figures['ece'])}"
+            )
+    return lines
+
+
+def _figure(found: dict) -> str:
+    """A mean with its interval in three digits."""
+    if found["mean"] is None:
+        return ""
+    ends = found["ci95"]
+    return f"{found['mean']:.3f}" + (f" ({ends[0]:.3f} … {ends[1]:.3f})" if ends else "")
 
 
 def format_differences(found: dict) -> str:

@@ -1,10 +1,12 @@
 """LROC and FROC against what a plain loop counts, and on images by hand."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from afloc.evaluation.detection import RATES, Detection, froc, lroc_area
+from afloc.evaluation.chunks import CASES, SCORES
+from afloc.evaluation.detection import RATES, Detection, detection, froc, lroc_area
 
 
 def made(random: np.random.Generator, images: int = 12, levels: int = 6) -> Detection:
@@ -117,3 +119,34 @@ def test_no_mark_finds_nothing_and_one_mark_a_region_finds_all():
     )  # fmt: skip
     # one false mark on two images is allowed from a rate of 0.5 on; below, nothing lies above it
     assert froc(both, np.ones((1, 2)))[0].tolist() == [0, 1, 1, 1, 1, 1]
+
+
+def test_tables_of_a_source():
+    """Twelve films with an effusion, five with a lung drawn, eight without an effusion. One film has the
+    label and no ground truth, and was asked for it as one whose place is not known."""
+    about = {"source": "a", "modality": "chest_xray"}
+
+    def case(number, label, pointing):
+        marks = {"regions": 1, "marks": [0.9, 0.4], "marked_regions": [int(pointing), 0]}
+        named = {"row": number, "truth": 0, "patient": str(number), "label": label, "score": 0.8}
+        return about | named | marks | {"pointing": pointing}
+
+    def asked(number, label, marks):
+        named = {"row": number, "patient": str(number), "label": label, "positive": marks is None}
+        return about | named | {"score": 0.8 if number % 2 else 0.1, "marks": marks}
+
+    cases = [case(number, "Effusion", float(number % 3 > 0)) for number in range(12)]
+    cases += [case(number, "Left Lung", 1.0) for number in range(5)]
+    scores = [asked(number, "Pleural Effusion", [0.5]) for number in range(20, 28)]
+    scores += [asked(30, "Pleural Effusion", None), asked(31, "Nodule", [0.1])]
+    found = detection(pa.Table.from_pylist(cases, CASES), pa.Table.from_pylist(scores, SCORES))["a"]
+    effusion, lung = found["labels"]["Effusion"], found["labels"]["Left Lung"]
+    assert (effusion["n_positive"], effusion["n_negative"], effusion["n_regions"]) == (12, 8, 12)
+    assert effusion["lroc"]["mean"] == pytest.approx(2 / 3 * (4 + 4 / 2) / 8, abs=1e-6)
+    assert effusion["lroc"]["ci95"] and effusion["froc"]["ci95"]
+    assert effusion["regions_found"]["1"]["mean"] == pytest.approx(2 / 3, abs=1e-6)
+    assert (lung["n_positive"], lung["n_negative"], lung["lroc"]["mean"]) == (5, 0, None)
+    assert lung["froc"] == {"mean": 1.0, "ci95": None}, "of five patients there is no interval"
+    for key in ("lroc", "froc"):
+        assert found["pathology"][key]["mean"] == effusion[key]["mean"], "a lung is no pathology"
+    assert detection(CASES.empty_table(), SCORES.empty_table()) == {}
