@@ -126,10 +126,14 @@ export interface SetState extends Refused {
 
 export interface Question { id: string; text: string; kind: "rating" | "choice" | "text" | "regions"; labels: string[]; required: boolean }
 export type Answers = Record<string, string | number>;
-export interface Slot { index: number; total: number; arm: "aided" | "unaided"; description: string; questions: Question[]; back: boolean; edit: boolean }
+/** Whose study it is and how much there is; `minutes` is 0 where that is not said. */
+export interface AboutStudy { by: string; contact: string; minutes: number; training: number; cases: number; feedback: boolean }
+/** The reference standard of a training case. */
+export interface Truth { truth: boolean | null; regions: Region[]; explanation: string }
+export interface Slot { index: number; total: number; training: boolean; number: number; of: number; arm: "aided" | "unaided"; description: string; questions: Question[]; back: boolean; edit: boolean }
 /** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
 export interface StudyPlace extends Refused {
-  title?: string; reader?: string; stage: "enter" | "consent" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
+  title?: string; reader?: string; about?: AboutStudy; stage: "enter" | "consent" | "training" | "cases" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
   slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding; remarks?: string[]; doubt?: Doubt | null;
   saved?: { answers: Answers; regions: Region[]; visible_ms: number; active_ms: number };
 }
@@ -181,7 +185,7 @@ export interface StudyServer {
   place: Ask<object, StudyPlace>;
   agree: Ask<object, Refused>;
   draft: Ask<object, Saved & Refused>;
-  answer: Ask<object, Saved & Refused>;
+  answer: Ask<object, Saved & Refused & { truth?: Truth }>;
 }
 export interface PowerRequest { code: string; pilot: string; difference: number; cases: number | null; area: number; positive: number; reader_range: number }
 export interface ResultsServer {

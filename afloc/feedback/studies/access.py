@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from afloc.errors import AccessError
-from afloc.feedback.studies.schedule import AIDED, Slot
+from afloc.feedback.studies.schedule import AIDED, TRAINING, Slot, schedule, training_slots
 from afloc.feedback.studies.study import CLOSED, DRAFT, OPEN, PAUSED, Study
 from afloc.files import folder_beside
 
@@ -110,6 +110,39 @@ def may_see_model(slot: Slot) -> bool:
     return slot.arm == AIDED
 
 
+def may_see_truth(study: Study, slot: Slot) -> bool:
+    """See the reference standard of a case, after the answer to it: of training cases, if the study wants it.
+
+    Where a case is read unaided and then aided, after the second answer.
+    """
+    if not study.training_feedback or slot.period != TRAINING:
+        return False
+    return not any(case == slot.case for case, _ in training_slots(study)[slot.index + 1 :])
+
+
+def show_truth(slot: Slot) -> dict[str, Any]:
+    """{"truth" (None where it is not known), "regions", "explanation"} of a case."""
+    case = slot.case
+    boxes = [box.as_json() for box in case.boxes]
+    return {"truth": case.truth, "regions": boxes, "explanation": case.explanation}
+
+
+def describe_study(study: Study, reader: str) -> dict[str, Any]:
+    """What a reader is told of the study before they begin: whose it is, whom to ask, and how much there is.
+
+    `minutes`: 0 where the study does not say. `training`, `cases`: how many answers of each are asked for.
+    """
+    trained, total = len(training_slots(study)), len(schedule(study, reader))
+    return {
+        "by": study.by,
+        "contact": study.contact,
+        "minutes": study.minutes,
+        "training": trained,
+        "cases": total - trained,
+        "feedback": study.training_feedback,
+    }
+
+
 def require(allowed: bool) -> None:
     """AccessError unless allowed."""
     if not allowed:
@@ -119,11 +152,17 @@ def require(allowed: bool) -> None:
 def show_slot(study: Study, slot: Slot, total: int) -> dict[str, Any]:
     """All that a reader's page may be told of a case beside its pixels.
 
-    Not the case's id, its file, its truth, whether it is a repeat, or the other arm.
+    Not the case's id, its file, its truth, whether it is a repeat, or the other arm. `number` and `of` count
+    the training cases and those that count apart.
     """
+    trained = len(training_slots(study))
+    training = slot.period == TRAINING
     return {
         "index": slot.index,
         "total": total,
+        "training": training,
+        "number": slot.index + 1 if training else slot.index + 1 - trained,
+        "of": trained if training else total - trained,
         "arm": slot.arm,
         "description": slot.case.description,
         "questions": [vars(question) | {"labels": list(question.labels)} for question in study.questions],

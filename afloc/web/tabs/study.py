@@ -14,7 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from afloc.feedback.store.store import Saved
-from afloc.feedback.studies.access import may_see_model, show_slot
+from afloc.feedback.studies.access import (
+    describe_study,
+    may_see_model,
+    may_see_truth,
+    show_slot,
+    show_truth,
+)
 from afloc.feedback.studies.readings import (
     Waiting,
     answer_kind,
@@ -50,10 +56,11 @@ def study_tab(sessions: StudySessions) -> None:
 
     @answering(PlaceRequest)
     def place(request: PlaceRequest) -> dict:
-        """{"title", "reader"} and what `show_place` says."""
+        """{"title", "reader", "about"} and what `show_place` says."""
         study, reader = sessions.reader(request.code)
         shown = show_place(sessions, study, reader, request.index)
-        return {"title": study.title, "reader": reader} | shown
+        about = describe_study(study, reader)
+        return {"title": study.title, "reader": reader, "about": about} | shown
 
     @answering(AgreeRequest)
     def agree(request: AgreeRequest) -> dict:
@@ -76,7 +83,8 @@ def study_tab(sessions: StudySessions) -> None:
 
     @answering(AnswerRequest)
     def answer(request: AnswerRequest) -> dict:
-        """{"id", "time"}; the reader's answer is kept with the model's."""
+        """{"id", "time"}, and "truth" after an answer for training, as `show_truth` has it; the reader's
+        answer is kept with the model's."""
         study, reader = sessions.reader(request.code)
 
         def save() -> Saved:
@@ -88,7 +96,9 @@ def study_tab(sessions: StudySessions) -> None:
             return save_reading(store, study, reader, slot.index, answers, regions, **fields, **model)
 
         kind = answer_kind(study, request.index)
-        return show_saved(save_once(store, study, reader, kind, request.id, save))
+        shown: dict[str, Any] = dict(show_saved(save_once(store, study, reader, kind, request.id, save)))
+        slot = sessions.slot(study, reader, request.index)
+        return shown | ({"truth": show_truth(slot)} if may_see_truth(study, slot) else {})
 
     show_viewer("study", [place, agree, draft, answer], hint=hint)
 

@@ -11,10 +11,12 @@ import { isShown, watchKeys } from "../shared/tab_events.js";
 import { allCautions, hasPlace, isHeldBack } from "../shared/verdict.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
+import { cardBefore, factsOf, showSteps } from "./cards.js";
 import { createQuestions } from "./questions.js";
-/** @import { Orientation, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
+import { inLabels, showTruth } from "./truth.js";
+/** @import { Orientation, StudyPlace, StudyProps, StudyServer, Tab, Truth } from "../types" */
 
-const CARDS = { enter: "Sign in", consent: "I agree, begin", waiting: "Look again", end: "" };
+const CARDS = { enter: "Sign in", consent: "I agree, begin", training: "Begin the training", cases: "Begin", waiting: "Look again", end: "" };
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
 /** @param {Tab<StudyProps, StudyServer>} tab */
@@ -30,7 +32,9 @@ export function mount({ element, props, server }) {
 
   let code = null, now = null;        // the reader's code; the place shown
   let dirty = false, drafting = 0, turn = 0;
+  let truth = null;                   // the reference standard of a training case, once it is shown
   let complaining = false;            // an answer that is missing is asked for
+  let begun = null;                   // the first case of a part, whose card has been read
   let moving = false;                 // on the way to another place: what is still on the screen takes no answer
   let queue = Promise.resolve();      // drafts and answers reach the server in the order they were made
 
@@ -60,11 +64,24 @@ export function mount({ element, props, server }) {
     moving = true;
     const place = await call("place", { index });
     if (mine !== turn) return;
-    if (place.stage === "case") return showCase(place, mine, warning);
+    if (place.stage === "case") return beginsPart(place) ? showStart(place, warning) : showCase(place, mine, warning);
     moving = false;
     if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
     now = place;
     showCard(place);
+    put(".card .problem", warning);
+  }
+
+  // The training, and the cases after it, begin with a card of their own.
+  /** @param {StudyPlace} place */
+  const beginsPart = ({ about, slot, answered, saved }) => about.training > 0 && slot.number === 1 && !answered && !saved.visible_ms && slot.index !== begun;
+
+  /** @param {StudyPlace} place @param {string} warning */
+  function showStart(place, warning) {
+    begun = place.slot.index;
+    moving = false;
+    now = { ...cardBefore(place), about: place.about };
+    showCard(now);
     put(".card .problem", warning);
   }
 
@@ -76,7 +93,7 @@ export function mount({ element, props, server }) {
   function leave() {
     turn++;
     settle();
-    code = now = null;
+    code = now = begun = null;
     moving = false;
     clearModel();
     card.code.value = "";
@@ -85,8 +102,12 @@ export function mount({ element, props, server }) {
 
 
   /** @param {StudyPlace} place */
-  function showCard({ stage, title, text = "", until, back = null }) {
+  function showCard({ stage, title, about, text = "", until, back = null }) {
     study.dataset.stage = stage;
+    showSteps(find(".card .steps"), ["consent", "training", "cases"].includes(stage) ? about : undefined, stage);
+    put(".card .facts", stage === "consent" ? factsOf(about).join("\n") : stage === "end" && about.contact ? `Questions: ${about.contact}` : "");
+    put(".about .facts", about ? [title, ...factsOf(about)].join("\n") : "");
+    find(".whose").hidden = !about;
     put(".card h2", title);
     put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim().replace(/(\S)\n(?=\S)/g, "$1 "));
     put(".card .problem", "");
@@ -114,16 +135,13 @@ export function mount({ element, props, server }) {
     now = place;
     clearModel();
     study.dataset.stage = "case";
-    put(".count", `Case ${slot.index + 1} of ${slot.total}`);
-    put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
-    find(".progress i").style.width = `${100 * slot.index / slot.total}%`;
-    put(".asked", slot.description);
-    put(".who", place.reader);
-    find(".who").title = place.title;
+    truth = null;
+    showTruth(find(".reference"), viewer, null);
+    showHead(place);
     questions.ask(slot.questions);
     find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
     viewer.setMode("pan");
-    viewer.showImage(image, `Case ${slot.index + 1}, ${image.width} by ${image.height} pixels`);
+    viewer.showImage(image, `Case ${slot.number}, ${image.width} by ${image.height} pixels`);
     viewer.showOrientation(orientation);
     const ratings = questions.ratingsIn(place.saved.answers);
     viewer.shapes = place.saved.regions.map((region, i) => ({ ...toShape(region), rating: ratings[i] ?? undefined }));
@@ -138,6 +156,16 @@ export function mount({ element, props, server }) {
     viewer.showState("ready");
     stopwatch.restart(place.saved.visible_ms, place.saved.active_ms);
     find(".viewer").dataset.case = String(slot.index);
+  }
+
+  /** @param {StudyPlace} place */
+  function showHead({ slot, reader, title }) {
+    put(".count", `${slot.training ? "Training" : "Case"} ${slot.number} of ${slot.of}`);
+    put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
+    find(".progress i").style.width = `${100 * (slot.number - 1) / slot.of}%`;
+    put(".asked", slot.description);
+    put(".who", reader);
+    find(".who").title = title;
   }
 
   async function fetchImage(index) {
@@ -168,7 +196,7 @@ export function mount({ element, props, server }) {
   const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read(), active_ms: stopwatch.readActive() });
 
   function changed() {
-    if (moving || now?.stage !== "case" || !now.open) return;
+    if (moving || truth || now?.stage !== "case" || !now.open) return;
     if (complaining && !questions.complains) { complaining = false; say(""); }
     dirty = true;
     clearTimeout(drafting);
@@ -188,7 +216,7 @@ export function mount({ element, props, server }) {
     queue = queue.then(async () => {
       const reply = await call(name, said);
       if (mine !== now) return;
-      if (!reply.error) return then(clockTime(reply.time));
+      if (!reply.error) return then(clockTime(reply.time), reply);
       say(notSaved(reply.error), true);
       if (name !== "answer") return;
       moving = false;
@@ -207,7 +235,7 @@ export function mount({ element, props, server }) {
 
   function answer() {
     if (moving || now?.stage !== "case") return;
-    if (!now.open) return go();
+    if (!now.open || truth) return go();
     const missing = questions.complain();
     complaining = Boolean(missing);
     if (missing) return say(notSaved(missing), true);
@@ -216,7 +244,21 @@ export function mount({ element, props, server }) {
     moving = true;
     say("saving…");
     const { display, place } = viewer;
-    deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time) => { say(`saved ${time}`); return go(); });
+    deliver("answer", { ...reading(), id: makeId(), display: { ...display, place } }, (time, reply) => {
+      say(`saved ${time}`);
+      return reply.truth ? reveal(reply.truth) : go();
+    });
+  }
+
+  // The answer to a training case is held against the reference standard, and the reader goes on when they have seen it.
+  /** @param {Truth} shown */
+  function reveal(shown) {
+    truth = shown;
+    moving = false;
+    questions.load(questions.answers, false);
+    showTruth(find(".reference"), viewer, shown, inLabels(now.slot.questions, questions.answers));
+    put(".hand .go", "Go on");
+    scroller.scrollTop = 0;
   }
 
   function goBack() {

@@ -5,14 +5,17 @@ import pytest
 from afloc.errors import AccessError
 from afloc.feedback.studies.access import (
     Visitor,
+    describe_study,
     may_read,
     may_see_model,
     may_see_results,
+    may_see_truth,
     require,
     show_slot,
+    show_truth,
     sign_in,
 )
-from afloc.feedback.studies.schedule import Slot
+from afloc.feedback.studies.schedule import Slot, schedule
 
 
 def test_who_is_who(demo):
@@ -43,6 +46,28 @@ def test_who_sees_what(demo):
 def test_a_reader_s_page_is_told_nothing_that_unblinds(demo):
     slot = Slot(3, 1, demo.cases[0], "unaided", 1)
     shown = show_slot(demo, slot, 20)
-    assert set(shown) == {"index", "total", "arm", "description", "questions", "back", "edit"}
+    assert set(shown) == {"index", "total", "arm", "description", "questions", "back", "edit"} | {
+        "training",
+        "number",
+        "of",
+    }
     assert "c01" not in str(shown) and "truth" not in str(shown) and "chest_film" not in str(shown)
     assert not may_see_model(slot) and may_see_model(dataclasses.replace(slot, arm="aided"))
+
+
+def test_the_truth_is_shown_of_training_cases_alone_and_after_the_last_answer(demo):
+    case = dataclasses.replace(demo.cases[0], id="t1", explanation="See the left angle.")
+    study = dataclasses.replace(demo, training=(case,), training_feedback=True)
+    first, second, third = schedule(study, "R1")[:3]
+    assert [may_see_truth(study, slot) for slot in (first, second, third)] == [False, True, False]
+    assert show_truth(second) == {
+        "truth": True,
+        "regions": [{"box": [733.0, 533.0, 187.0, 328.0]}],
+        "explanation": "See the left angle.",
+    }
+    silent = dataclasses.replace(study, training_feedback=False)
+    assert not any(may_see_truth(silent, slot) for slot in schedule(silent, "R1"))
+    shown = [show_slot(study, slot, 22) for slot in (first, second, third)]
+    counted = [(each["training"], each["number"], each["of"]) for each in shown]
+    assert counted == [(True, 1, 2), (True, 2, 2), (False, 1, 20)]
+    assert describe_study(study, "R1")["training"] == 2 and describe_study(study, "R1")["cases"] == 20
