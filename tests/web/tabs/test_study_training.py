@@ -1,4 +1,4 @@
-"""Training before the cases that count: three steps, the truth after the answer, nothing of it among the results."""
+"""Training before the cases that count: three steps, the truth after the answer, none of it in the results."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_training_comes_first_shows_the_truth_and_does_not_count(tiny_folder, ch
         seat: Seat = sit_down(chromium, url)
         page = seat.page
         steps, current = page.locator(".card .steps li"), page.locator(".card .steps [aria-current]")
-        expect(steps).to_have_text(["Consent", "Training, 1 reading", "2 readings"])
+        expect(steps).to_have_text(["Consent", "Training, 1 reading", "Cases, 2 readings"])
         expect(current).to_have_text("Consent")
         expect(page.locator(".card .facts")).to_contain_text("By the department")
         expect(page.locator(".card .facts")).to_contain_text("about 20 minutes")
