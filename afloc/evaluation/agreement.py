@@ -1,7 +1,7 @@
 """An answer on one image held against what a person marked there: figures, curves, and a reader's marks.
 
-A reader's marks are a map of 0 and 1, measured by the same definitions. Their operating point is the share of
-the image that they mark; the model's figure there is that at the threshold where its map marks as much.
+A reader's marks are a map of 0 and 1, measured by the same definitions. The readers' operating point is the
+share of the image that they mark; the model's figure there is at the threshold where its map marks as much.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -29,10 +29,12 @@ MARKED = 0.5  # from here on a mask that is a map is marked
 class Readers:
     """What human readers marked, against the ground truth, and the model at their operating point.
 
-    `area`: the share of the image they mark. `threshold`: on the fixed scale, where the model's map marks as
-    much, as nearly as it can; `model_area`, `model_iou` and `model_dice` are the map's there.
+    `count`: how many; `iou`, `dice` and `area`, the share of the image that is marked: means over them.
+    `threshold`: on the fixed scale, where the model's map marks as much, as nearly as it can; `model_area`,
+    `model_iou` and `model_dice` are the map's there.
     """
 
+    count: int
     iou: float
     dice: float
     area: float
@@ -44,7 +46,7 @@ class Readers:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """`finding` on an image, held against `truth`, bool (height, width); `readers`: what readers marked.
+    """`finding` on an image, held against `truth`, bool (height, width); `readers`: what each reader marked.
 
     `style`: "simple" or "precise", how it was asked.
     """
@@ -53,7 +55,7 @@ class Agreement:
     style: str
     finding: Finding
     truth: np.ndarray = field(repr=False)
-    readers: np.ndarray | None = field(default=None, repr=False)
+    readers: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     @cached_property
     def metrics(self) -> LocalizationMetrics:
@@ -76,14 +78,16 @@ class Agreement:
     @cached_property
     def against_readers(self) -> Readers | None:
         """None without readers, or without ground truth to hold either against."""
-        if self.readers is None or not (self.readers.any() and self.truth.any()):
+        if not (self.readers and self.truth.any()):
             return None
-        drawn = curve(self.readers.astype(np.float32), self.truth, (MARKED,))
-        threshold = threshold_of_area(self.finding.heatmap, float(drawn.area[0]))
+        drawn = [curve(each.astype(np.float32), self.truth, (MARKED,)) for each in self.readers]
+        iou, dice, area = (
+            float(np.mean([getattr(each, name)[0] for each in drawn])) for name in ("iou", "dice", "area")
+        )
+        threshold = threshold_of_area(self.finding.heatmap, area)
         at = curve(self.finding.heatmap, self.truth, (threshold,))
-        figures = drawn.iou, drawn.dice, drawn.area, at.iou, at.dice, at.area
-        iou, dice, area, *model = (float(each[0]) for each in figures)
-        return Readers(iou, dice, area, threshold, *model)
+        model = (float(each[0]) for each in (at.iou, at.dice, at.area))
+        return Readers(len(drawn), iou, dice, area, threshold, *model)
 
     def record(self, scale: str, threshold: float) -> dict:
         """All its numbers as one flat row, at a threshold on a scale too; None for what there is not."""

@@ -4,7 +4,7 @@ Field names are the keys on the wire. Keys that a message does not have are igno
 """
 
 import re
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -215,20 +215,25 @@ class DicomRequest(Message):
 _Numbers = Annotated[list[float], FailFast()]  # the first fault is enough of a long list
 
 
-class GroundTruthEntry(Message):
-    """A finding that is marked: boxes [x, y, width, height] and polygons [x, y, x, y, …] in pixels of the
-    image, `runs` the lengths of a mask's runs down its columns, the first outside.
+class Marks(Message):
+    """What somebody marked: boxes [x, y, width, height] and polygons [x, y, x, y, …] in pixels of the image,
+    `runs` the lengths of a mask's runs down its columns, the first outside."""
 
-    `phrase`: its description in the data set. `descriptions`: the simple and the precise one, as the page has
-    them; None for what the findings list says.
-    """
-
-    label: str
     boxes: Annotated[list[_Numbers], FailFast()] = []
     polygons: Annotated[list[_Numbers], FailFast()] = []
     runs: Annotated[list[int], FailFast()] = []
+
+
+class GroundTruthEntry(Marks):
+    """A finding that is marked. `phrase`: its description in the data set. `descriptions`: the simple and the
+    precise one, as the page has them; None for what the findings list says. `readers`: what each human reader
+    marked for it.
+    """
+
+    label: str
     phrase: str | None = None
     descriptions: Annotated[list[str | None], Field(min_length=2, max_length=2)] | None = None
+    readers: Annotated[list[Marks], FailFast()] = []
 
 
 class ReadTruthRequest(Message):
@@ -247,6 +252,27 @@ class MeasureRequest(Message):
     modality: str | None = None
     truths: list[GroundTruthEntry] = []
     compare: bool = False
+
+
+class FigureDisplay(Message):
+    """How the viewer shows things; `colors`: the name of a colour table, `opacity`: of the map at 1."""
+
+    window: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    invert: bool = False
+    colors: str = ""
+    opacity: Annotated[float, Field(ge=0, le=1)] = 0.9
+
+
+class FigureRequest(MeasureRequest):
+    """A file of what is measured. `chosen`: the number of the finding in the figure. `scale`: "stretched" or
+    "fixed"; `threshold`: on it. `name`: what the image is called."""
+
+    file: str
+    chosen: int = 0
+    scale: Literal["stretched", "fixed"] = "stretched"
+    threshold: Annotated[float, Field(ge=-1, le=1)] = 0.3
+    display: FigureDisplay = FigureDisplay()
+    name: str = ""
 
 
 class ReadCaseRequest(Message):

@@ -27,6 +27,7 @@ from afloc.settings import Settings
 from afloc.web.metrics import METRICS
 from afloc.web.page_files import head, page_routes, read_asset
 from afloc.web.routes.client_endpoints import Page, add_endpoints
+from afloc.web.routes.figures import figure_routes
 from afloc.web.routes.health import health_routes
 from afloc.web.routes.images import image_routes
 from afloc.web.routes.pacs import AuditedPacs, pacs_routes
@@ -131,6 +132,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         routes=[
             *image_routes(open_images, settings.max_upload_mb, sets, pacs),
             *pacs_routes(pacs, model, open_images, sessions.queue, settings.max_upload_mb),
+            *figure_routes(model, open_images, sessions.queue),
             *run_routes(sets),
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(sessions),

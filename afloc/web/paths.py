@@ -9,6 +9,7 @@ HUB_LOGIN, HUB_CALLBACK = "/login/huggingface", "/login/callback"  # gradio's si
 
 IMAGES = "/afloc/images"
 SETS, RUNS = "/afloc/sets", "/afloc/runs"
+FIGURE = "/afloc/figure"  # files of an image with ground truth
 STUDY = "/afloc/study"
 EDITOR = "/afloc/studies"  # making and running studies
 EXPORT = "/afloc/export"
@@ -16,7 +17,7 @@ PACS = "/afloc/pacs"
 DICOM = "/afloc/dicom"  # results as DICOM files
 PLOTLY = "/afloc/plotly.js"
 PAGE = "/afloc/page"  # scripts and style sheets
-OWN = (IMAGES, SETS, RUNS, EDITOR, STUDY, EXPORT, PLOTLY, PACS, DICOM)
+OWN = (IMAGES, SETS, RUNS, FIGURE, EDITOR, STUDY, EXPORT, PLOTLY, PACS, DICOM)
 
 UPLOAD = "/gradio_api/upload"  # files for the named endpoints
 CALL = "/gradio_api/call/"  # the named endpoints

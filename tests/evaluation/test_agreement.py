@@ -22,14 +22,17 @@ def square(top, left):
 
 def test_readers_are_measured_as_a_map_and_the_model_where_it_marks_as_much(finding):
     truth, readers = square(10, 10), square(15, 14)
-    found = Agreement("Effusion", "simple", finding, truth, readers).against_readers
+    found = Agreement("Effusion", "simple", finding, truth, (readers,)).against_readers
     assert found.iou == pytest.approx((truth & readers).sum() / (truth | readers).sum())
     assert found.area == readers.mean() and found.model_area == pytest.approx(found.area, abs=2 / truth.size)
     assert found.model_iou == pytest.approx(iou(finding.heatmap, truth, found.threshold))
     assert found.model_dice == pytest.approx(dice(finding.heatmap, truth, found.threshold))
-    for nothing in (None, np.zeros_like(truth)):
-        assert Agreement("Effusion", "simple", finding, truth, nothing).against_readers is None
-    assert Agreement("Effusion", "simple", finding, np.zeros_like(truth), readers).against_readers is None
+    two = Agreement("Effusion", "simple", finding, truth, (readers, truth)).against_readers
+    assert two.count == 2 and two.iou == pytest.approx((found.iou + 1) / 2)
+    nothing = np.zeros_like(truth)
+    assert Agreement("Effusion", "simple", finding, truth, (nothing,)).against_readers.iou == 0
+    assert Agreement("Effusion", "simple", finding, truth).against_readers is None
+    assert Agreement("Effusion", "simple", finding, nothing, (readers,)).against_readers is None
 
 
 def test_the_numbers_of_a_threshold_are_those_of_its_map(finding):

@@ -9,22 +9,25 @@ from afloc.evaluation.datasets.dataset import read_boxes, read_csv
 from afloc.evaluation.datasets.fitting import check_extent
 from afloc.evaluation.datasets.ground_truth import GroundTruth, MaskFile, check_truth
 from afloc.evaluation.datasets.label_studio import is_label_studio, read_label_studio
+from afloc.evaluation.datasets.mask_names import finding_of_file
 from afloc.evaluation.datasets.picture_files import bare_name, path_parts
 from afloc.evaluation.datasets.rows import Row, load_json, read_extent
 from afloc.imaging.image import Header
 
+UNNAMED = ""
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
 def read_annotation_file(
-    path: str | Path, height: int, width: int, image: str | None = None, label: str = "finding"
+    path: str | Path, height: int, width: int, image: str | None = None, label: str | None = None
 ) -> tuple[GroundTruth, ...]:
     """The ground truth that a file gives for an image of this size, checked against it.
 
-    A picture is a mask of `label`, not zero where it lies. A JSON is COCO's or Label Studio's, or a list of
-    {label, x, y, w, h} in pixels, alone or as `boxes` of an object. A CSV has the columns of `read_dataset`.
-    Where a table is about several images, `image` is the file name of this one. DataError, one sentence, for
-    anything else.
+    A picture is a mask, not zero where the finding lies: of `label`, or of what its name says; where that is
+    nothing known, the truth's label is UNNAMED, for whoever gave it to name. A JSON is COCO's or Label
+    Studio's, or a list of {label, x, y, w, h} in pixels, alone or as `boxes` of an object. A CSV has the
+    columns of `read_dataset`. Where a table is about several images, `image` is the file name of this one.
+    DataError, one sentence, for anything else.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -33,6 +36,7 @@ def read_annotation_file(
         return f"{path.name}, {column}"
 
     if kind in _PICTURES:
+        label = label or finding_of_file(path.name) or UNNAMED
         truths: tuple[GroundTruth, ...] = (GroundTruth(label, mask=MaskFile(path, path.name)),)
     elif kind == ".csv":
         truths = _truths_of(read_csv(path), image, path, height, width)

@@ -99,8 +99,8 @@ def plot_image(shown: ImageFigure) -> "Figure":
         contour(axes, answer.level(shown.scale), shown.cut, MAP)
         titles.append("Map" if count == 2 else f"Map, {answer.style} description")
     for number, (axes, title) in enumerate(zip(panels, titles, strict=True)):
-        if first.readers is not None:
-            outline(axes, first.readers, READERS)
+        for each in first.readers:
+            outline(axes, each, READERS)
         outline(axes, first.truth, TRUTH)
         letter(axes, number)
         axes.set_title(shorten(title, width - 0.2, TEXT), fontsize=TEXT, fontweight="normal")
@@ -163,7 +163,7 @@ def caption(shown: ImageFigure) -> list[str]:
     ]
     lines = f"Solid line: the map from {_signed(shown.threshold)} on ({SCALE_TITLES[shown.scale]})"
     lines += "; dashed: ground truth" if first.truth.any() else ""
-    lines += "; blue: human readers." if first.readers is not None else "."
+    lines += "; blue: human readers." if first.readers else "."
     about.append(lines)
     for answer in shown.answers:
         style = f" ({answer.style})" if len(shown.answers) > 1 else ""
@@ -176,9 +176,10 @@ def caption(shown: ImageFigure) -> list[str]:
     readers = first.against_readers
     if readers:
         about.append(
-            f"Human readers: IoU {readers.iou:.3f}, Dice {readers.dice:.3f}, marking {readers.area:.1%} of "
-            f"the image. The map where it marks {readers.model_area:.1%} (above {readers.threshold:.2f} on "
-            f"the fixed scale): IoU {readers.model_iou:.3f}, Dice {readers.model_dice:.3f}."
+            f"Human readers ({readers.count}): IoU {readers.iou:.3f}, Dice {readers.dice:.3f}, marking "
+            f"{readers.area:.1%} of the image. The map where it marks {readers.model_area:.1%} (above "
+            f"{readers.threshold:.2f} on the fixed scale): IoU {readers.model_iou:.3f}, Dice "
+            f"{readers.model_dice:.3f}."
         )
     about.append(f"AFLoc, {shown.model} (fingerprint {shown.fingerprint}). {RESEARCH}")
     return about

@@ -18,9 +18,9 @@ from afloc.evaluation.datasets.masks import Shapes, encode_runs, read_coco_runs
 from afloc.evaluation.datasets.rows import check_label
 from afloc.evaluation.datasets.single_image import read_annotation_file
 from afloc.files import temporary_folder
-from afloc.web.messages import GroundTruthEntry
+from afloc.text import LONGEST_LABEL
+from afloc.web.messages import GroundTruthEntry, Marks
 
-LONGEST_LABEL = 200  # characters
 MOST_SHAPES = 2000  # boxes and polygons of a truth
 
 
@@ -75,22 +75,28 @@ def outline(mask: np.ndarray) -> list[list[list[float]]]:
 
 def draw(entry: GroundTruthEntry, height: int, width: int) -> tuple[str, np.ndarray]:
     """The label of a truth from the page and its mask, bool (height, width); DataError where it is none."""
+    check_label(entry.label, "The ground truth")
+    if len(entry.label) > LONGEST_LABEL:
+        raise DataError(f"Please name the finding in at most {LONGEST_LABEL} characters.")
+    return entry.label, draw_marks(entry, entry.label, height, width, "The ground truth")
+
+
+def draw_marks(marks: Marks, label: str, height: int, width: int, what: str) -> np.ndarray:
+    """What was marked, bool (height, width); DataError, which begins with `what`, where it does not fit."""
 
     def where(_: str) -> str:
-        return "The ground truth"
+        return what
 
-    check_label(entry.label, "The ground truth")
-    shapes = len(entry.boxes) + len(entry.polygons)
-    if shapes > MOST_SHAPES or len(entry.label) > LONGEST_LABEL:
-        raise DataError("The ground truth has too many shapes; please give it as a mask.")
-    boxes = tuple(read_box(box, entry.label, where) for box in entry.boxes)
-    check_truth(GroundTruth(entry.label, boxes), height, width, where)
-    for points in entry.polygons:
+    if len(marks.boxes) + len(marks.polygons) > MOST_SHAPES:
+        raise DataError(f"{what} has too many shapes; please give a mask.")
+    boxes = tuple(read_box(box, label, where) for box in marks.boxes)
+    check_truth(GroundTruth(label, boxes), height, width, where)
+    for points in marks.polygons:
         if len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
-            raise DataError("The ground truth holds an outline that is no polygon.")
+            raise DataError(f"{what} holds an outline that is no polygon.")
     try:
-        runs = read_coco_runs(entry.runs, height, width)
+        runs = read_coco_runs(marks.runs, height, width)
     except DataError as error:
-        raise DataError(f"The ground truth does not fit the image: {error}.") from None
-    mask = Shapes(tuple(map(tuple, entry.polygons)), (runs,) if runs else ()).draw(height, width)
-    return entry.label, mask | draw_boxes(boxes, height, width)
+        raise DataError(f"{what} does not fit the image: {error}.") from None
+    mask = Shapes(tuple(map(tuple, marks.polygons)), (runs,) if runs else ()).draw(height, width)
+    return mask | draw_boxes(boxes, height, width)

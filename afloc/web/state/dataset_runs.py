@@ -11,15 +11,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from afloc.errors import DataError
+from afloc.evaluation.catalogue import MEASURES
 from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
 from afloc.evaluation.datasets.rows import Dataset, Row
+from afloc.evaluation.figures.set_figures import TITLES
+from afloc.evaluation.figures.set_plots import BASELINE_TITLES
 from afloc.evaluation.run import evaluate, finished_images
 from afloc.inference.model import Model
 from afloc.web.errors import explain
+from afloc.web.state.set_files import FinishedRun, SetFiles
 from afloc.web.state.set_uploads import SetUploads
 
-FILES = ("cases.parquet", "summary.json")
 BUSY = "Another set is being evaluated; please wait until it is done."
 MOST_CASES = 500  # listed, the worst first
 _COLUMNS = ("row", "truth", "image", "label", "iou", "dice", "cnr", "pointing")
@@ -97,11 +100,27 @@ class Sets:
         if found is None:
             return {"state": "new", **progress}
         summary = json.loads((found / "summary.json").read_text(encoding="utf-8"))
-        return {"state": "done", **progress, "summary": _figures(summary), "cases": _worst_cases(found)}
+        files = self._files(name, plan, found)
+        return {
+            "state": "done",
+            **progress,
+            "summary": _figures(summary),
+            "cases": _worst_cases(found),
+            "figures": [{"name": each, "title": TITLES[each]} for each in files.names()],
+            "tables": files.tables(),
+        }
 
     def file(self, name: str, style: str, file: str) -> Path | None:
-        found = self._finished(name, self._plan(name, style))
-        return found / file if found and file in FILES else None
+        """A file of a finished run, as `SetFiles` makes it; None where there is none."""
+        plan = self._plan(name, style)
+        found = self._finished(name, plan)
+        return found and self._files(name, plan, found).get(file)
+
+    def _files(self, name: str, plan: EvaluationConfig, folder: Path) -> SetFiles:
+        plans = [plan if each == plan.style else self._plan(name, each) for each in STYLES]
+        runs = [(each, self._finished(name, each)) for each in plans]
+        both = [FinishedRun(each, found) for each, found in runs if found]
+        return SetFiles(FinishedRun(plan, folder), both, self._folder_of(name, plan) / "figures")
 
     def sweep(self) -> None:
         """Drop the uploaded sets that nobody uses any more, and what was read of tables that are gone."""
@@ -162,15 +181,25 @@ class Sets:
 
 
 def _figures(summary: dict) -> dict:
-    """What the page shows of a summary: n, IoU, Dice, CNR and pointing of each category and over them."""
+    """What the page shows of a summary: every measure of each category, over all of them, and of the blind
+    maps; `columns`: the measures that there are, by the keys of MEASURES."""
+    overall = summary["overall"]["all"]
+    columns = [key for key in MEASURES if overall.get(key, {}).get("mean") is not None]
     rows = [(name, each) for name, each in summary["categories"].items()]
-    rows.append(("all findings", summary["overall"]["all"]))
-    metrics = ("iou", "dice", "cnr", "pointing")
+    rows.append(("all findings", overall))
+    blind = [(title, overall["blind"][name]) for name, title in BASELINE_TITLES.items()]
     return {
         "n_images": summary["n_images"],
         "n_cases": summary["n_cases"],
-        "rows": [{"name": name, "n": each.get("n"), **{m: each[m] for m in metrics}} for name, each in rows],
+        "columns": columns,
+        "rows": [_row(name, each, columns) for name, each in rows],
+        "blind": [_row(name, each, columns) for name, each in blind],
     }
+
+
+def _row(name: str, figures: dict, columns: list[str]) -> dict:
+    found = {key: figures[key] for key in columns if key in figures}
+    return {"name": name, "n": figures.get("n"), "figures": found}
 
 
 def _worst_cases(folder: Path) -> list[dict]:

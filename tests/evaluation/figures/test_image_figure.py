@@ -27,7 +27,7 @@ def shown(small_model):
     readers[25:55, 30:80] = True
     view = small_model.encode(image)
     answers = [
-        Agreement("Effusion", style, view.locate(text), truth, readers)
+        Agreement("Effusion", style, view.locate(text), truth, (readers,))
         for style, text in (("simple", "pleural effusion is present"), ("precise", "fluid at the base"))
     ]
     return ImageFigure(image, tuple(answers), "small 1.2", "abc123", threshold=0.1)
