@@ -37,8 +37,8 @@ class MeasureEntry:
         return f"{low} … {high}{unit}, {'higher' if self.higher_is_better else 'lower'} is better"
 
     def show(self, value: float) -> str:
-        """A value as it is printed, with a true minus sign."""
-        return f"{value:.{self.digits}f}".replace("-", "−")
+        """A value as it is printed, with a true minus sign and its unit."""
+        return f"{value:.{self.digits}f}".replace("-", "−") + (f" {self.unit}" if self.unit else "")
 
 
 def _share(

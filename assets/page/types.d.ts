@@ -105,23 +105,30 @@ export type Checked = Omit<Finding, "grid">;
 /** A finding for each description. */
 export interface CheckReply extends Refused { modality: string; orientation: Orientation; doubt: Doubt | null; findings: Checked[] }
 
-export interface Truth {
-  label: string; boxes: number[][]; polygons: number[][]; runs: number[]; outline: Point[][]; phrase?: string | null;
-  byHand?: boolean; descriptions?: string[];
+/** What somebody marked, in pixels of the image; `outline`: what is drawn of a mask. */
+export interface Marks { boxes: number[][]; polygons: number[][]; runs: number[]; outline: Point[][] }
+export interface Truth extends Marks {
+  label: string; phrase?: string | null; byHand?: boolean; descriptions?: string[];
+  /** What each human reader marked; the file it is from, and whether that is a mask picture. */
+  readers?: Marks[]; from?: string; mask?: boolean;
 }
+export interface Readers { count: number; iou: number; dice: number; area: number; threshold: number; model_iou: number; model_dice: number; model_area: number }
+/** What tables call each measure, by its key. */
+export type Measures = Record<string, { name: string; digits: number; unit: string; about: string }>;
 /** IoU and Dice (null without ground truth) and the share of the image above each threshold. */
 export interface Curve { iou: number[] | null; dice: number[] | null; area: number[] }
-export interface Agreement { iou: number | null; dice: number | null; cnr: number | null; pointing: number | null }
-export interface Measured { finding: Finding; range: Range; agreement: Agreement; stretched: Curve; fixed: Curve }
+export type Agreement = Record<string, number | null>;
+export interface Measured { finding: Finding; range: Range; agreement: Agreement; readers: Readers | null; stretched: Curve; fixed: Curve }
 export interface Case { descriptions: string[]; answers: (Measured | null)[] }
 export interface MeasureReply extends Refused { modality: string; orientation: Orientation; doubt: Doubt | null; cases: Case[] }
 
 export interface Interval { mean: number | null; ci95: Range | null }
-export interface SummaryRow { name: string; n: number | null; iou: Interval; dice: Interval; cnr: Interval; pointing: Interval }
+export interface SummaryRow { name: string; n: number | null; figures: Record<string, Interval> }
 export interface SetCase { row: number; truth: number; image: string; label: string; iou: number | null; cnr: number | null }
 export interface SetState extends Refused {
   state: "new" | "running" | "failed" | "done"; done?: number; of?: number;
-  summary?: { n_images: number; n_cases: number; rows: SummaryRow[] }; cases?: SetCase[];
+  summary?: { n_images: number; n_cases: number; columns: string[]; rows: SummaryRow[]; blind: SummaryRow[] }; cases?: SetCase[];
+  figures?: { name: string; title: string }[]; tables?: string[];
 }
 
 export interface Question { id: string; text: string; kind: "rating" | "choice" | "text" | "regions"; labels: string[]; required: boolean }
@@ -157,7 +164,7 @@ export interface ProbeProps {
 }
 export interface GroundTruthProps {
   colors: Colors; model: string; fingerprint: string; modalities: Record<string, string>; examples: Example[]; first: string;
-  truths: Record<string, Truth[]>; stretched: number[]; fixed: number[]; paper: number[]; sets: string[];
+  truths: Record<string, Truth[]>; stretched: number[]; fixed: number[]; paper: number[]; sets: string[]; measures: Measures; names: string[];
 }
 export interface StudyProps { colors: Colors; hint: string }
 export interface ResultsProps { formats: string[] }

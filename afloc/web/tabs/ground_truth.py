@@ -108,6 +108,7 @@ def _measures() -> dict[str, dict]:
         key: {
             "name": each.heading,
             "digits": each.digits,
+            "unit": each.unit,
             "about": f"{each.name}, {each.scale}. {each.meaning}",
         }
         for key, each in MEASURES.items()

@@ -2,14 +2,19 @@
 
 import { button, make, number } from "../shared/dom.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
-/** @import { SetCase, SetState, SummaryRow } from "../types" */
+import { meanCells, measureHeads } from "./agreement_tables.js";
+import { createGallery, fileOf } from "./gallery.js";
+/** @import { Measures, SetCase, SetState, SummaryRow } from "../types" */
 
 const ASK_AGAIN = 1500;             // ms between looks at a run under way
 
-// `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place`: which of how many listed cases, from 1.
-/** @param {HTMLElement} root @param {{ state(question: { set: string, style: string, run: boolean }): Promise<SetState>, open(set: string, row: number, truth: number, style: string, place: [number, number]): void }} asks */
-export function createDataset(root, asks) {
+const LISTED = ["iou", "dice", "cnr", "pointing"];
+
+// `stage`: the element for its figures. `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place`: which of how many listed cases, from 1.
+/** @param {HTMLElement} root @param {HTMLElement} stage @param {Measures} measures @param {{ state(question: { set: string, style: string, run: boolean }): Promise<SetState>, open(set: string, row: number, truth: number, style: string, place: [number, number]): void }} asks */
+export function createDataset(root, stage, measures, asks) {
   const find = (selector) => root.querySelector(selector);
+  const gallery = createGallery(stage, measures);
   const choice = find(".sets"), own = [];             // uploaded from this page
   let style = "simple", timer = 0, turn = 0;
   let sending = null;                                 // the files on their way to the server
@@ -44,15 +49,20 @@ export function createDataset(root, asks) {
     find(".lowest").textContent = cases.length < done.summary.n_cases ? `The ${cases.length} cases with the lowest IoU` : "The lowest IoU first";
     find(".summary tbody").replaceChildren(...done.summary.rows.map(summaryRow));
     list(root.dataset.list ?? "summary");
-    for (const link of root.querySelectorAll("[data-file]")) {
-      link.href = `${addressOf(`runs/${link.dataset.file}`)}?${new URLSearchParams({ set, style })}`;
-      link.download = link.dataset.file;
-    }
+    const run = { set, style };
+    gallery.show(done, run);
+    Object.assign(find(".everything"), { href: fileOf("figures.zip", run), download: "figures.zip" });
+    find(".tables").replaceChildren(...done.tables.map((file) => {
+      const link = Object.assign(make("a", "", file), { href: fileOf(file, run), download: file });
+      link.dataset.file = file;
+      return link;
+    }));
   }
 
   function say(state, text) {
     root.dataset.state = state;
     find(".state").textContent = text;
+    if (state !== "done") gallery.say(state === "running" ? "The figures of the set will stand here." : state === "failed" ? "This set could not be evaluated." : text);
     find(".run").disabled = state !== "new" && state !== "failed";
   }
 
@@ -111,11 +121,7 @@ export function createDataset(root, asks) {
     name.append(listed ? button("pick", each.name) : each.name);
     row.append(name, cell("td", each.n ?? ""));
     if (listed) row.addEventListener("click", () => { only = each.name; list("cases"); });
-    for (const [metric, count] of Object.entries({ iou: 3, dice: 3, cnr: 2, pointing: 2 })) {
-      const made = cell("td", number(each[metric].mean, count)), interval = each[metric].ci95;
-      made.append(cell("small", interval ? interval.map((end) => number(end, 2)).join(interval[0] < 0 ? " to " : "–") : ""));
-      row.append(made);
-    }
+    row.append(...meanCells(each, LISTED, measures));
     return row;
   }
 
@@ -131,6 +137,8 @@ export function createDataset(root, asks) {
     return row;
   }
 
+  find(".summary thead tr").append(...measureHeads(LISTED, measures));
+  find(".cases thead tr").append(...measureHeads(["iou", "cnr"], measures));
   choice.addEventListener("change", () => { only = opened = null; show(); });
   find(".run").addEventListener("click", () => show(true));
   for (const wording of root.querySelectorAll("[data-style]")) wording.addEventListener("click", () => {

@@ -76,7 +76,7 @@ export function mount({ element, props, server }) {
       if (turn !== opening) return forget(about.token);
       leave(image, feedback.forget());
       image = { token: about.token, source, about };
-      filmIsShown(image);
+      filmIsShown(image, drawn);
       modality = null; doubt = null; trusted = false; kept = [];
       scan.forget();
       viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
@@ -105,7 +105,7 @@ export function mount({ element, props, server }) {
       const { about } = found.opened, shown = readImage(found.bytes, about);
       leave(from, feedback.forget());
       image = found.opened;
-      filmIsShown(image);
+      filmIsShown(image, drawn);
       kept = [];
       scan.forget();
       viewer.shapes = [];
@@ -152,6 +152,8 @@ export function mount({ element, props, server }) {
     const about = image, reply = await askAbout(about, () => about === image, (token) => server.scan({ image: token, modality }));
     return reply.doubt?.degree === "stopped" && !trusted ? { ...reply, error: "Not an image the model knows. “Go on anyway”, above, scans it all the same." } : reply;
   }
+
+  const drawn = () => ({ shapes: viewer.shapes, description: box.value });
 
   // A description from a chip, the scan or the list of recent ones.
   function propose(text) {

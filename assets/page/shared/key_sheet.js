@@ -6,6 +6,7 @@ const KEY_SHEET = {
   describe: [["/", "type a description"], ["↓ ↑ Enter", "while typing: take a known finding; Enter alone takes what was meant instead"], ["Esc", "leave the description; back to panning"]],
   feedback: [["1  2  3", "is it there: yes, no, unsure"], ["4  5  6", "is the place right: yes, partly, elsewhere"], ["Shift 1 … 5", "how sure you are, from guessing to certain"], ["n  z", "comment on the answer; take back what you said of it"]],
   answer: [["k", "keep this map beside the next ones"], ["s", "scan for findings"], ["e", "how often such a verdict is right"]],
+  take: [["x", "take away: the figure, the curve and the numbers"]],
   set: [["j  k", "next, previous case of the set"]],
   reading: [["1 … 9", "answer the question that shows the digits"], ["q", "go to another question; with Shift back"], ["Enter", "save and go on"], ["Esc", "back to panning"]],
   map: [["h", "hold: look beneath the map"], ["m  o", "map, contour on or off"], ["[  ]", "paint the map from a lower, higher value"], [",  .", "map fainter, stronger"], ["c", "next colours of the map"]],

@@ -22,6 +22,7 @@ export function createDisplayControls(root, tables, set) {
   const find = (selector) => root.querySelector(selector);
   const presets = find("[data-choose=preset]"), colors = find("[data-choose=colors]"), strip = find(".ramp canvas").getContext("2d");
   let image = null, ramp = null;
+  let scale = /** @type {Range} */ ([0, 1]);          // the numbers that 0 and 1 of the map stand for
   let picked = { name: "default", window: null };     // the preset in use, for as long as its window is
 
   for (const name of Object.keys(tables)) colors.add(new Option(name, name));
@@ -44,8 +45,13 @@ export function createDisplayControls(root, tables, set) {
     strip.putImageData(row, 0, 0);
   }
 
+  // A value of the map in the numbers of its scale.
+  const inScale = (/** @type {number} */ value) => (scale[0] + value * (scale[1] - scale[0])).toFixed(2).replace("-", "−");
+
   return {
-    pick,
+    pick, inScale,
+    /** @param {Range} range */
+    setScale(range) { scale = range; },
     offerPresets(shown) {
       image = shown;
       const gray = image.levels[0].planes.length === 1;
@@ -61,7 +67,7 @@ export function createDisplayControls(root, tables, set) {
     show(display) {
       for (const name of ["opacity", "threshold"]) find(`[data-set="${name}"]`).value = display[name];
       for (const name of ["invert", "outline", "map"]) find(`[data-act="${name}"]`).setAttribute("aria-pressed", String(display[name]));
-      find("[data-show=threshold]").textContent = display.threshold.toFixed(2);
+      find("[data-show=threshold]").textContent = inScale(display.threshold);
       colors.value = display.colors;
       if (ramp !== display.colors) { ramp = display.colors; paintRamp(tables[ramp]); }
       if (!image) return;

@@ -16,6 +16,7 @@
 //   shapes                            get: the reader's shapes (annotations.js says what a shape is); set: replaces them, without undo
 //   rate(id, rating)                   gives one of them a rating; `nameOf(place)` among the options: a text beside each
 //   display, setDisplay({ … })        window [low, high] in stored values, invert, colors, opacity, threshold, outline, map
+//   setScale([low, high])             the numbers that 0 and 1 of a map stand for, where any is shown; [0, 1] at first
 //   place, setPlace({ x, y, zoom })   the image pixel in the middle of a pane and the zoom (1 fits); null fits
 //   setMode("pan" | "window" | "box" | "outline")   what dragging does
 //   showState("loading" | "ready" | "error" | "offline" | "empty"), showNotice(text), showGate(text)
@@ -39,7 +40,7 @@ import { renderPicture } from "./picture_export.js";
 import { createRenderLoop } from "./render_loop.js";
 import { createShortcuts } from "./shortcuts.js";
 import { createViewport } from "./viewport.js";
-/** @import { Colors, Display, Grid, Orientation, RenderOptions, Shape, ShownMap } from "../types" */
+/** @import { Colors, Display, Grid, Orientation, Range, RenderOptions, Shape, ShownMap } from "../types" */
 
 /** @typedef {ReturnType<typeof createViewer>} Viewer */
 
@@ -195,7 +196,7 @@ export function createViewer(root, options) {
     const [x, y] = image ? toImage(event) : [-1, -1];
     if (!within(x, y)) return say("");
     const value = display.map ? valueAt(x, y, toPane(event)[2]) : null;
-    say(`x ${Math.floor(x)}  y ${Math.floor(y)}  px ${pixelAt(x, y)}` + (value === null ? "" : `  map ${value.toFixed(2)}`));
+    say(`x ${Math.floor(x)}  y ${Math.floor(y)}  px ${pixelAt(x, y)}` + (value === null ? "" : `  map ${controls.inScale(value)}`));
   }
 
   watchPointer(stage, {
@@ -310,6 +311,8 @@ export function createViewer(root, options) {
       annotations.loadTruth(shapes);
       layOut();
     },
+    /** @param {Range} range */
+    setScale(range) { controls.setScale(range); controls.show(display); },
     showState(state) { root.dataset.state = state; },
     showNotice(text) { find(".notice").textContent = text; },
     // Says above the image why a map is shown that would otherwise be held back.
