@@ -9,12 +9,12 @@ const key = (/** @type {string} */ label) => label.toLowerCase().replace(/[\s_-]
 /** @param {string} one @param {string} other */
 export const sameFinding = (one, other) => Boolean(one) && key(one) === key(other);
 
-// The truths after files were opened: a table takes the place of what files brought before, a mask stands beside earlier masks; one of the
-// same finding takes its place. `kept`: truths that stay anyhow.
+// The truths after files were opened: a table takes the place of what files brought before, masks stand beside it, and of the same finding
+// the newer one counts. `kept`: truths that stay anyhow.
 /** @param {Truth[]} before @param {Truth[]} found @param {(truth: Truth) => boolean} kept */
 export function mergeTruths(before, found, kept) {
   const onlyMasks = found.every((truth) => truth.mask);
-  const stay = before.filter((truth) => !kept(truth) && onlyMasks && truth.mask && !found.some((each) => sameFinding(each.label, truth.label)));
+  const stay = before.filter((truth) => !kept(truth) && onlyMasks && truth.from && !found.some((each) => sameFinding(each.label, truth.label)));
   return { truths: [...stay, ...found, ...before.filter(kept)], chosen: stay.length };
 }
 

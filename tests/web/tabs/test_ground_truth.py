@@ -1,5 +1,7 @@
 """The Ground truth tab in a real browser: its figures are the command line's."""
 
+import base64
+import csv
 import errno
 import io
 import json
@@ -30,6 +32,7 @@ from afloc.web.routes.sets import run_routes
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.open_images import IDLE_SECONDS, OpenImages
 from afloc.web.state.set_uploads import LONGEST_NAME, MOST_ENTRIES, MOST_SETS, SetUploads
+from tests.evaluation.figures.test_image_figure import pictures
 from tests.evaluation.sets import box, write_set, write_table
 from tests.web.conftest import call_of, held
 from tests.web.tabs.test_probe import to_png
@@ -126,11 +129,121 @@ def test_dropped_files(tab):
     answered(tab, 2)
     expect(label).to_have_text(["Nodule", "Mass"])
     expect(problem).to_be_empty()
-    give(tab, "mask.png", to_png(np.pad(np.full((200, 100), 255, np.uint8), ((600, 224), (700, 224)))))
+    mask = to_png(np.pad(np.full((200, 100), 255, np.uint8), ((600, 224), (700, 224))))
+    give(tab, "mask.png", mask)
     answered(tab, 3)
+    expect(label).to_have_text(["Nodule", "Mass"])  # beside the mask, which nobody named
+    name = tab.locator("#ground_truth .findings .name")
+    expect(name).to_have_attribute("placeholder", "What does mask.png mark?")
+    expect(tab.locator("#ground_truth .figures td.iou")).to_have_text("–")
+    expect(tab.locator("#ground_truth textarea >> nth=0")).to_be_disabled()
+    expect(tab.locator("#ground_truth .take")).to_be_disabled()
+    name.fill("pneumothorax")
+    name.press("Enter")
+    answered(tab, 4)
+    expect(tab.locator("#ground_truth .chosen .pick")).to_have_text("pneumothorax")
+    assert tab.input_value("#ground_truth textarea >> nth=0") == "pneumothorax is present"
     expect(tab.locator("#ground_truth .truth")).not_to_have_count(0)
     move_slider(tab, -1)
     assert shown(tab, "iou") == pytest.approx(200 * 100 / 1024**2, abs=1e-3)
+    files = [
+        {"name": f"film_{finding}.png", "mimeType": "image/png", "buffer": mask}
+        for finding in ("pleural-effusion", "nodules")
+    ]
+    tab.set_input_files("#ground_truth .of-truth", files)
+    answered(tab, 5)
+    expect(label).to_have_text(["Mass", "pneumothorax", "pleural effusion", "nodules"])
+
+
+def test_readers_are_another_map_with_the_model_at_their_operating_point(tab, heatmap):
+    x, y, w, h = BOX[1:]
+    reader = box(BOX[0].upper(), x + 30, y, w - 30, h)
+    file = {"name": "reader.json", "mimeType": "application/json", "buffer": json.dumps([reader]).encode()}
+    tab.set_input_files("#ground_truth .of-readers", file)
+    answered(tab, 2)
+    rows = tab.locator("#ground_truth .figures tr.reader")
+    expect(rows).to_have_count(2)
+    told = [rows.nth(row).locator("td").all_inner_texts() for row in range(2)]
+    assert float(told[0][0]) == pytest.approx((w - 30) / w, abs=5.1e-4)
+    area = (w - 30) * h / heatmap.size
+    assert told[0][3] == told[1][3] == f"{100 * area:.1f} %"
+    mask = np.zeros(heatmap.shape, bool)
+    mask[y : y + h, x : x + w] = True
+    threshold = np.sort(heatmap.ravel())[::-1][round(area * heatmap.size)]
+    assert float(told[1][0]) == pytest.approx(iou(heatmap, mask, threshold), abs=1e-3)
+    file["buffer"] = json.dumps([box("Nodule", 5, 5, 9, 9)]).encode()
+    tab.set_input_files("#ground_truth .of-readers", file)
+    problem = tab.locator("#ground_truth .problem")
+    expect(problem).to_have_text("reader.json marks Nodule, which is none of the findings here.")
+
+
+def test_the_figure_that_is_saved_is_the_one_that_is_shown(tab):
+    """Its picture has the pixels that the page paints, whatever the display."""
+    tab.click("#ground_truth [data-scale=fixed]")
+    viewer = f"document.querySelector('{VIEWER}').viewer"
+    display = {"window": [40, 180], "invert": True, "colors": "Viridis", "opacity": 0.7, "outline": False}
+    tab.evaluate(f"{viewer}.setDisplay({json.dumps(display)})")
+    move_slider(tab, 0.42)
+    painted = tab.evaluate(f"{viewer}.showTruth([]); {viewer}.render({{ pane: 0 }}).toDataURL()")
+    tab.keyboard.press("x")
+    sheet = tab.locator("#ground_truth .take-away")
+    expect(sheet).to_have_attribute("data-state", "drawn", timeout=60_000)
+    shown = tab.evaluate(
+        "async () => [...new Uint8Array(await (await fetch(document.querySelector('.take-away img').src)).arrayBuffer())]"
+    )
+    saved = {}
+    for name in ("figure.png", "figure.svg"):
+        with tab.expect_download() as download:
+            sheet.locator(f"[data-file='{name}']").click()
+        assert download.value.suggested_filename == f"chest_film-Effusion-{name}"
+        saved[name] = download.value.path().read_bytes()
+    assert saved["figure.png"] == bytes(shown)
+    found = [each for each in pictures(saved["figure.svg"].decode()) if each.shape[:2] == (1024, 1024)]
+    expected = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(painted.split(",")[1]))).convert("RGB"))
+    apart = np.abs(found[1].astype(int) - expected.astype(int)).max(axis=2)
+    assert (apart > 2).mean() < 1e-3  # pixels on the threshold itself
+    assert (expected != found[0]).any(axis=2).mean() > 0.01  # something is painted
+
+
+def test_the_film_of_the_probe_tab_comes_along_with_what_is_drawn_on_it(page):
+    page.fill("#probe textarea", "small nodule")
+    upload = {"name": "own.png", "mimeType": "image/png", "buffer": to_png(np.full((90, 120), 90, np.uint8))}
+    page.set_input_files("#probe input[type=file] >> nth=0", upload)
+    page.wait_for_function("document.querySelector('#probe .viewer').viewer.image.width === 120")
+    page.fill("#probe textarea", "small nodule")
+    page.evaluate(
+        "document.querySelector('#probe .viewer').viewer.shapes = [{kind: 'box', x: 20, y: 30, width: 40, height: 25}]"
+    )
+    page.get_by_role("tab", name="Ground truth").click()
+    page.wait_for_selector(f"{VIEWER}[data-answer='1'][data-state='ready']")
+    page.click("#ground_truth .open.probed")
+    page.wait_for_function(f"document.querySelector('{VIEWER}').viewer.image.width === 120")
+    expect(page.locator("#ground_truth textarea >> nth=0")).to_have_value("small nodule")
+    drawn = page.evaluate(f"document.querySelector('{VIEWER}').viewer.shapes[0]")
+    assert (drawn["x"], drawn["y"], drawn["width"], drawn["height"]) == (20, 30, 40, 25)
+    expect(page.locator("#ground_truth .figures td.iou")).not_to_have_text("–")
+
+
+def test_a_set_never_stands_beside_an_image_it_has_nothing_to_do_with(tab):
+    assert tab.is_visible(VIEWER) and not tab.is_visible("#ground_truth .gallery")
+    tab.click("#ground_truth [data-view=set]")
+    assert not tab.is_visible(VIEWER) and tab.is_visible("#ground_truth .gallery")
+    expect(tab.locator("#ground_truth .gallery")).to_have_text("No set is open.")
+
+
+def test_one_threshold_has_one_number(tab):
+    """The panel's and the viewer's, on either scale."""
+    for scale, threshold, said in (("stretched", -0.4, "−0.40"), ("fixed", 0.3, "0.30")):
+        tab.click(f"#ground_truth [data-scale={scale}]")
+        move_slider(tab, threshold)
+        assert tab.inner_text("#ground_truth .threshold") == said
+        assert tab.inner_text("#ground_truth [data-show=threshold]") == said
+
+
+def test_the_tab_opens_with_a_finding_that_is_flagged(tab):
+    assert "flagged" in tab.inner_text("#ground_truth .caption") and "not flagged" not in tab.inner_text(
+        "#ground_truth .caption"
+    )
 
 
 def test_nothing_of_the_last_image_stays_over_the_next(tab):
@@ -189,6 +302,23 @@ def test_a_set_is_run_and_its_files_and_images_are_had(model, tmp_path):
     summary = client.get(f"{RUNS}/summary.json", params=asked).json()
     assert summary["n_cases"] == state["summary"]["n_cases"] == len(state["cases"])
     assert client.get(f"{RUNS}/cases.parquet", params=asked).content[:4] == b"PAR1"
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{RUNS}/cases.csv", params=asked).text)))
+    assert sorted(float(row["iou"]) for row in rows) == pytest.approx(
+        [each["iou"] for each in state["cases"]]
+    )
+    names = [each["name"] for each in state["figures"]]
+    assert names == ["means", "findings", "cases"] and "comparison.csv" not in state["tables"]
+    for file, start in (("figure_cases.svg", b"<?xml"), ("figure_means.pdf", b"%PDF")):
+        assert client.get(f"{RUNS}/{file}", params=asked).content.startswith(start)
+    for file in ("figure_readers.svg", "figure_means.exe", "figure_means.svg.png", "comparison.csv"):
+        assert client.get(f"{RUNS}/{file}", params=asked).status_code == 404
+    sets.start("small/set", "precise").join()
+    state = sets.state("small/set", "simple")
+    assert [each["name"] for each in state["figures"]] == ["means", "findings", "descriptions", "cases"]
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"{RUNS}/figures.zip", params=asked).content))
+    assert {"figure_descriptions.svg", "comparison.csv", "cases.csv", "figure_cases.png"} <= set(
+        archive.namelist()
+    )
     assert client.get(f"{RUNS}/run.json", params=asked).status_code == 404
     about = json.loads(client.post(f"{IMAGES}?set=small/set&row=1").headers["X-AFLoc-Image"])
     assert (about["width"], about["height"]) == (64, 64)
