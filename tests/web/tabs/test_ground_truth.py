@@ -188,9 +188,8 @@ def test_the_figure_that_is_saved_is_the_one_that_is_shown(tab):
     tab.keyboard.press("x")
     sheet = tab.locator("#ground_truth .take-away")
     expect(sheet).to_have_attribute("data-state", "drawn", timeout=60_000)
-    shown = tab.evaluate(
-        "async () => [...new Uint8Array(await (await fetch(document.querySelector('.take-away img').src)).arrayBuffer())]"
-    )
+    fetched = "await (await fetch(document.querySelector('.take-away img').src)).arrayBuffer()"
+    shown = tab.evaluate(f"async () => [...new Uint8Array({fetched})]")
     saved = {}
     for name in ("figure.png", "figure.svg"):
         with tab.expect_download() as download:
@@ -211,9 +210,8 @@ def test_the_film_of_the_probe_tab_comes_along_with_what_is_drawn_on_it(page):
     page.set_input_files("#probe input[type=file] >> nth=0", upload)
     page.wait_for_function("document.querySelector('#probe .viewer').viewer.image.width === 120")
     page.fill("#probe textarea", "small nodule")
-    page.evaluate(
-        "document.querySelector('#probe .viewer').viewer.shapes = [{kind: 'box', x: 20, y: 30, width: 40, height: 25}]"
-    )
+    shape = "{kind: 'box', x: 20, y: 30, width: 40, height: 25}"
+    page.evaluate(f"document.querySelector('#probe .viewer').viewer.shapes = [{shape}]")
     page.get_by_role("tab", name="Ground truth").click()
     page.wait_for_selector(f"{VIEWER}[data-answer='1'][data-state='ready']")
     page.click("#ground_truth .open.probed")
