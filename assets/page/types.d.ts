@@ -18,12 +18,19 @@ export interface Sides { left: string; right: string; assumed: boolean; tag: str
 /** What the server says of the pixels it sends; `window` in stored values, `spacing` in mm between rows and between columns. */
 export interface AboutImage {
   width: number; height: number; aspect?: number; channels: 1 | 3; depth: 8 | 16; window: Range;
-  token?: string; notes?: string[]; spacing?: Range | null; title?: string; description?: string;
-  orientation?: Orientation; frame?: number; frames?: number; burned_in?: boolean | null;
+  token?: string; notes?: string[]; spacing?: Range | null; plane?: Plane | null; projection?: string | null; study_date?: string | null;
+  title?: string | null; description?: string | null; orientation?: Orientation; frame?: number; frames?: number; burned_in?: boolean | null;
 }
 
-export type Plane = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
-export interface Level { width: number; height: number; planes: Plane[] }
+/** Where the lengths of an image hold: in the patient or on the slide, at the detector, on a film that was scanned, or nobody says. */
+export type Plane = "object" | "detector" | "film" | "unsaid";
+/** What stands in the corners of the stage. A reader of a study gets neither name nor date. */
+export interface Facts { name?: string; projection?: string | null; study_date?: string | null; spacing?: Range | null; plane?: Plane | null }
+/** What the corners say, each "" where there is nothing. */
+export type CornerTexts = Record<"name" | "taken" | "tag" | "matrix" | "spacing" | "window" | "colors", string>;
+
+export type Samples = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+export interface Level { width: number; height: number; planes: Samples[] }
 
 /** An image in the browser: of level k, each cell stands for 2^k by 2^k pixels. */
 export interface PixelImage { width: number; height: number; aspect: number; depth: 8 | 16; window: Range; levels: Level[] }
@@ -52,13 +59,28 @@ export interface View { zoom: number; left: number; top: number }
 export interface Place { x: number; y: number; zoom: number }
 
 export interface Display {
-  window: Range; invert: boolean; colors: string; opacity: number; threshold: number; outline: boolean; map: boolean;
+  window: Range; invert: boolean; colors: string; opacity: number; threshold: number; outline: boolean; map: boolean; film: string; texts: boolean;
 }
+/** How the shades of an image come to the screen: by a colour table, or as one channel. `said`: in words, where it is not as it was taken. */
+export interface FilmColors { name: string; title: string; table?: Uint8Array; channel?: number; said?: string }
 
 /** A box in pixels of the image. */
 export interface Box { x: number; y: number; width: number; height: number }
 /** A box, or an outline with the box around it; the first ring is the outer one. */
-export interface Shape extends Box { id?: number; kind: "box" | "outline"; label?: string; rings?: Point[][]; rating?: number }
+export interface Shape extends Box { id?: number; kind: "box" | "outline" | "ruler" | "angle" | "ratio" | "area"; label?: string; rings?: Point[][]; rating?: number }
+/** The size of a pixel, in a unit. */
+export interface Scale { x: number; y: number; unit: "mm" | "µm" | "px"; plane: Plane | null }
+/** What a shape measures: lengths and areas in `unit`, values as they are stored, one a channel. */
+export interface Measurement {
+  kind: Shape["kind"]; points: Point[][]; unit: Scale["unit"]; plane: Plane | null; length?: number; lengths?: number[]; ratio?: number; degrees?: number;
+  area?: number; pixels?: number; mean?: number[] | null; deviation?: number[] | null;
+}
+/** measuring/tools.js. */
+export type MeasuringTools = typeof import("./measuring/tools.js");
+
+/** What is on the screen: the reader's shapes, given ones, and the one that is just being drawn. */
+export interface DrawnShapes { shapes: Shape[]; truth: Shape[]; selected: number | null; drawing: Shape | null; tools: MeasuringTools | null }
+
 /** A shape as it is stored. */
 export interface Region { box?: number[]; outline?: Point[] }
 
@@ -214,8 +236,18 @@ export interface SharedView {
 /** A drag on the image that has begun. */
 export interface Gesture { move(to: Point): void; end(): void; cancel(): void }
 
-/** One image with one map over it, and shapes over both. `own` and `group` hold the reader's shapes. */
+/** One image on the stage, film.js. `step` and `close` are those of one beside another. */
+export interface Film {
+  image: PixelImage | null; shades: Uint8Array | null; window: Range; label: string; facts: Facts; sides: Sides; frame: number; frames: number;
+  viewport: ReturnType<typeof import("./viewer/viewport.js").createViewport>; annotations: ReturnType<typeof import("./viewer/annotations.js").createAnnotations>;
+  show(image: PixelImage, label: string, facts: Facts, frames: number[]): void; setWindow(window: Range, invert: boolean): void;
+  setSides(orientation: Orientation | null): void; step?(by: number): void; close?(): void;
+}
+
+/** A film with one map over it, and shapes over both. `own`, `vertices` and `group` hold the reader's shapes. */
 export interface Pane {
+  film: Film; corners: ReturnType<typeof import("./viewer/corners.js").makeCorners>; bar: ReturnType<typeof import("./viewer/color_bar.js").makeColorBar>;
+  link: HTMLButtonElement; vertices?: Map<number, SVGElement[]>;
   frame: HTMLElement; element: HTMLElement; canvas: HTMLCanvasElement; shapes: SVGElement; title: HTMLElement; note: HTMLElement; caption: HTMLElement;
   close: HTMLButtonElement; imageContext: CanvasRenderingContext2D; mapContext: CanvasRenderingContext2D;
   truth?: boolean; group?: SVGElement; own?: Map<number, SVGElement>;
@@ -230,7 +262,7 @@ export interface PointerActions {
   ready(): boolean; paneOf(event: MouseEvent): Pane; toImage(event: MouseEvent): Point;
   begin(target: HTMLElement | SVGElement, point: Point): Gesture | null;
   panBy(dx: number, dy: number): void; zoomAt(x: number, y: number, factor: number): void; windowBy(dx: number, dy: number): void; fit(): void;
-  windows(): boolean; hover(event: PointerEvent): void; leave(): void; drag(pane: Pane): void;
+  windows(): boolean; hover(event: PointerEvent): void; leave(): void; drag(pane: Pane): void; scrolls(): boolean; scroll(by: number): void;
 }
 /** What the render loop paints, and what it must know of it. */
 export interface RenderActions {
@@ -248,8 +280,9 @@ export interface ShareState {
 }
 export interface ExportedPicture {
   image: PixelImage; shades: Uint8Array; map: HeatMap | null; paint: PaintOptions; shapes: Shape[]; caption: string[]; spacing: number | null; largest?: number;
+  scale?: Range; film?: FilmColors; values?: { text: string; at: Point }[]; planes?: string;
 }
-export interface RenderOptions { overlay?: boolean; caption?: string[]; spacing?: number | null; pane?: number; largest?: number }
+export interface RenderOptions { overlay?: boolean; caption?: string[]; spacing?: number | null; pane?: number; largest?: number; beside?: boolean }
 
 // What a selector finds is of the kind that the markup says, and every event comes from an element.
 declare global {

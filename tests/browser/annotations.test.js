@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { element } from "./dom.js";
-import { boxAround, createAnnotations, pathOf } from "../../assets/page/viewer/annotations.js";
+import { createAnnotations } from "../../assets/page/viewer/annotations.js";
+import { boxAround, pathOf } from "../../assets/page/viewer/shapes.js";
 
 const IMAGE = { width: 100, height: 80 };
 const stage = /** @type {any} */ (element("div"));

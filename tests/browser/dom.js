@@ -20,6 +20,11 @@ class FakeElement {
     this.parent.children.splice(this.parent.children.indexOf(this), 0, other);
   }
 
+  after(other) {
+    other.parent = this.parent;
+    this.parent.children.splice(this.parent.children.indexOf(this) + 1, 0, other);
+  }
+
   remove() {
     this.parent.children.splice(this.parent.children.indexOf(this), 1);
   }

@@ -4,7 +4,7 @@
 import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { currentFilm, currentMarks, filmName } from "../shared/current_film.js";
 import { make, number } from "../shared/dom.js";
-import { RETRY, Refusal, addressOf, askAbout, forget, nameOf, openFrame, post, renew, send } from "../shared/server.js";
+import { RETRY, Refusal, addressOf, askAbout, factsOf, forget, nameOf, openFrame, post, renew, send } from "../shared/server.js";
 import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
@@ -56,7 +56,7 @@ export function mount({ element, props, server }) {
       image = { token: about.token, source, about };
       find(".step").hidden = source.set === undefined;
       modality = kind;
-      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
+      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
       viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       markExample(element, source.example);
@@ -80,7 +80,7 @@ export function mount({ element, props, server }) {
       forget(from.token);
       image = found.opened;
       showProblem("");
-      viewer.showFrame(shown, nameOf(about), [frame, about.frames]);
+      viewer.showFrame(shown, nameOf(about), [frame, about.frames], factsOf(about, image.source));
       viewer.showNotice(about.notes.join(" "));
       cases = [];
       showCase();

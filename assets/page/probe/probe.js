@@ -4,7 +4,7 @@
 import { answerKind, createAnswer } from "../shared/answer.js";
 import { filmIsShown } from "../shared/current_film.js";
 import { openKeys } from "../shared/key_sheet.js";
-import { Refusal, askAbout, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
+import { Refusal, askAbout, factsOf, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
 import { isShown, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { allCautions, hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
@@ -79,7 +79,7 @@ export function mount({ element, props, server }) {
       filmIsShown(image, drawn);
       modality = null; doubt = null; trusted = false; kept = [];
       scan.forget();
-      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1]);
+      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
       viewer.showOrientation(null);
       viewer.showNotice(about.notes.join(" "));
       if (source.example) { box.value = about.description; ownWords = false; }
@@ -109,7 +109,7 @@ export function mount({ element, props, server }) {
       kept = [];
       scan.forget();
       viewer.shapes = [];
-      viewer.showFrame(shown, nameOf(about), [frame, about.frames]);
+      viewer.showFrame(shown, nameOf(about), [frame, about.frames], factsOf(about, image.source));
       viewer.showNotice(about.notes.join(" "));
       showAnswer(null);
       wordMaps.put([]);

@@ -1,6 +1,6 @@
 // A shape of the viewer as it is stored, and back: { box: [x, y, width, height] } or { outline: [[x, y], …] }, in pixels of the image.
 
-import { boxAround } from "../viewer/annotations.js";
+import { boxAround } from "../viewer/shapes.js";
 /** @import { Region, Shape } from "../types" */
 
 const round = (value) => Math.round(100 * value) / 100;

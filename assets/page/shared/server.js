@@ -1,6 +1,8 @@
 // Where the server is, and images on their way to it and back.
 
-/** @import { AboutImage, OpenImage, Refused, Source } from "../types" */
+/** @import { AboutImage, Facts, OpenImage, Refused, Source } from "../types" */
+
+import { filmName } from "./current_film.js";
 
 // This file comes from afloc/page/VERSION/shared: so the other routes are found below a path and in a frame, too.
 const ROUTES = new URL("../../../", import.meta.url);
@@ -30,6 +32,10 @@ export const aboutOf = (response) => JSON.parse(response.headers.get("X-AFLoc-Im
 // What an image without a title is called.
 /** @type {(about: AboutImage) => string} */
 export const nameOf = ({ width, height, frame = 0, frames = 1 }) => `Image, ${width} by ${height} pixels${frames > 1 ? `, frame ${frame + 1} of ${frames}` : ""}`;
+
+// What the stage says of an image. The name of its file stays in the browser; the server is never told it.
+/** @param {AboutImage} about @param {Source} source @returns {Facts} */
+export const factsOf = ({ projection, study_date, spacing, plane, title }, source) => ({ name: filmName(source) || title || "", projection, study_date, spacing, plane });
 
 // `source` is { file, frame }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
 // `again`: the answer is its new token alone, without the pixels.

@@ -124,9 +124,9 @@ export function mount({ element, props, server }) {
   async function showCase(place, mine, warning) {
     const { slot } = place;
     viewer.showState("loading");
-    let image, orientation;
+    let image, about;
     try {
-      [image, orientation] = await fetchImage(slot.index);
+      [image, about] = await fetchImage(slot.index);
     } catch (error) {
       if (mine === turn) refuse(error instanceof Refusal ? error.message : "The image could not be fetched. Please sign in again.");
       return;
@@ -141,7 +141,8 @@ export function mount({ element, props, server }) {
     questions.ask(slot.questions);
     find(".viewer").dataset.hide = [questions.draws && place.open ? "" : "draw", place.finding ? "" : "maps"].join(" ").trim();
     viewer.setMode("pan");
-    viewer.showImage(image, `Case ${slot.number}, ${image.width} by ${image.height} pixels`);
+    const { orientation, spacing, plane } = about;
+    viewer.showImage(image, `Case ${slot.number}, ${image.width} by ${image.height} pixels`, [0, 1], { spacing, plane });
     viewer.showOrientation(orientation);
     const ratings = questions.ratingsIn(place.saved.answers);
     viewer.shapes = place.saved.regions.map((region, i) => ({ ...toShape(region), rating: ratings[i] ?? undefined }));
@@ -171,7 +172,7 @@ export function mount({ element, props, server }) {
   async function fetchImage(index) {
     const response = await post(addressOf("study"), JSON.stringify({ code, index }), "The image could not be fetched. Please sign in again.", { "Content-Type": "application/json" });
     const about = aboutOf(response);
-    return /** @type {const} */ ([readImage(await response.arrayBuffer(), about), about.orientation]);
+    return /** @type {const} */ ([readImage(await response.arrayBuffer(), about), about]);
   }
 
   // --- the model, in the aided arm only -----------------------------------------------------------------------------

@@ -1,51 +1,24 @@
-// Boxes and outlines over the image, drawn as SVG: the reader's own (drawn, moved, resized, deleted, undone) and given ground truth.
-//
-// A shape is { id, kind: "box" | "outline", x, y, width, height, label?, rings?, rating? }, in pixels of the image; `rings` of an outline
-// are lists of [x, y], the first ring the outer one. Shapes are never changed, only replaced, so a list of them can be kept for undo.
+// What the reader draws over an image: boxes, outlines and measures, drawn, moved, resized, deleted, undone; and given ground truth.
+// shapes.js says what a shape is, annotation_layer.js how it comes to the screen.
 
-import { svg } from "../shared/dom.js";
+import { createLayer } from "./annotation_layer.js";
 import { clamp } from "./image_pixels.js";
-/** @import { Box, Extent, Gesture, Pane, Point, Shape, View } from "../types" */
+import { LINES, boxAround, boxOf, isMeasure, reshape, withRings } from "./shapes.js";
+/** @import { Facts, Gesture, MeasuringTools, Pane, PixelImage, Point, Shape, View } from "../types" */
 
-const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
-const HANDLE = matchMedia("(pointer: coarse)").matches ? 18 : 8;   // screen pixels of a handle's side
 const SMALLEST = 4;                 // screen pixels: a press that moves less draws nothing
+const TWO_STROKES = ["angle", "ratio"];
 
-/** @param {Point} first @param {Point} second @returns {Box} */
-function boxOf(first, second) {
-  const x = Math.min(first[0], second[0]), y = Math.min(first[1], second[1]);
-  return { x, y, width: Math.abs(first[0] - second[0]), height: Math.abs(first[1] - second[1]) };
-}
-
-/** @param {Point[]} points @returns {Box} */
-export function boxAround(points) {
-  const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);
-  return boxOf([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
-}
-
-// The shape with another box around it; an outline is stretched along.
-/** @param {Shape} shape @param {Box} box @returns {Shape} */
-function reshape(shape, box) {
-  const moved = { ...shape, ...box };
-  if (!shape.rings) return moved;
-  const across = box.width / (shape.width || 1), down = box.height / (shape.height || 1);
-  moved.rings = shape.rings.map((ring) => ring.map(([x, y]) => [box.x + (x - shape.x) * across, box.y + (y - shape.y) * down]));
-  return moved;
-}
-
-/** @param {Shape} shape */
-export function pathOf(shape) {
-  const { x, y, width, height } = shape;
-  const rings = shape.rings ?? [[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]];
-  return rings.map((ring) => `M${ring.map(([px, py]) => `${px.toFixed(2)} ${py.toFixed(2)}`).join("L")}Z`).join("");
-}
-
-// `stage` gives them what it needs: { panes(), image(), view(), repaint(), nameOf?(place) }, the last a text beside each; `onChange` hears of every change by the reader.
-/** @param {{ panes(): Pane[], image(): Extent | null, view(): View, repaint(): void, nameOf?(place: number): string }} stage @param {(shapes: Shape[]) => void} onChange */
+// `stage` gives them what it needs: { panes(), image(), facts(), view(), repaint(), nameOf?(place) }, the last a text beside each
+// box and outline; `onChange` hears of every change by the reader.
+/** @param {{ panes(): Pane[], image(): PixelImage | null, facts(): Facts, view(): View, repaint(): void, nameOf?(place: number): string }} stage @param {(shapes: Shape[]) => void} onChange */
 export function createAnnotations(stage, onChange) {
   let shapes = [], truth = [], selected = null, drawing = null, kind = null, next = 1;
   let past = [], future = [];
+  let begun = null;                   // the first stroke of a measure that takes two
+  let tools = /** @type {MeasuringTools | null} */ (null);   // what measures need, once it is loaded
 
+  const layer = createLayer(stage, (id) => { if (selected !== id) { selected = id; stage.repaint(); } });
   const find = (id) => shapes.find((shape) => shape.id === id);
   const aspect = () => stage.image()?.aspect ?? 1;
 
@@ -70,6 +43,7 @@ export function createAnnotations(stage, onChange) {
   }
 
   function step(from, to) {
+    if (begun) return cancel();
     if (!from.length) return;
     to.push(shapes);
     show(from.pop(), selected);
@@ -82,22 +56,28 @@ export function createAnnotations(stage, onChange) {
 
   /** @param {HTMLElement | SVGElement} target @param {Point} point @returns {Gesture | null} */
   function begin(target, point) {
-    if (kind) return kind === "box" ? drawBox(point) : drawOutline(point);
+    const vertex = target.dataset?.vertex;
+    if (kind && vertex === undefined) return kind === "box" ? drawBox(point) : LINES.includes(kind) ? drawLine(point) : drawOutline(point);
     const shape = find(Number(target.dataset?.shape));
     if (!shape) { if (selected !== null) { selected = null; stage.repaint(); } return null; }
     selected = shape.id;
     stage.repaint();
-    return edit(shape, (to) => (target.dataset.handle ? dragHandle(shape, target.dataset.handle, to) : {
-      ...shape, x: shape.x + to[0] - point[0], y: shape.y + to[1] - point[1], width: shape.width, height: shape.height,
+    if (vertex !== undefined) return edit((to) => moveVertex(shape, Number(vertex), inside(to)));
+    return edit((to) => reshape(shape, target.dataset.handle ? dragHandle(shape, target.dataset.handle, to) : {
+      x: shape.x + to[0] - point[0], y: shape.y + to[1] - point[1], width: shape.width, height: shape.height,
     }));
   }
 
-  function edit(shape, moved) {
+  function moveVertex(shape, vertex, to) {
+    let at = 0;
+    return withRings(shape, shape.rings.map((ring) => ring.map((point) => (at++ === vertex ? to : point))));
+  }
+
+  function edit(moved) {
     const before = shapes;
     return {
       move(to) {
-        const { x, y, width, height } = moved(to);
-        shapes = swap(keepInside(reshape(shape, { x, y, width, height })));
+        shapes = swap(keepInside(moved(to)));
         stage.repaint();
       },
       end() {
@@ -136,15 +116,30 @@ export function createAnnotations(stage, onChange) {
         const point = inside(to), [x, y] = points.at(-1);
         if (Math.hypot(point[0] - x, (point[1] - y) * aspect()) * stage.view().zoom < 2) return;
         points.push(point);
-        drawing = { kind: "outline", ...boxAround(points), rings: [points] };
+        drawing = withRings({ kind: isMeasure({ kind }) ? kind : "outline" }, [points]);
         stage.repaint();
       },
       end: finish, cancel,
     };
   }
 
+  // A line of a measure. Of an angle the second stroke leads on from the end of the first, wherever it was begun.
+  function drawLine(start) {
+    const first = begun, from = inside(start);
+    const move = (to) => { drawing = withRings({ kind }, tools.strokes(kind, first?.rings, from, inside(to))); stage.repaint(); };
+    if (first) move(start);
+    return { move, end: () => finishLine(first), cancel };
+  }
+
+  function finishLine(first) {
+    const drawn = drawing, { zoom } = stage.view();
+    if (!drawn || Math.hypot(drawn.width * zoom, drawn.height * zoom * aspect()) < SMALLEST) return cancel();
+    if (!first && TWO_STROKES.includes(drawn.kind)) begun = drawn;
+    else { cancel(); add(drawn); }
+  }
+
   function cancel() {
-    drawing = null;
+    drawing = begun = null;
     stage.repaint();
   }
 
@@ -160,64 +155,6 @@ export function createAnnotations(stage, onChange) {
     change([...shapes, made], made.id);
   }
 
-  // --- painting -----------------------------------------------------------------------------------------------------
-
-  // The elements of the reader's shapes are kept from one painting to the next, so that one in focus stays in focus.
-  function render() {
-    for (const pane of stage.panes()) {
-      const { zoom, left, top } = stage.view();
-      pane.group ??= svg("g", {}, pane.shapes);
-      pane.own ??= new Map();
-      for (const [id, path] of pane.own) if (!find(id)) { path.remove(); pane.own.delete(id); }
-      for (const passing of pane.shapes.querySelectorAll(".halo, .truth, .drawing, .handle, text")) passing.remove();
-      if (!stage.image()) continue;
-      pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom} ${zoom * aspect()})`);
-      if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, "truth"); renderLabel(pane.shapes, shape); }
-      for (const [place, shape] of shapes.entries()) {
-        renderLabel(pane.shapes, nameOwn(shape, place));
-        if (!pane.own.has(shape.id)) pane.own.set(shape.id, makeOwn(pane.group, shape.id));
-        const path = pane.own.get(shape.id);
-        path.setAttribute("d", pathOf(shape));
-        path.setAttribute("class", shape.id === selected ? "own selected" : "own");
-        path.setAttribute("aria-label", describe(shape));
-        path.before(svg("path", { d: pathOf(shape), class: "halo" }));
-        if (shape.id === selected) renderHandles(pane.shapes, shape);
-      }
-      if (drawing) renderPath(pane.group, drawing, "drawing");
-    }
-  }
-
-  const nameOwn = (shape, place) => ({ ...shape, label: stage.nameOf?.(place) ?? "" });
-
-  function makeOwn(group, id) {
-    const path = svg("path", { "data-shape": id, tabindex: 0, role: "button", "fill-rule": "evenodd" }, group);
-    path.addEventListener("focus", () => { if (selected !== id) { selected = id; stage.repaint(); } });
-    return path;
-  }
-
-  function renderPath(group, shape, className) {
-    svg("path", { d: pathOf(shape), class: "halo" }, group);
-    svg("path", { d: pathOf(shape), class: className, "fill-rule": "evenodd" }, group);
-  }
-
-  function renderLabel(holder, shape) {
-    if (!shape.label) return;
-    const { zoom, left, top } = stage.view();
-    svg("text", { x: left + shape.x * zoom + 4, y: Math.max(top + shape.y * zoom * aspect() - 5, 12) }, holder).textContent = shape.label;
-  }
-
-  function renderHandles(holder, shape) {
-    const { zoom, left, top } = stage.view();
-    for (const handle of HANDLES) {
-      const across = handle.includes("w") ? 0 : handle.includes("e") ? 1 : 0.5, down = handle.includes("n") ? 0 : handle.includes("s") ? 1 : 0.5;
-      const x = left + (shape.x + across * shape.width) * zoom, y = top + (shape.y + down * shape.height) * zoom * aspect();
-      svg("rect", { x: x - HANDLE / 2, y: y - HANDLE / 2, width: HANDLE, height: HANDLE, class: `handle ${handle}`, "data-shape": shape.id, "data-handle": handle }, holder);
-    }
-  }
-
-  const describe = ({ kind: name, x, y, width, height }) =>
-    `${name}, ${Math.round(width)} by ${Math.round(height)} pixels at ${Math.round(x)}, ${Math.round(y)}; arrows move it, Shift and arrows resize it, Delete removes it`;
-
   // --- keys -----------------------------------------------------------------------------------------------------------
 
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -227,10 +164,16 @@ export function createAnnotations(stage, onChange) {
     const shape = find(selected), arrow = STEPS[event.key];
     if (!shape) return false;
     if (event.key === "Delete" || event.key === "Backspace") { remove(); return true; }
-    if (!arrow || document.activeElement?.dataset.shape === undefined) return false;
+    const held = document.activeElement?.dataset;
+    if (!arrow || held?.shape === undefined) return false;
+    if (held.vertex !== undefined) {
+      const [x, y] = shape.rings.flat()[held.vertex], by = event.shiftKey ? 10 : 1;
+      change(swap(moveVertex(shape, Number(held.vertex), inside([x + by * arrow[0], y + by * arrow[1]]))));
+      return true;
+    }
     const { zoom } = stage.view(), [dx, dy] = [zoom, zoom * aspect()].map((size, i) => arrow[i] * Math.max(1, Math.round(8 / size)));
     const { x, y, width, height } = shape;
-    const box = event.shiftKey ? { x, y, width: Math.max(1, width + dx), height: Math.max(1, height + dy) } : { x: x + dx, y: y + dy, width, height };
+    const box = event.shiftKey && !isMeasure(shape) ? { x, y, width: Math.max(1, width + dx), height: Math.max(1, height + dy) } : { x: x + dx, y: y + dy, width, height };
     change(swap(keepInside(reshape(shape, box))));
     return true;
   }
@@ -240,24 +183,36 @@ export function createAnnotations(stage, onChange) {
   }
 
   return {
-    begin, render, key, remove,
+    begin, key, remove,
+    render() { layer.render({ shapes, truth, selected, drawing, tools }); },
     // Gives a shape a rating, as one step that can be undone.
     /** @param {number} id @param {number} rating */
     rate(id, rating) { if (find(id)) change(swap({ ...find(id), rating })); },
     undo: () => step(past, future),
     redo: () => step(future, past),
-    // A box in the middle of what is seen, for those who draw by keyboard.
+    // What is drawn just now, in the middle of what is seen, for those who draw by keyboard.
     /** @param {Point} middle @param {number} width @param {number} height */
-    addMiddle([x, y], width, height) { add(keepInside({ kind: "box", x: x - width / 2, y: y - height / 2, width, height })); },
+    addMiddle([x, y], width, height) {
+      const box = { x: x - width / 2, y: y - height / 2, width, height };
+      if (kind === "box") add(keepInside({ kind: "box", ...box }));
+      else if (kind && isMeasure({ kind })) add(keepInside(withRings({ kind }, tools.middle(kind, box))));
+    },
     get shapes() { return shapes; },
     get truth() { return truth; },
     get state() { return { undo: past.length > 0, remove: selected !== null }; },
-    // What a press on the image draws: "box", "outline" or null for nothing.
-    set kind(name) { kind = name; },
+    // What a press on the image draws: "box", "outline", a measure once there are tools for it, or null for nothing.
+    set kind(name) { kind = name && isMeasure({ kind: name }) && !tools ? null : name; if (begun) cancel(); },
+    set tools(loaded) { tools = loaded; stage.repaint(); },
     // Replaces everything drawn, without undo and without telling `onChange`.
     load(list) {
-      past = []; future = [];
-      show(list.map((shape) => ({ ...shape, id: next++ })), null);
+      past = []; future = []; begun = null;
+      const taken = new Set();
+      for (const { id = 0 } of list) next = Math.max(next, id + 1);
+      show(list.map((shape) => {
+        const id = shape.id === undefined || taken.has(shape.id) ? next++ : shape.id;
+        taken.add(id);
+        return { ...shape, id };
+      }), null);
     },
     loadTruth(list) { truth = list.map((shape) => (shape.rings ? { ...boxAround(shape.rings[0]), ...shape } : shape)); stage.repaint(); },
   };

@@ -1,9 +1,12 @@
 import { clamp } from "./image_pixels.js";
 /** @import { PointerActions } from "../types" */
 
+const NOTCH = 48;                   // pixels of the wheel to the next frame; a mouse sends 100 or so at once
+
 // Pointer, wheel and touch on a stage. `on` says what they do: ready() whether anything is shown; paneOf(event), toImage(event);
 // begin(target, point) a gesture { move(point), end(), cancel() } of the shapes or null; panBy, zoomAt(x, y, factor), windowBy, fit;
-// windows() whether dragging changes the window; hover(event), leave(), drag(pane).
+// windows() whether dragging changes the window; hover(event), leave(), drag(pane): one was touched; scrolls() whether the wheel goes
+// through frames there, as scroll(by) does: then Ctrl and the wheel zoom, which is also what two fingers on a touchpad send.
 /** @param {HTMLElement} stage @param {PointerActions} on */
 export function watchPointer(stage, on) {
   const pointers = new Map();
@@ -51,9 +54,20 @@ export function watchPointer(stage, on) {
   stage.addEventListener("pointerleave", on.leave);
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("dblclick", (event) => { if (!event.target.closest("button, .frames")) on.fit(); });
+  let scrolled = 0;                   // towards the next frame
+  function scroll(pixels) {
+    scrolled = Math.sign(pixels) === Math.sign(scrolled) ? scrolled + pixels : pixels;
+    const by = Math.trunc(scrolled / NOTCH);
+    scrolled -= by * NOTCH;
+    if (by) on.scroll(by);
+  }
+
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const box = on.paneOf(event).element.getBoundingClientRect(), pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
+    if (!on.ready()) return;
+    const over = on.paneOf(event), box = over.element.getBoundingClientRect(), pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
+    on.drag(over);
+    if (on.scrolls() && !event.ctrlKey && !event.metaKey) return scroll(pixels);
     on.zoomAt(event.clientX - box.left, event.clientY - box.top, Math.exp(-clamp(pixels, -240, 240) / 400));
   }, { passive: false });
 }

@@ -2,7 +2,7 @@
 // (left + x·zoom, top + y·zoom·aspect) of the canvas. The cost is that of the canvas, not of the image.
 
 import { axis, clamp, sampleRows } from "./image_pixels.js";
-/** @import { Box, Context, Extent, Grid, HeatMap, PaintOptions, PixelImage, View } from "../types" */
+/** @import { Box, Context, Extent, FilmColors, Grid, HeatMap, PaintOptions, PixelImage, View } from "../types" */
 
 export const PAINT_FROM = 0.5;      // of the map, as regions() has it
 const SHARP_FROM = 4;               // from this zoom on, image pixels are shown as squares
@@ -32,8 +32,9 @@ function covered(image, view, width, height) {
   return x1 > x0 && y1 > y0 ? { x: x0, y: y0, width: x1 - x0, height: y1 - y0 } : null;
 }
 
-/** @param {Context} context @param {PixelImage} image @param {View} view @param {Uint8Array} shades */
-export function paintImage(context, image, view, shades) {
+// `film`: a colour table for gray pixels, or the one channel of colour ones that is shown in gray.
+/** @param {Context} context @param {PixelImage} image @param {View} view @param {Uint8Array} shades @param {Pick<FilmColors, "table" | "channel">} film */
+export function paintImage(context, image, view, shades, { table, channel } = {}) {
   const part = covered(image, view, context.canvas.width, context.canvas.height);
   if (!part) return;
   // The copy whose cells are just not larger than a screen pixel either way: nothing is blurred, and little is read.
@@ -42,10 +43,10 @@ export function paintImage(context, image, view, shades) {
   const across = axis(part.x, part.width, view.left, step, level.width, smooth);
   const down = axis(part.y, part.height, view.top, step * (image.aspect ?? 1), level.height, smooth);
   const pixels = bufferOf(context, part.width, part.height), { data } = pixels;
-  if (level.planes.length === 1) {
-    const words = new Int32Array(data.buffer);
-    sampleRows(level.planes[0], level.width, across, down, (row, y) => {
-      for (let x = 0, i = y * part.width; x < part.width; x++, i++) words[i] = -0x1000000 | (shades[(row[x] + 0.5) | 0] * 0x010101);
+  if (level.planes.length === 1 || channel !== undefined) {
+    const words = new Int32Array(data.buffer), inks = inksOf(table);
+    sampleRows(level.planes[channel ?? 0], level.width, across, down, (row, y) => {
+      for (let x = 0, i = y * part.width; x < part.width; x++, i++) words[i] = inks[shades[(row[x] + 0.5) | 0]];
     });
   } else {
     data.fill(255);
@@ -54,6 +55,11 @@ export function paintImage(context, image, view, shades) {
     }));
   }
   context.putImageData(pixels, part.x, part.y);
+}
+
+// The opaque colours of shades 0 … 255 as an ImageData has them, gray without a table.
+function inksOf(table) {
+  return Int32Array.from({ length: 256 }, (_, i) => -0x1000000 | (table ? table[3 * i] | (table[3 * i + 1] << 8) | (table[3 * i + 2] << 16) : i * 0x010101));
 }
 
 // A map: { rows, columns, cells }, values 0 … 1 that cover exactly the image. From `threshold` on, the paint is as opaque as the

@@ -2,24 +2,30 @@
 
 import { cautionMark } from "../shared/caution_mark.js";
 import { button, make, svg } from "../shared/dom.js";
-/** @import { Extent, Pane, Sides } from "../types" */
+import { makeColorBar } from "./color_bar.js";
+import { makeCorners } from "./corners.js";
+/** @import { Extent, Film, Pane, Sides } from "../types" */
 
-// Adds a pane to `holder`; `onClose(pane)` is told when its cross is pressed.
-/** @param {HTMLElement} holder @param {string} label @param {Sides} sides @param {(pane: Pane) => void} onClose @returns {Pane} */
-export function makePane(holder, label, sides, onClose) {
+// Adds a pane that shows a film to `holder`; `onClose(pane)` is told when its cross is pressed.
+/** @param {HTMLElement} holder @param {Film} film @param {(pane: Pane) => void} onClose @returns {Pane} */
+export function makePane(holder, film, onClose) {
   const frame = make("div", "frame"), element = make("div", "pane"), canvas = make("canvas", "film"), map = make("canvas", "map");
-  const caption = make("p", "caption"), title = make("b", ""), note = make("span", ""), close = button("close", "×");
+  const caption = make("p", "caption"), title = make("b", ""), note = make("span", ""), close = button("close", "×"), link = button("link", "Linked");
   const shapes = svg("svg", { class: "shapes" });
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", label);
+  canvas.setAttribute("aria-label", film.label);
+  link.dataset.act = "link";
+  link.title = "Zoom and window of the two images go together (y)";
   map.setAttribute("aria-hidden", "true");
-  caption.append(title, note, close);
+  caption.append(title, note, link, close);
   element.append(canvas, map, shapes);
   frame.append(caption, element);
   holder.append(frame);
-  const pane = { frame, element, canvas, shapes, title, note, close, caption, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
+  const corners = makeCorners(element), bar = makeColorBar();
+  element.querySelector(".corner.bottom.right").prepend(bar.element);
+  const pane = { film, frame, element, canvas, shapes, title, note, close, link, caption, corners, bar, imageContext: canvas.getContext("2d"), mapContext: map.getContext("2d") };
   close.addEventListener("click", () => onClose(pane));
-  showSides(pane, sides);
+  showSides(pane, film.sides);
   return pane;
 }
 
@@ -38,10 +44,10 @@ export function showCaption(pane, { title = "", note = "", cautions = [] }) {
   pane.element.append(made.text);
 }
 
-// The letters at the pane's left and right, and the tag above them.
-/** @param {Pane} pane @param {Sides} sides */
-export function showSides({ element }, { left, right, assumed, tag, hint }) {
-  for (const old of element.querySelectorAll(".side, .tag")) old.remove();
+// The letters at the pane's left and right.
+/** @param {Pick<Pane, "element">} pane @param {Sides} sides */
+export function showSides({ element }, { left, right, assumed, hint }) {
+  for (const old of element.querySelectorAll(".side")) old.remove();
   for (const [place, letter] of Object.entries({ left, right })) {
     if (!letter) continue;
     const side = make("p", `side ${place}`);
@@ -50,7 +56,6 @@ export function showSides({ element }, { left, right, assumed, tag, hint }) {
     if (assumed) side.append(make("span", "", "assumed"));
     element.append(side);
   }
-  if (tag) element.append(make("p", "tag", tag));
 }
 
 // In how many columns `count` images of a shape are largest on a stage.

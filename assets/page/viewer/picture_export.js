@@ -1,51 +1,64 @@
-// The image as a picture to keep: at its own size (pixels that are not square are drawn longer, never shorter), with or without what lies over it, and lines of text below. The letters at its
-// sides, which may be assumed, stay out.
+// The image as a picture to keep: at its own size (pixels that are not square are drawn longer, never shorter), with or without what
+// lies over it; the colours of the map with their numbers and lines of text below. The letters at its sides, which may be assumed, and
+// what names the file stay out.
 
-import { pathOf } from "./annotations.js";
+import { pathOf } from "./shapes.js";
+import { colorBarNumbers, drawColorBar } from "./color_bar.js";
 import { paintImage, paintMap } from "./paint.js";
+import { scaleBar } from "./scale_bar.js";
 /** @import { ExportedPicture } from "../types" */
 
 export const LARGEST = 4096, LEGIBLE = 800;                // pixels of the longer side
-const LENGTHS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];   // mm of a scale bar
 
-// `shown`: { image, shades, map or null, paint, shapes, caption: lines, spacing: mm between pixel centres across, or null,
-// largest: pixels of the longer side, at most }.
+// `shown`: { image, shades, film: its colours, map or null, paint, shapes, values: what measures say and where, planes: where lengths hold,
+// scale: the numbers that 0 and 1 of the map stand for, caption: lines, spacing: mm between pixel centres across, or null, largest: pixels of the longer side, at most }.
 /** @param {ExportedPicture} shown */
-export function renderPicture({ largest = LARGEST, image, shades, map, paint, shapes, caption, spacing }) {
+export function renderPicture({ largest = LARGEST, image, shades, film, map, scale, paint, shapes, values = [], planes = "", caption, spacing }) {
   const own = Math.max(1, 1 / image.aspect), longest = own * Math.max(image.width, image.height * image.aspect);
   const zoom = own * (longest > largest ? largest / longest : Math.ceil(Math.min(LEGIBLE / longest, 16)));
   const width = Math.round(image.width * zoom), height = Math.round(image.height * image.aspect * zoom);
   const size = Math.max(13, Math.round(Math.max(width, height) / 64)), font = `${size}px system-ui, sans-serif`;
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
   context.font = font;
-  const lines = caption.flatMap((line) => breakLine(context, line, Math.max(width, 20 * size) - 2 * size));
-  canvas.width = lines.length ? Math.max(width, 20 * size) : width;
-  canvas.height = height + (lines.length ? (1.45 * lines.length + 1) * size : 0);
+  const lines = linesBelow(caption, film, planes).flatMap((line) => breakLine(context, line, Math.max(width, 20 * size) - 2 * size)), bar = map ? 2.6 * size : 0;
+  canvas.width = lines.length || bar ? Math.max(width, 20 * size) : width;
+  canvas.height = height + bar + (lines.length ? (1.45 * lines.length + 1) * size : 0);
   context.fillStyle = "#000";
   context.fillRect(0, 0, canvas.width, canvas.height);
   const view = { zoom, left: 0, top: 0 };
-  const layers = [(over) => paintImage(over, image, view, shades)];
+  const layers = [(over) => paintImage(over, image, view, shades, film)];
   if (map) layers.push((over) => paintMap(over, map, image, view, paint));
   for (const layer of layers) {
     const over = new OffscreenCanvas(width, height);
     layer(over.getContext("2d"));
     context.drawImage(over, 0, 0);
   }
-  for (const shape of shapes) {
-    const path = new Path2D();
-    path.addPath(new Path2D(pathOf(shape)), new DOMMatrix([zoom, 0, 0, zoom * image.aspect, 0, 0]));
-    for (const [style, thickness] of Object.entries({ "#000": size / 4, "#fff": size / 8 })) {
-      context.strokeStyle = style;
-      context.lineWidth = thickness;
-      context.stroke(path);
-    }
-  }
-  if (spacing) drawScaleBar(context, spacing / zoom, width, height, size);
+  for (const shape of shapes) drawShape(context, shape, zoom, zoom * image.aspect, size);
   context.font = font;
+  for (const { text, at: [x, y] } of values) drawText(context, text, x * zoom, y * zoom * image.aspect - size, width, size);
+  if (spacing) drawScaleBar(context, spacing / zoom, width, height, size);
+  if (map) drawMapColors(context, paint, scale, { x: size, y: height + 0.6 * size, width: Math.min(canvas.width - 2 * size, 18 * size), height: 0.6 * size }, size);
+  context.font = font;
+  context.textAlign = "left";
   context.fillStyle = "#dfe5e8";
   context.textBaseline = "top";
-  lines.forEach((line, i) => context.fillText(line, size, height + (0.6 + 1.45 * i) * size));
+  lines.forEach((line, i) => context.fillText(line, size, height + bar + (0.6 + 1.45 * i) * size));
   return canvas;
+}
+
+function linesBelow(caption, film, planes) {
+  const shown = [film?.said && `Image shown: ${film.said}.`, planes].filter(Boolean).join(" ");
+  return shown ? [...caption, shown] : caption;
+}
+
+function drawShape(context, shape, across, down, size) {
+  const path = new Path2D();
+  path.addPath(new Path2D(pathOf(shape)), new DOMMatrix([across, 0, 0, down, 0, 0]));
+  for (const [style, thickness] of Object.entries({ "#000": size / 4, "#fff": size / 8 })) {
+    context.strokeStyle = style;
+    context.lineWidth = thickness;
+    context.stroke(path);
+  }
 }
 
 // Pictures of one size side by side, in as many columns as rows or one more.
@@ -69,19 +82,45 @@ function breakLine(context, text, width) {
   return lines;
 }
 
+// Light on a dark rim, so that it is read on black and on white.
+function drawRimmed(context, text, x, y, size) {
+  context.strokeStyle = "#000";
+  context.lineWidth = size / 5;
+  context.lineJoin = "round";
+  context.strokeText(text, x, y);
+  context.fillStyle = "#fff";
+  context.fillText(text, x, y);
+}
+
+// A text from a point on, or up to it where it would not fit.
+function drawText(context, text, x, y, width, size) {
+  const fits = x + size / 2 + context.measureText(text).width <= width;
+  context.textAlign = fits ? "left" : "right";
+  context.textBaseline = "middle";
+  drawRimmed(context, text, fits ? x + size / 2 : x - size / 2, Math.max(y, size), size);
+}
+
+function drawMapColors(context, { colors, threshold }, scale, box, size) {
+  drawColorBar(context, colors, threshold, box);
+  context.font = `${Math.round(0.9 * size)}px system-ui, sans-serif`;
+  context.fillStyle = "#dfe5e8";
+  context.textBaseline = "top";
+  for (const [at, text] of colorBarNumbers(threshold, scale)) {
+    context.textAlign = at === 0 ? "left" : at === 1 ? "right" : "center";
+    context.fillText(at === threshold && at > 0 ? `painted from ${text}` : text, box.x + at * box.width, box.y + 1.4 * box.height);
+  }
+}
+
 function drawScaleBar(context, millimetres, width, height, size) {
-  const length = LENGTHS.findLast((each) => each / millimetres <= width / 4);
-  if (!length) return;
-  const across = length / millimetres, x = width - size - across, y = height - size;
+  const bar = scaleBar(millimetres, width / 4);
+  if (!bar) return;
+  const across = bar.pixels, x = width - size - across, y = height - size;
   context.fillStyle = "#000";
   context.fillRect(x - 2, y - size / 5 - 2, across + 4, size / 5 + 4);
   context.fillStyle = "#fff";
   context.fillRect(x, y - size / 5, across, size / 5);
   context.font = `${size}px system-ui, sans-serif`;
   context.textAlign = "right";
-  context.strokeStyle = "#000";
-  context.lineWidth = size / 5;
-  context.strokeText(`${length} mm`, x + across, y - size / 2);
-  context.fillText(`${length} mm`, x + across, y - size / 2);
-  context.textAlign = "left";
+  context.textBaseline = "alphabetic";
+  drawRimmed(context, bar.text, x + across, y - size / 2, size);
 }
