@@ -262,6 +262,7 @@ def test_a_reader_sees_the_sides_and_the_shape_that_the_file_names(tiny_folder, 
     write_study(tmp_path / "studies", 1, 2)
     for number, side in enumerate("RLRL"):
         said = {"PatientOrientation": [side, "F"], "PixelSpacing": [0.5, 1.0]}
+        said |= {"StudyDate": "20210304", "ViewPosition": "PA"}
         (tmp_path / "studies" / f"Doe_Jane_{number}.png").write_bytes(dicom(a_film(number), **said))
     with serve_study(tiny_folder, tmp_path) as url:
         seat = sit_down(chromium, url)
@@ -270,7 +271,10 @@ def test_a_reader_sees_the_sides_and_the_shape_that_the_file_names(tiny_folder, 
         for index in range(2):
             seat.arrive(index)
             sides = seat.page.locator("#study .viewer .side").all_inner_texts()
-            seen.add((*sides, *seat.page.locator("#study .viewer .tag").all_inner_texts()))
+            seen.add((*sides, *seat.page.locator("#study .viewer .tag:not([hidden])").all_inner_texts()))
+            corners = " ".join(seat.page.locator("#study .viewer .corner p:not([hidden])").all_inner_texts())
+            assert "240 × 300" in corners and "1 × 0.5 mm a pixel" in corners  # and neither name nor date
+            assert not any(word in corners for word in ("Doe", "png", "2021", "PA"))
             shown = seat.page.evaluate("document.querySelector('#study .viewer').viewer.film")
             assert shown["aspect"] == 0.5
             seat.page.click("#study .option >> nth=0")
