@@ -150,7 +150,7 @@ def _by_label(cases: pa.Table, scores: pa.Table) -> dict[str, list[dict]]:
             labels.setdefault(key, each["label"])
         if key in labels:
             found.setdefault(labels[key], []).append(each)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _gather(asked: list[dict], place: dict[int, int]) -> Detection:

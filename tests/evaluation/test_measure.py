@@ -8,6 +8,7 @@ from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.evaluation.map_grids import map_mask
 from afloc.evaluation.measure import RANKED, measure
 from afloc.evaluation.metrics import auroc
+from tests.evaluation.display_curve import sharpen
 from tests.released import REFERENCE
 
 
@@ -30,12 +31,6 @@ def test_the_reference_vectors_of_the_released_code():
 def blob(row, column, width, side=64):
     rows, columns = np.mgrid[:side, :side]
     return np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * width**2))
-
-
-def sharpen(heatmap):
-    """A steep display curve, laid over each map by its own mean and deviation; it rises everywhere."""
-    heatmap = heatmap.astype(np.float64)
-    return 1 / (1 + np.exp(-4 * (heatmap - heatmap.mean() - heatmap.std()) / heatmap.std()))
 
 
 def test_a_steeper_display_curve_raises_the_published_overlap_alone():
