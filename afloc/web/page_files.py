@@ -24,6 +24,7 @@ SHEETS = (  # joined in this order: where two rules are alike, the later one cou
     *(
         "probe/probe.css",
         "probe/pacs.css",
+        "worklist/worklist.css",
         "ground_truth/ground_truth.css",
         "study/study.css",
         "results/results.css",

@@ -46,6 +46,9 @@ export interface PacsImage {
 /** An image that the server holds, as a tab keeps it. */
 export interface OpenImage { token: string; source: Source; about: AboutImage; sending?: Promise<void> | null }
 
+/** The same with its pixels. */
+export interface OpenedImage { image: OpenImage; pixels: PixelImage }
+
 /** Rows of numbers 0 … 1 that cover exactly the image. */
 export type Grid = number[][];
 /** The same, flat, ready to be painted. */
@@ -272,6 +275,19 @@ export interface RenderActions {
 
 /** A map to show, with what stands above its pane. */
 export interface ShownMap { rows: Grid | null; title?: string; note?: string; cautions?: string[] }
+
+/** What the Probe tab is left with when another film of a list takes its place, and comes back to. */
+export interface FilmLeft {
+  image: OpenImage; frame: number; description: string; typed: boolean; modality: string | null; trusted: boolean; insisted: boolean; kept: Finding[]; reply: LocateReply | null;
+  display: Partial<Display>; place: Place | null; shapes: Shape[]; said: Said; stored: Promise<void>;
+}
+/** What was said of the answers on an image. `touched`: something was drawn on it. */
+export interface Said { entries: Map<string, any>; touched: boolean }
+/** The Probe tab, as a list of films uses it. */
+export interface Reading {
+  element: HTMLElement; props: ProbeProps; server: ProbeServer; image(): OpenImage | null; description(): string;
+  put(opened: OpenedImage, left: FilmLeft | null, reply: LocateReply | null): void; leave(): FilmLeft; waits(on: boolean): void; refuse(sentence: string): void;
+}
 
 /** What the Probe tab shares. */
 export interface ShareState {

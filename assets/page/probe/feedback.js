@@ -6,8 +6,16 @@ import { toRegion } from "../shared/regions.js";
 import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
 import { RETRY, Refusal, pause, sendAgain } from "../shared/server.js";
 import { createStopwatch } from "../shared/stopwatch.js";
-/** @import { Asked, Finding, OpenImage, ProbeServer } from "../types" */
+/** @import { Asked, Finding, OpenImage, ProbeServer, Said, Shape } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
+
+// Whether of what was said of an image, or drawn on it, something is not stored.
+/** @param {Said} said @param {Shape[]} shapes */
+export function isUnsaved({ entries, touched }, shapes) {
+  const all = [...entries.values()], stored = new Set(all.filter(({ row, failed }) => row && !failed).flatMap((each) => each.shapes.map(({ id }) => id)));
+  const waits = ({ row, failed, saving, there, place, comment, confidence }) => failed || saving || (!row && Boolean(there || place || comment || confidence));
+  return all.some(waits) || (touched && shapes.some(({ id }) => !stored.has(id)));
+}
 
 /** @param {HTMLElement} root @param {{ viewer: Viewer, server: ProbeServer, about(): { image: OpenImage, modality: string | null }, saved(time: string): void }} probe */
 export function createFeedback(root, probe) {
@@ -15,6 +23,7 @@ export function createFeedback(root, probe) {
   const sure = find("select"), comment = find("input"), back = find(".back"), saved = find(".saved"), asked = find(".asked-there"), heading = find("h2");
   const session = makeId(), stopwatch = createStopwatch(probe.viewer.element);
   let entries = new Map(), entry = null, pen = 0;
+  let touched = false;              // something was drawn on the image
   let placed = false;               // whether a map with a place is shown
   const choices = { there: [...root.querySelectorAll("[data-there]")], place: [...root.querySelectorAll("[data-place]")] };
   let queue = Promise.resolve();    // one call at a time, so that each correction names the row before it
@@ -104,8 +113,10 @@ export function createFeedback(root, probe) {
       visible_ms: stopwatch.read(), session, id: makeId(),
     };
     say(mine, "saving…");
+    mine.saving = (mine.saving ?? 0) + 1;
     queue = queue.then(async () => {
       const reply = await call(mine, "feedback", { ...question, replaces: mine.row }, image);
+      mine.saving--;
       if (reply.error) return say(mine, notSaved(reply.error), true);
       mine.row = reply.id;
       probe.saved(clockTime(reply.time));
@@ -160,9 +171,21 @@ export function createFeedback(root, probe) {
   return {
     about,
     // Another image: nothing was said of it yet. Resolves when what was said of the last one is stored.
-    forget() { about(null); entries = new Map(); return queue; },
+    forget() { about(null); entries = new Map(); touched = false; return queue; },
+    // What was said of the image, to be gone on with by `resume` when it is back.
+    get said() { return { entries, touched }; },
+    // `before`: the shapes as they were called when it was left; they have new names now.
+    /** @param {Said} said @param {Shape[]} before */
+    resume(said, before) {
+      const now = new Map(before.map(({ id }, i) => [id, probe.viewer.shapes[i]]));
+      for (const each of said.entries.values()) each.shapes = each.shapes.map(({ id }) => now.get(id)).filter(Boolean);
+      ({ entries, touched } = said);
+    },
+    // Whether something typed or drawn is on no answer that is stored.
+    isUnsaved: () => comment.value !== (entry?.comment ?? "") || pen !== 0 || isUnsaved({ entries, touched }, probe.viewer.shapes),
     // The reader's shapes changed: those drawn for this answer belong to it.
     drawn(shapes) {
+      touched = true;
       if (!entry) return;
       entry.shapes = shapes.filter(({ id }) => !entry.others.has(id));
       clearTimeout(pen);

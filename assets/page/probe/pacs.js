@@ -7,6 +7,7 @@ import { toRegion } from "../shared/regions.js";
 import { Refusal, addressOf, post, sendAgain } from "../shared/server.js";
 /** @import { Finding, OpenImage, PacsImage, PacsStudy, ProbeProps, Source } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
+/** @import { Given } from "../worklist/worklist.js" */
 
 const FIELDS = [
   ["patient", "Patient ID", "text"], ["name", "Name", "text"], ["since", "From", "date"], ["until", "To", "date"],
@@ -22,9 +23,9 @@ async function ask(route, sent) {
 
 const sentenceOf = (error) => (error instanceof Refusal ? error.message : OFFLINE);
 
-// A button that opens the search, and `open(source)` for what is chosen there.
-/** @param {HTMLElement} tab @param {(source: Source) => void} open */
-export function createSearch(tab, open) {
+// A button that opens the search, `open(source)` for what is chosen there, `openAll({ sources })` for a whole study.
+/** @param {HTMLElement} tab @param {(source: Source) => void} open @param {(given: Given) => void} openAll */
+export function createSearch(tab, open, openAll) {
   const sheet = Object.assign(make("dialog", "sheet pacs"), { ariaLabel: "From the PACS" }), fields = make("form", "fields");
   const list = make("div", "found"), said = make("output", "done"), closing = make("form"), opener = button("from-pacs", "From the PACS…");
   let turn = 0;                     // counter: the newest question
@@ -67,12 +68,19 @@ export function createSearch(tab, open) {
   function showImages(images) {
     if (images.length === 1) return take(images[0]);
     const back = row(["‹ Back to the studies"], search);
-    list.replaceChildren(back, ...images.map((image) => row([
+    const all = row([`Open all ${images.length}`], () => { sheet.close(); openAll({ sources: images.map(toFilm) }); });
+    list.replaceChildren(back, ...(images.length ? [all] : []), ...images.map((image) => row([
       image.modality, image.number, image.width ? `${image.width} × ${image.height}` : "", image.frames > 1 ? `${image.frames} frames` : "", image.description,
     ], () => take(image))));
     back.focus();
     return images.length ? `${images.length} images` : "The study holds no images.";
   }
+
+  // For a list of films: what names no patient, and the place in its series.
+  /** @param {PacsImage} image */
+  const toFilm = ({ place, modality, number, description }) => ({
+    source: { ...place }, name: [modality, number, description].filter(Boolean).join(" "), head: { series: place.series, number: Number.parseInt(number, 10), directory: false },
+  });
 
   /** @param {PacsImage} image */
   function take({ place }) {

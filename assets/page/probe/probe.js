@@ -2,9 +2,9 @@
 // Whatever a user wrote is put in place as text, never as markup.
 
 import { answerKind, createAnswer } from "../shared/answer.js";
-import { filmIsShown } from "../shared/current_film.js";
+import { filmIsShown, filmName } from "../shared/current_film.js";
 import { openKeys } from "../shared/key_sheet.js";
-import { Refusal, askAbout, factsOf, fileOf, forget, nameOf, openFrame, send } from "../shared/server.js";
+import { Refusal, askAbout, factsOf, fileOf, forget, nameOf, openFrame, openImage } from "../shared/server.js";
 import { isShown, watchFiles, watchKeys } from "../shared/tab_events.js";
 import { allCautions, hasPlace, isHeldBack, isLow, peakOf, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
@@ -13,18 +13,20 @@ import { createViewer } from "../viewer/viewer.js";
 import { createAsking } from "./asking.js";
 import { correct, createCompletions } from "./completions.js";
 import { createExamples } from "./examples.js";
-import { createFeedback } from "./feedback.js";
+import { createFeedback, isUnsaved } from "./feedback.js";
+import { createFilms } from "./films.js";
 import { createGoOn } from "./go_on.js";
 import { createScan } from "./scan.js";
 import { createHint, createSuggestions } from "./suggestions.js";
 import { linkedImage, linkedView } from "./view_link.js";
 import { createViews } from "./views.js";
 import { createWordMaps } from "./word_maps.js";
-/** @import { Finding, LocateReply, ProbeProps, ProbeServer, ScanReply, Tab } from "../types" */
+/** @import { AboutImage, FilmLeft, Finding, LocateReply, OpenedImage, ProbeProps, ProbeServer, ScanReply, Source, Tab } from "../types" */
 
 const DWELL = 1500;                 // ms an answer stands before its description counts as asked
 const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
+const COPIED = 2000;                // ms for which a button says that something was copied
 const NOT_LOADED = "This part of the page could not be loaded. Please try again.";
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
@@ -32,7 +34,7 @@ const NOT_LOADED = "This part of the page could not be loaded. Please try again.
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(fileOf(image), frame) });
-  const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]");
+  const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]"), folders = find("input[webkitdirectory]");
 
   let image = null;                   // { token, source, about } of the image shown
   let opening = 0, answers = 0;       // counters: the newest image asked for, the newest answer painted
@@ -47,7 +49,9 @@ export function mount({ element, props, server }) {
   let greeting = true;                // the first answer shows its map whatever the verdict: one look says what this is
   let stale = false;                  // the server was asked since, and did not answer
   let dwelling = 0;
-  let ownWords = false;               // the description was typed, not taken from an example
+  let ownWords = false;               // the description is the user's, not that of an example
+  let typed = false;                  // it was typed, not chosen
+  let reply = null;                   // of the server, as it is shown
 
   const asking = createAsking({
     server, image: () => image, question: () => ({ description: box.value, modality }), show: showReply,
@@ -66,35 +70,81 @@ export function mount({ element, props, server }) {
 
   // --- images -----------------------------------------------------------------------------------------------------
 
+  /** @param {Source} source */
   async function open(source) {
     if (source.file && /\.json$/i.test(source.file.name)) return views.openFile(source.file);
+    if (films.list) return films.add({ sources: [{ source, name: filmName(source) || nameOfSource(source) }] });
     const turn = ++opening;
     viewer.showState("loading");
     try {
-      const [about, response] = await send(source);
-      const shown = readImage(await response.arrayBuffer(), about);
-      if (turn !== opening) return forget(about.token);
+      const opened = await openImage(source);
+      if (turn !== opening) return forget(opened.image.token);
       leave(image, feedback.forget());
-      image = { token: about.token, source, about };
-      filmIsShown(image, drawn);
-      modality = null; doubt = null; trusted = false; kept = [];
-      scan.forget();
-      viewer.showImage(shown, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
-      viewer.showOrientation(null);
-      viewer.showNotice(about.notes.join(" "));
-      if (source.example) { box.value = about.description; ownWords = false; }
-      else if (!ownWords) box.value = "";
-      showAnswer(null);
-      examples.mark(source.example);
-      if (!source.example) hint.end();
-      views.restore();
-      ask();
+      put(opened);
     } catch (error) {
       if (turn !== opening) return;
       viewer.showState(image ? "ready" : "error");
       refuse(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and open the image again.");
     }
   }
+
+  /** @type {(source: Source) => string} */
+  const nameOfSource = ({ example, instance }) => props.examples.find(({ name }) => name === example)?.title ?? instance ?? "image";
+
+  // Puts an image on the stage, as it was left if it was there before. `known`: its answer, if that is here already.
+  /** @param {OpenedImage} opened @param {FilmLeft | null} [left] @param {LocateReply | null} [known] */
+  function put(opened, left = null, known = null) {
+    const { source, about } = opened.image;
+    image = opened.image;
+    filmIsShown(image, drawn);
+    modality = doubt = null; trusted = false; kept = [];
+    scan.forget();
+    viewer.showImage(opened.pixels, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
+    viewer.showOrientation(null);
+    viewer.showNotice(about.notes.join(" "));
+    if (left) resume(left);
+    else useWordsOf(about);
+    showAnswer(null);
+    examples.mark(source.example);
+    if (!source.example) hint.end();
+    views.restore();
+    known ? showReply(known) : ask();
+    if (left?.insisted && known) insist(true);
+  }
+
+  // What was asked in own words stays for the next image; an example brings its own.
+  /** @param {AboutImage} about */
+  function useWordsOf({ description }) {
+    if (description != null) { box.value = description; ownWords = typed = false; }
+    else if (!ownWords) box.value = "";
+  }
+
+  // --- lists of films ---------------------------------------------------------------------------------------------------
+
+  /** @param {FilmLeft} left */
+  function resume(left) {
+    ({ modality, trusted, kept, typed } = left);
+    viewer.setDisplay(left.display);
+    viewer.setPlace(left.place);
+    viewer.shapes = left.shapes;
+    feedback.resume(left.said, left.shapes);
+    box.value = left.description;
+    ownWords = true;
+  }
+
+  // What the image on the stage is left with when another film takes its place. It stays open on the server.
+  /** @returns {FilmLeft} */
+  function takeLeave() {
+    const { window, invert } = viewer.display, { place, shapes } = viewer, { said } = feedback;
+    const left = { image, frame: image.about.frame ?? 0, description: box.value, typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, said };
+    return { ...left, reply: reply?.finding?.text === answer?.text ? reply : null, stored: feedback.forget() };
+  }
+
+  const films = createFilms({
+    element, props, server, image: () => image, description: () => box.value, refuse, leave: takeLeave,
+    put(opened, left, known) { ++opening; put(opened, left, known); },
+    waits(on) { viewer.showState(on ? "loading" : image ? "ready" : "empty"); },
+  }, { openOne: (file) => open({ file }), isUnsaved: (left) => Boolean(left) && (left.typed || isUnsaved(left.said, left.shapes)) });
 
   // Another frame of the file shown: to the model, to feedback and to marks an image of its own.
   const showFrame = newestOnly(async (file, frame) => {
@@ -129,8 +179,9 @@ export function mount({ element, props, server }) {
 
   // --- descriptions -----------------------------------------------------------------------------------------------
 
-  /** @param {LocateReply} reply */
-  function showReply(reply) {
+  /** @param {LocateReply} given */
+  function showReply(given) {
+    reply = given;
     viewer.showState("ready");
     doubt = reply.doubt ?? null;
     if (reply.modality) { showModality(reply.modality); orientation = reply.orientation; viewer.showOrientation(orientation); }
@@ -143,7 +194,8 @@ export function mount({ element, props, server }) {
     greeting = false;
     wordMaps.put(reply.finding ? reply.words : [], reply.finding?.grid[0].length);
     clearTimeout(dwelling);
-    if (reply.finding) dwelling = setTimeout(() => suggestions.remember(reply.finding.text), DWELL);
+    if (finding) dwelling = setTimeout(() => suggestions.remember(finding.text), DWELL);
+    films.list?.answered(reply);
   }
 
   /** @returns {Promise<ScanReply | null>} */
@@ -159,6 +211,7 @@ export function mount({ element, props, server }) {
   function propose(text) {
     box.value = text;
     ownWords = true;
+    typed = false;
     ask();
   }
 
@@ -196,6 +249,7 @@ export function mount({ element, props, server }) {
     const kind = problem ? "problem" : kindOf(answer);
     answerBox.show({ kind, finding: answer, sentence: problem || doubt?.sentence, banner: doubt?.sentence, unknown, orientation, insisted, stale, offering: true });
     goOnWith.offer(wayOn(kind), insisted, Boolean(problem) && !answer);
+    find(".report").disabled = !answer || ["doubt", "unknown", "question", "typing"].includes(kind);
     find(".keep").disabled = !answer || kind === "doubt" || kept.length >= MOST_KEPT;
     showGate();
   }
@@ -259,7 +313,7 @@ export function mount({ element, props, server }) {
 
   function closePane(index) {
     if (index < kept.length) kept = kept.filter((_, i) => i !== index);
-    else { box.value = ""; ownWords = false; ask(); }
+    else { box.value = ""; ownWords = typed = false; ask(); }
     showVerdict();
     showMaps();
   }
@@ -267,6 +321,20 @@ export function mount({ element, props, server }) {
   function peekAtWord(word) {
     viewer.peek(word ? word.grid : undefined);
     word ? viewer.showGate(`The word “${word.text}” alone`) : showGate();
+  }
+
+  // A sentence for the report, with its cautions.
+  async function copyReport() {
+    const finding = isStopped() ? null : answer, button = find(".report");
+    if (!finding) return;
+    try {
+      const { reportSentence } = await import("../worklist/report.js");
+      const sentence = reportSentence(finding, { model: props.model, orientation, frame: image.about.frames > 1 ? image.about.frame : null });
+      if (!sentence) return;
+      await navigator.clipboard.writeText(sentence);
+      button.textContent = find(".spoken").textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, COPIED);
+    } catch { refuse("The browser refused to copy: take the text from Share."); }
   }
 
   // Something could not be done; what was answered before still stands.
@@ -337,11 +405,11 @@ export function mount({ element, props, server }) {
     try { (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer?.grid); } catch { refuse(NOT_LOADED); }
   }
 
-  const showKeys = () => openKeys(find(".keys"), ["describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
+  const showKeys = () => openKeys(find(".keys"), [...(films.list ? ["list"] : []), "describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
 
   // --- events -----------------------------------------------------------------------------------------------------
 
-  box.addEventListener("input", (event) => { ownWords = box.value !== ""; hint.end(); if (!event.isComposing) asking.soon(); });
+  box.addEventListener("input", (event) => { ownWords = typed = box.value !== ""; hint.end(); if (!event.isComposing) asking.soon(); });
   box.addEventListener("compositionend", asking.soon);
   box.addEventListener("keydown", (event) => {
     if (completions.key(event)) return;
@@ -354,12 +422,12 @@ export function mount({ element, props, server }) {
     meant ? propose(correct(box.value, meant)) : ask();
   });
   picker.addEventListener("change", () => { feedback.forget(); modality = picker.value; trusted = false; kept = []; scan.forget(); ask(); });
-  chooser.addEventListener("change", () => { if (chooser.files[0]) open({ file: chooser.files[0] }); chooser.value = ""; });
+  for (const each of [chooser, folders]) each.addEventListener("change", () => { films.open({ files: [...each.files] }); each.value = ""; });
 
   element.addEventListener("click", (event) => {
     const target = event.target.closest("button");
     if (!target) return;
-    if (target.matches(".clear")) { box.value = ""; ownWords = false; ask(); box.focus(); }
+    if (target.matches(".clear")) { box.value = ""; ownWords = typed = false; ask(); box.focus(); }
     if (target.matches(".chip")) propose(target.textContent);
     if (target.matches(".suggestion")) propose(correct(box.value, target.textContent));
     if (target.matches(".denied")) propose(answer.asked.name);
@@ -367,19 +435,22 @@ export function mount({ element, props, server }) {
     if (target.matches(".example")) open({ example: target.dataset.example });
     if (target.matches(".anyway")) goOn();
     if (target.matches(".keep")) keep();
+    if (target.matches(".report")) copyReport();
     if (target.matches(".share")) share();
   });
 
-  watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), ([file]) => open({ file }));
-  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: scan.toggle, x: share }, feedback.key);
+  watchFiles(element, (event) => find(".viewer").classList.toggle("dropping", Boolean(event)), films.openDropped);
+  watchKeys(() => isShown(element), viewer, { "/": () => box.focus(), "?": showKeys, k: keep, e: answerBox.explain, s: scan.toggle, x: share, j: () => films.step(1), J: () => films.step(-1), A: () => films.list?.openSheet(), C: copyReport }, feedback.key);
 
   document.addEventListener("afloc:open", () => { if (isShown(element)) chooser.click(); });
+  document.addEventListener("afloc:folder", () => { if (isShown(element)) folders.click(); });
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
   document.addEventListener("afloc:help", () => { if (isShown(element)) help(); });
-  window.addEventListener("pagehide", () => { if (image) forget(image.token); });
+  window.addEventListener("pagehide", () => { for (const token of new Set([image?.token, ...(films.list?.tokens ?? [])].filter(Boolean))) forget(token); });
+  window.addEventListener("beforeunload", (event) => { if (typed || feedback.isUnsaved() || films.list?.isUnsaved()) event.preventDefault(); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
-  if (props.pacs.search) import("./pacs.js").then(({ createSearch }) => createSearch(element, open));
+  if (props.pacs.search) import("./pacs.js").then(({ createSearch }) => createSearch(element, open, films.open));
   find(".viewer").viewer = viewer;
   showAnswer(null);
   const linked = linkedView();

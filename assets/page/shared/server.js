@@ -1,8 +1,8 @@
 // Where the server is, and images on their way to it and back.
 
-/** @import { AboutImage, Facts, OpenImage, Refused, Source } from "../types" */
-
+import { readImage } from "../viewer/image_pixels.js";
 import { filmName } from "./current_film.js";
+/** @import { AboutImage, Facts, OpenImage, OpenedImage, Refused, Source } from "../types" */
 
 // This file comes from afloc/page/VERSION/shared: so the other routes are found below a path and in a frame, too.
 const ROUTES = new URL("../../../", import.meta.url);
@@ -13,8 +13,16 @@ export const RETRY = 3000;          // ms between attempts while the server does
 /** @type {(time: number) => Promise<void>} */
 export const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
-// The server says no; the message is a sentence for the user. `gone`: what was asked about must be sent again.
-export class Refusal extends Error { gone = false; }
+// The server says no; the message is a sentence for the user. `gone`: what was asked about must be sent again. `final`: asking again
+// would not help.
+export class Refusal extends Error { gone = false; final = true; }
+
+const OFFLINE = "The server does not answer. Check the connection and try again.";
+// What went wrong, for the user.
+/** @param {unknown} error */
+export const inOneSentence = (error) => (error instanceof Refusal ? error.message : OFFLINE);
+
+const FOR_NOW = [401, 403, 408, 410, 429];      // and what is wrong with the server, from 500
 
 // The answer to a POST. Where the server refuses, a Refusal with its sentence, or with `otherwise` where it gave none.
 /** @param {string} address @param {BodyInit} body @param {string} otherwise @param {Record<string, string>} headers */
@@ -22,7 +30,7 @@ export async function post(address, body, otherwise, headers = {}) {
   const response = await fetch(address, { method: "POST", body, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw Object.assign(new Refusal(problem.error || otherwise), { gone: response.status === 410 });
+  throw Object.assign(new Refusal(problem.error || otherwise), { gone: response.status === 410, final: response.status < 500 && !FOR_NOW.includes(response.status) });
 }
 
 // What an answer with pixels says of its image.
@@ -45,6 +53,21 @@ export async function send(source, again = false) {
   await file?.slice(0, 1).arrayBuffer().catch(() => { throw new Refusal("The file was moved or changed: please open it again."); });
   const response = await post(addressOf("images") + query, file ?? "", "The server could not take this image.", { "Content-Type": "application/octet-stream" });
   return [aboutOf(response), response];
+}
+
+// An image, opened: what the server says of it, and its pixels.
+/** @param {Source} source @returns {Promise<OpenedImage>} */
+export async function openImage(source) {
+  const [about, response] = await send(source);
+  return { image: { token: about.token, source, about }, pixels: readImage(await response.arrayBuffer(), about) };
+}
+
+// A small picture of an image, which the server does not keep open.
+/** @param {Source} source */
+export async function thumbnailOf({ file, ...named }) {
+  const query = `?${new URLSearchParams(/** @type {any} */ ({ ...named, thumbnail: true }))}`;
+  const response = await post(addressOf("images") + query, file ?? "", "The server could not take this image.", { "Content-Type": "application/octet-stream" });
+  return response.blob();
 }
 
 // Another frame of the file that an open image comes from; the file itself is sent again only where the server dropped it.

@@ -22,7 +22,7 @@ export function inOrder(files) {
     const key = file.head?.series ? `${folderOf(file.path)}\n${file.head.series}` : file;
     series.set(key, [...(series.get(key) ?? []), file]);
   }
-  const place = ({ head }) => head?.number ?? Infinity;
+  const place = ({ head }) => (Number.isFinite(head?.number) ? head.number : Infinity);
   return [...series.values()].flatMap((group) => group.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b))));
 }
 
