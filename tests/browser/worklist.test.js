@@ -185,6 +185,7 @@ test("a sentence for the report says the side that is seen, the verdict, whose i
     reportSentence(answer({ cautions: ["Its place is often missed."] }), { ...MODEL, orientation: ASSUMED, frame: 2 }),
     `Frame 3. Pleural effusion: flagged by afloc-mini 0.8, probability 0.93. Strongest on the patient’s right, in the lower third (R assumed on the left). Caution: Its place is often missed. ${END}`,
   );
+  assert.equal(reportSentence(answer({ grid: [[0.1, 0.2]] }), MODEL), `Pleural effusion: flagged by afloc-mini 0.8, probability 0.93. ${END}`);      // its map is low
 });
 
 test("it is as honest where nothing is flagged, denied, doubted, or judged", () => {

@@ -18,7 +18,7 @@ export function mount({ element }) {
   });
   // The tab that is shown hears of what is pressed here.
   const tell = (what) => document.dispatchEvent(new CustomEvent(`afloc:${what}`));
-  for (const [name, what] of [["open", "open"], ["keysheet", "keys"], ["help", "help"]]) {
+  for (const [name, what] of [["open", "open"], ["folder", "folder"], ["keysheet", "keys"], ["help", "help"]]) {
     element.querySelector(`.${name}`).addEventListener("click", () => tell(what));
   }
   document.addEventListener("keydown", (event) => {

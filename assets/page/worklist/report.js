@@ -2,7 +2,7 @@
 
 import { strongest } from "../shared/place.js";
 import { meaningOf } from "../shared/performance.js";
-import { capital, denialOf, headingOf, isPainted, kindOf, numberOf, sentencesOf, statementsOf, verdictOf } from "../shared/verdict.js";
+import { capital, denialOf, headingOf, isLow, isPainted, kindOf, numberOf, sentencesOf, statementsOf, verdictOf } from "../shared/verdict.js";
 /** @import { Checked, Grid, Orientation } from "../types" */
 
 const RESEARCH = "Research use only, not for diagnosis.";
@@ -43,6 +43,6 @@ function sideOf({ side, present }) {
 // Where its map is highest, where no side was asked for.
 /** @param {Checked & { grid?: Grid | null }} finding @param {Orientation | null} orientation @param {boolean} several */
 function placeOf(finding, orientation, several) {
-  const told = kindOf(finding) === "flagged" && !finding.side && !several && finding.grid && isPainted(finding);
+  const told = kindOf(finding) === "flagged" && !finding.side && !several && finding.grid && isPainted(finding) && !isLow(finding);
   return told ? strongest(finding.grid, orientation) : "";
 }
