@@ -164,7 +164,8 @@ SETTINGS = (
     Setting(
         "AFLOC_STUDIES_DIR",
         "",
-        "Folder with the study files (*.toml) of the Reader study tab; empty for the demo.",
+        "Folder of the study files (*.toml) of the Reader study tab; empty for studies in AFLOC_DATA_DIR, "
+        "and the demo.",
         _text_or_none,
     ),
     Setting(
@@ -176,7 +177,8 @@ SETTINGS = (
     Setting(
         "AFLOC_COORDINATOR_CODE",
         "",
-        "Code that shows the results over everything; empty for nobody. A study has a code of its own.",
+        "Code of the page's coordinator, who makes studies and sees the results over everything; empty for "
+        "the one that `python -m afloc study code` prints. A study has a code of its own.",
         _text_or_none,
     ),
     Setting(

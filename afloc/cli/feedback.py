@@ -46,6 +46,8 @@ def add_study_commands(parser: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
     command.add_argument("reader", metavar="READER", help="the reader's name in the study")
     command.set_defaults(run=run_order)
+    command = commands.add_parser("code", help="the code that signs in the coordinator of this page")
+    command.set_defaults(run=run_code)
     command = commands.add_parser(
         "power", help="how many readers and cases find a difference in AUC (multi-reader multi-case)"
     )
@@ -149,6 +151,22 @@ def run_check(arguments: argparse.Namespace) -> None:
         print(f"ROC, sensitivity and specificity are of the rating {rating.id}: {rating.text}")
     for advice in checked.advice:
         print(f"Think of this: {advice}")
+
+
+def run_code(_: argparse.Namespace) -> None:
+    from afloc.errors import SettingsError
+    from afloc.feedback.studies.access import keep_code
+    from afloc.feedback.studies.study_folder import choose_folder
+    from afloc.settings import read_settings
+
+    settings = read_settings()
+    if settings.coordinator_code:
+        raise SettingsError("The code of the page's coordinator is the one in AFLOC_COORDINATOR_CODE.")
+    folder = choose_folder(settings.studies_dir, settings.data_dir)
+    code = keep_code(folder)
+    if code is None:
+        raise SettingsError(f"No code can be kept in {folder}: set AFLOC_COORDINATOR_CODE.")
+    print(code)
 
 
 def run_order(arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import keep_code
-from afloc.feedback.studies.study_folder import StudyFolder
+from afloc.feedback.studies.study_folder import StudyFolder, choose_folder
 from afloc.files import private_folder, work_in
 from afloc.inference.model import Model, load_model
 from afloc.pacs.audit import Audit
@@ -38,6 +38,8 @@ from afloc.web.security.headers import DressPage
 from afloc.web.security.hosts import choose_names
 from afloc.web.security.oauth import check_place
 from afloc.web.security.stored_limits import StoredLimits
+from afloc.web.security.study_only import HEAD as NARROW
+from afloc.web.security.study_only import StudyOnly
 from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState, say_refused
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.fair_queue import FairQueue
@@ -55,6 +57,7 @@ UPLOADS = (
     "afloc-uploads"  # the folder of a server's folders for what may not stay, and how their names begin:
 )
 SENT, WORK = "sent-", "work-"  # files sent to named endpoints; exports and the like, while they are written
+READERS_PARTS = ("study", "results")  # what readers and coordinators use with a code of theirs
 UPLOAD_SECONDS = 60  # how long a file sent to a named endpoint stays in the upload folder
 LEFTOVER_SECONDS = 3 * UPLOAD_SECONDS  # and one whose sender went away in the middle
 
@@ -110,7 +113,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     data = Path(settings.data_dir)
     set_uploads = SetUploads(data / "uploads", 4 * settings.max_upload_mb << 20)
     sets = Sets(model, folder, data / "evaluations", set_uploads)
-    study_files = Path(settings.studies_dir or data / "studies")
+    study_files = choose_folder(settings.studies_dir, settings.data_dir)
     studies = StudyFolder(study_files, with_demo=not settings.studies_dir)
     page_code = settings.coordinator_code or keep_code(study_files)
     store = Store(settings.data_url or settings.data_dir, StoredLimits())
@@ -136,12 +139,20 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *run_routes(sets),
             *set_routes(set_uploads, settings.max_upload_mb),
             *study_routes(sessions),
-            *study_editor_routes(sessions, sets),
+            *study_editor_routes(sessions, sets, framed),
             *results_routes(sessions),
             *health_routes(model, store, page.calls, sessions.queue, METRICS, settings.metrics_token),
             *page_routes(),
         ],
-        middleware=[Middleware(CORSMiddleware)],  # no other origin may read; gradio's own allows every one
+        middleware=[
+            Middleware(CORSMiddleware),  # no other origin may read; gradio's own allows every one
+            Middleware(
+                StudyOnly,
+                is_on=lambda: sessions.is_exclusive,
+                codes=sessions.coordinator_codes,
+                components=[block._id for block in page.blocks.values() if block.elem_id in READERS_PARTS],
+            ),
+        ],
         lifespan=_keep_until_the_end(store, settings, (uploads, work), model, forget_unused),
     )
     gr.mount_gradio_app(
@@ -152,7 +163,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         show_error=False,
         app_kwargs={
             "middleware": [
-                Middleware(DressPage, framed=framed, head=head().encode()),
+                Middleware(DressPage, framed=framed, head=head().encode(), narrow=NARROW),
                 Middleware(KnownCalls, calls=page.calls, names=page.endpoints),
             ],
             "exception_handlers": {CallRefusedError: say_refused},

@@ -30,6 +30,7 @@ SHEETS = (  # joined in this order: where two rules are alike, the later one cou
         "results/results.css",
     ),
 )
+LATE_SHEETS = ("study_editor/study_editor.css",)  # come with the scripts that need them
 FIRST = ("shared", "viewer", "probe")  # folders whose modules the tab that opens first needs
 LATER = ("probe/help.js", "probe/pacs.js", "probe/share.js")  # but these, which come when they are first used
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
@@ -56,9 +57,12 @@ def read_asset(name: str) -> str:
 def page_files() -> dict[str, PageFile]:
     """What the browser may fetch, by name, as it is when this is first called."""
     scripts = (path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.js")))
-    return {STYLES: pack("".join(map(read_asset, SHEETS)), "text/css")} | {
-        name: pack(without_comments(read_asset(name)), "text/javascript") for name in scripts
-    }
+    late = (path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.css")))
+    return (
+        {STYLES: pack("".join(map(read_asset, SHEETS)), "text/css")}
+        | {name: pack(without_comments(read_asset(name)), "text/javascript") for name in scripts}
+        | {name: pack(read_asset(name), "text/css") for name in late if name in LATE_SHEETS}
+    )
 
 
 def without_comments(script: str) -> str:

@@ -165,7 +165,7 @@ export interface Truth { truth: boolean | null; regions: Region[]; explanation: 
 export interface Slot { index: number; total: number; training: boolean; number: number; of: number; arm: "aided" | "unaided"; description: string; questions: Question[]; back: boolean; edit: boolean }
 /** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
 export interface StudyPlace extends Refused {
-  title?: string; reader?: string; about?: AboutStudy; stage: "enter" | "consent" | "training" | "cases" | "waiting" | "end" | "case"; text?: string; until?: string; back?: number | null;
+  title?: string; reader?: string; about?: AboutStudy; stage: "enter" | "consent" | "training" | "cases" | "waiting" | "end" | "case" | "coordinator"; text?: string; until?: string; back?: number | null;
   slot?: Slot; answered?: boolean; open?: boolean; finding?: Finding; remarks?: string[]; doubt?: Doubt | null;
   saved?: { answers: Answers; regions: Region[]; visible_ms: number; active_ms: number };
 }
@@ -224,6 +224,37 @@ export interface ResultsServer {
   results: Ask<{ code: string; study: string | null; version: string | null }, ResultsReply>;
   power: Ask<PowerRequest, Part & Refused>;
 }
+
+// --- making a study ----------------------------------------------------------------------------------------------------------
+
+/** `key`: where in the study file; `sentence`: what is wrong, which begins with the key. */
+export interface StudyFault { key: string; sentence: string }
+export interface StudyListed { name: string; title: string; state: string; problem: string }
+/** A study file as the form has it. `token` stands for its text; `values` are its keys. */
+export interface StudyFile {
+  name: string; token: string; values: any; text: string; problem: string; state: string; faults: StudyFault[]; advice: string[]; comments: number; unknown: string[];
+  version: string; digest: string; totals: number[]; answers: number;
+}
+export interface PreviewServer {
+  place: Ask<any, StudyPlace>; agree: Ask<object, Refused>; draft: Ask<any, Saved>; answer: Ask<any, Saved>;
+  pixels: (index: number) => Promise<Response>;
+}
+export interface EditorWindow { root: HTMLElement; code: string; leave: () => void; preview: (server: PreviewServer) => void }
+type FieldOptions = { key?: string; hint?: string; bare?: boolean; kept?: boolean; lines?: number; longest?: number; least?: number; most?: number; step?: number; otherwise?: number; then?: () => void };
+export interface Fields {
+  text: (label: string, owner: any, name: string, options?: FieldOptions) => HTMLElement;
+  number: (label: string, owner: any, name: string, options?: FieldOptions) => HTMLElement;
+  check: (label: string, owner: any, name: string, options?: FieldOptions) => HTMLElement;
+  choice: (label: string, owner: any, name: string, choices: string[][], options?: FieldOptions) => HTMLElement;
+  action: (title: string, act: () => void, className?: string) => HTMLButtonElement;
+}
+export interface StepContext {
+  study: StudyFile; values: any; fields: Fields; changed: () => void; readOnly: boolean; locked: boolean; sets: string[];
+  ask: (action: string, question?: object) => Promise<any>; request: (action: string, question: object) => Promise<Response>;
+  render: () => void; say: (text: string, failed?: boolean) => void; explain: (error: unknown) => string; goTo: (step: string) => void;
+  changeState: (state: string) => void; remove: () => void; poll: (act: () => void, time: number) => void; refresh: () => Promise<void>;
+}
+export interface Step { id: string; title: string; build: (form: HTMLElement, context: StepContext) => void }
 
 /** What a tab is started with. */
 export interface Tab<Props, Server> { element: HTMLElement; props: Props; server: Server }

@@ -278,6 +278,11 @@ class StudyFolder(Mapping[str, Study]):
             raise SettingsError(NOT_WRITTEN) from None
 
 
+def choose_folder(studies_dir: str | None, data_dir: str) -> Path:
+    """The folder of the studies: the setting AFLOC_STUDIES_DIR or, without it, one in the data folder."""
+    return Path(studies_dir) if studies_dir else Path(data_dir) / "studies"
+
+
 def _written(values: Mapping[str, Any], text: str) -> str:
     try:
         return write_values(values, text)

@@ -11,12 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 from PIL import Image as Picture
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from afloc.errors import AccessError, SettingsError
 from afloc.feedback.analysis.planning import guess, plan
-from afloc.feedback.studies.access import Visitor, make_code, may_see_model, require, show_slot
+from afloc.feedback.studies.access import (
+    Visitor,
+    describe_study,
+    make_code,
+    may_see_model,
+    may_see_truth,
+    require,
+    show_slot,
+    show_truth,
+)
 from afloc.feedback.studies.new_cases import cases_of_images, cases_of_set
 from afloc.feedback.studies.readings import progress
 from afloc.feedback.studies.schedule import schedule
@@ -41,6 +51,7 @@ from afloc.web.messages import (
 from afloc.web.paths import EDITOR
 from afloc.web.routes.images import pixels_response, show_pixels
 from afloc.web.routes.responses import describe, post_route
+from afloc.web.security.study_only import cookie
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.study_sessions import StudySessions
 
@@ -49,7 +60,8 @@ TABLE_ENDINGS = (".csv", ".json")
 ONLY_THE_PAGES = "Only the coordinator of the page makes and deletes studies."
 
 
-def study_editor_routes(sessions: StudySessions, sets: Sets) -> list[Route]:
+def study_editor_routes(sessions: StudySessions, sets: Sets, framed: bool = False) -> list[Route]:
+    """`framed`: the page stands in another site's frame."""
     if sessions.folder is None:
         return []
     folder, editing = sessions.folder, StudyEditing(sessions.folder, sessions.store)
@@ -139,11 +151,12 @@ def study_editor_routes(sessions: StudySessions, sets: Sets) -> list[Route]:
         return {"state": editing.state_of(file), "token": file.token, "readers": shown}
 
     def preview(request: PreviewRequest) -> dict[str, Any]:
-        """What the reader's page shows, as of `tabs/study`; "saved" is empty, and nothing is saved."""
+        """What the reader's page shows, as of `tabs/study`; "saved" is empty, and nothing is saved. "truth": what
+        is shown after the answer, null where nothing is."""
         study = _sound(editing, open_file(request))
         reader = request.reader or next(iter(study.readers))
         slots = schedule(study, reader)
-        about = {"title": study.title, "reader": reader, "by": study.by, "contact": study.contact}
+        about = {"title": study.title, "reader": reader, "about": describe_study(study, reader)}
         if request.index < 0:
             return about | {"stage": "consent", "text": study.consent}
         if request.index >= len(slots):
@@ -155,12 +168,17 @@ def study_editor_routes(sessions: StudySessions, sets: Sets) -> list[Route]:
             "back": request.index - 1 if request.index else None,
             "answered": False,
             "open": True,
-            "saved": {"answers": {}, "regions": [], "visible_ms": 0},
+            "saved": {"answers": {}, "regions": [], "visible_ms": 0, "active_ms": 0},
+            "truth": show_truth(slot) if may_see_truth(study, slot) else None,
         }
         if not may_see_model(slot):
             return shown
         view, finding = sessions.model_answer(study, reader, slot.case)
-        return shown | {"finding": describe(finding), "doubt": view.doubt and view.doubt.as_json()}
+        return shown | {
+            "finding": describe(finding),
+            "remarks": sessions.remarks(study, reader, view, finding),
+            "doubt": view.doubt and view.doubt.as_json(),
+        }
 
     def send_pixels(request: PreviewRequest) -> Response:
         study = _sound(editing, open_file(request))
@@ -195,8 +213,18 @@ def study_editor_routes(sessions: StudySessions, sets: Sets) -> list[Route]:
             f"{EDITOR}/{name}", message, lambda sent: JSONResponse(function(sent), 200, headers)
         )
 
+    listing = route("list", EditorRequest, list_studies).endpoint
+
+    async def sign_in(request: Request) -> Response:
+        """As `list_studies`, with the cookie that keeps the rest of the page open to a coordinator."""
+        answer = await listing(request)
+        if answer.status_code == 200:
+            code = (await request.json())["code"]
+            answer.headers["Set-Cookie"] = cookie(code, request.url.scheme == "https", framed)
+        return answer
+
     return [
-        route("list", EditorRequest, list_studies),
+        Route(f"{EDITOR}/list", sign_in, methods=["POST"]),
         route("new", NewStudyRequest, new),
         route("open", OpenStudyRequest, lambda request: show(open_file(request))),
         route("save", SaveStudyRequest, save),

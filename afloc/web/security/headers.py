@@ -69,10 +69,13 @@ class FixedHeaders:
 
 
 class DressPage:
-    """ASGI: adds `head` to the head of an HTML page, and gives it a policy that names the scripts in it."""
+    """ASGI: adds `head` to the head of an HTML page, and gives it a policy that names the scripts in it.
 
-    def __init__(self, app: ASGIApp, framed: bool, head: bytes = b""):
-        self._app, self._framed, self._head = app, framed, head
+    `narrow`: what is added for who may use the reader's page alone (`StudyOnly`).
+    """
+
+    def __init__(self, app: ASGIApp, framed: bool, head: bytes = b"", narrow: bytes = b""):
+        self._app, self._framed, self._head, self._narrow = app, framed, head, narrow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message | None = None  # of an HTML page, held back until the page is whole
@@ -89,7 +92,8 @@ class DressPage:
                 body += message.get("body", b"")
                 if message.get("more_body"):
                     return
-                body = body.replace(b"</head>", self._head + b"</head>", 1)
+                more = self._narrow if scope.get("study_only") else b""
+                body = body.replace(b"</head>", self._head + more + b"</head>", 1)
                 headers = MutableHeaders(scope=start)
                 headers[NAME] = policy(self._framed, _INLINE.findall(body))
                 headers["Content-Length"] = str(len(body))

@@ -11,7 +11,7 @@ from afloc.feedback.studies.access import Visitor, may_read, require, require_op
 from afloc.feedback.studies.readings import has_consented
 from afloc.feedback.studies.readings import require_open as require_turn
 from afloc.feedback.studies.schedule import Slot, schedule
-from afloc.feedback.studies.study import Case, Study, read_case
+from afloc.feedback.studies.study import OPEN, Case, Study, read_case
 from afloc.feedback.studies.study_folder import StudyFolder
 from afloc.imaging.image import Image
 from afloc.inference.finding import Finding
@@ -51,6 +51,17 @@ class StudySessions:
         with self.tries.attempt(code):
             drafts = self.folder.draft_codes if self.folder else {}
             return sign_in(code, self.studies.values(), self.page_code, drafts)
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a study is open whose readers may use nothing else of the page."""
+        return any(study.exclusive and study.state == OPEN for study in self.studies.values())
+
+    def coordinator_codes(self) -> list[str]:
+        """The codes of all coordinators."""
+        drafts = self.folder.draft_codes.values() if self.folder else ()
+        found = (self.page_code, *(study.coordinator for study in self.studies.values()), *drafts)
+        return [code for code in found if code]
 
     def reader(self, code: str) -> tuple[Study, str]:
         """The study and the name of the reader with this code; AccessError for any other code."""

@@ -45,6 +45,7 @@ from afloc.web.routes.responses import answering, describe, post_route
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_viewer
 
+COORDINATORS = "Coordinators make and run studies here, with a code of their own."
 DEMO = "demo"  # the study that comes with AFLoc; its codes are no secret
 
 
@@ -53,10 +54,14 @@ def study_tab(sessions: StudySessions) -> None:
     store = sessions.store
     trial = sessions.studies.get(DEMO)
     hint = f"To try it: {', '.join(trial.readers.values())}." if trial and trial.folder == FOLDER else ""
+    if sessions.folder:
+        hint += f"\n\n{COORDINATORS}"
 
     @answering(PlaceRequest)
     def place(request: PlaceRequest) -> dict:
-        """{"title", "reader", "about"} and what `show_place` says."""
+        """{"title", "reader", "about"} and what `show_place` says; of a coordinator's code only {"stage"}."""
+        if sessions.folder and sessions.visitor(request.code).role == "coordinator":
+            return {"stage": "coordinator"}
         study, reader = sessions.reader(request.code)
         shown = show_place(sessions, study, reader, request.index)
         about = describe_study(study, reader)

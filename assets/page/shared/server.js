@@ -14,8 +14,8 @@ export const RETRY = 3000;          // ms between attempts while the server does
 export const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
 // The server says no; the message is a sentence for the user. `gone`: what was asked about must be sent again. `final`: asking again
-// would not help.
-export class Refusal extends Error { gone = false; final = true; }
+// would not help. `status`: of the answer.
+export class Refusal extends Error { gone = false; final = true; status = 0; }
 
 const OFFLINE = "The server does not answer. Check the connection and try again.";
 // What went wrong, for the user.
@@ -30,7 +30,8 @@ export async function post(address, body, otherwise, headers = {}) {
   const response = await fetch(address, { method: "POST", body, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw Object.assign(new Refusal(problem.error || otherwise), { gone: response.status === 410, final: response.status < 500 && !FOR_NOW.includes(response.status) });
+  const { status } = response;
+  throw Object.assign(new Refusal(problem.error || otherwise), { gone: status === 410, final: status < 500 && !FOR_NOW.includes(status), status });
 }
 
 // What an answer with pixels says of its image.

@@ -2,6 +2,7 @@
 // Texts are put in place as text, never as markup.
 
 import { answerKind, createAnswer } from "../shared/answer.js";
+import { make } from "../shared/dom.js";
 import { openKeys, openSheet } from "../shared/key_sheet.js";
 import { toRegion, toShape } from "../shared/regions.js";
 import { UNHURRIED, clockTime, makeId, notSaved } from "../shared/saving.js";
@@ -31,6 +32,7 @@ export function mount({ element, props, server }) {
   const session = makeId();
 
   let code = null, now = null;        // the reader's code; the place shown
+  let preview = null;                 // what answers in the server's place while a coordinator looks at a study
   let dirty = false, drafting = 0, turn = 0;
   let truth = null;                   // the reference standard of a training case, once it is shown
   let complaining = false;            // an answer that is missing is asked for
@@ -48,7 +50,7 @@ export function mount({ element, props, server }) {
   // Asks until the server answers.
   async function call(name, question) {
     for (;;) {
-      const reply = await server[name]({ code, session, ...question }).catch(() => null);
+      const reply = await (preview ?? server)[name]({ code, session, ...question }).catch(() => null);
       if (reply) return reply;
       say("Not saved yet: the server does not answer. Trying again…", true);
       put(".card .problem", "The server does not answer. Trying again…");
@@ -66,6 +68,7 @@ export function mount({ element, props, server }) {
     if (mine !== turn) return;
     if (place.stage === "case") return beginsPart(place) ? showStart(place, warning) : showCase(place, mine, warning);
     moving = false;
+    if (place.stage === "coordinator") return showEditor();
     if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
     now = place;
     showCard(place);
@@ -90,7 +93,37 @@ export function mount({ element, props, server }) {
     put(".card .problem", sentence);
   }
 
+  // A coordinator's code opens the part that makes and runs studies; only then is it fetched.
+  async function showEditor() {
+    const editor = make("div"), opened = code;
+    let part;
+    try {
+      part = await import("../study_editor/study_editor.js");
+    } catch {
+      return refuse("This part of the page could not be loaded. Please reload the page.");
+    }
+    study.append(editor);
+    study.dataset.stage = "editor";
+    code = null;
+    await part.openEditor({
+      root: editor, code: opened,
+      leave: () => { editor.remove(); leave(); },
+      preview: (answering) => { preview = answering; find(".study").classList.add("previewed"); go(); },
+    });
+  }
+
+  function endPreview() {
+    turn++;
+    preview = now = null;
+    moving = dirty = false;
+    clearTimeout(drafting);
+    clearModel();
+    find(".study").classList.remove("previewed");
+    study.dataset.stage = "editor";
+  }
+
   function leave() {
+    if (preview) return endPreview();
     turn++;
     settle();
     code = now = begun = null;
@@ -119,6 +152,9 @@ export function mount({ element, props, server }) {
     find(".card .back").hidden = back === null;
     if (stage === "enter" && isShown(element)) card.code.focus();
   }
+
+  /** @type {(place: StudyPlace) => string} */
+  const whoReads = ({ reader }) => (preview ? `Preview as ${reader}: nothing is saved` : reader);
 
   /** @param {StudyPlace} place @param {number} mine @param {string} warning */
   async function showCase(place, mine, warning) {
@@ -160,17 +196,18 @@ export function mount({ element, props, server }) {
   }
 
   /** @param {StudyPlace} place */
-  function showHead({ slot, reader, title }) {
+  function showHead(place) {
+    const { slot, title } = place;
     put(".count", `${slot.training ? "Training" : "Case"} ${slot.number} of ${slot.of}`);
     put(".arm", slot.arm === "aided" ? "with the model" : "without the model");
     find(".progress i").style.width = `${100 * (slot.number - 1) / slot.of}%`;
     put(".asked", slot.description);
-    put(".who", reader);
+    put(".who", whoReads(place));
     find(".who").title = title;
   }
 
   async function fetchImage(index) {
-    const response = await post(addressOf("study"), JSON.stringify({ code, index }), "The image could not be fetched. Please sign in again.", { "Content-Type": "application/json" });
+    const response = preview ? await preview.pixels(index) : await post(addressOf("study"), JSON.stringify({ code, index }), "The image could not be fetched. Please sign in again.", { "Content-Type": "application/json" });
     const about = aboutOf(response);
     return /** @type {const} */ ([readImage(await response.arrayBuffer(), about), about]);
   }

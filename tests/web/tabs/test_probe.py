@@ -406,7 +406,9 @@ def test_a_file_that_changed_meanwhile_is_not_sent_again(page, tmp_path):
 def test_phone_stacks_without_sideways_scrolling(open_page):
     page = open_page(390, 844)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    tops = [page.locator(box).bounding_box()["y"] for box in (".stage", ".ask", ".try", ".verdict", ".scan-all")]
+    tops = [
+        page.locator(box).bounding_box()["y"] for box in (".stage", ".ask", ".try", ".verdict", ".scan-all")
+    ]
     assert tops == sorted(tops)
     small = page.eval_on_selector_all(
         "#bar button, [role=tab], .viewer button, .panel button, .panel select",
