@@ -151,8 +151,10 @@ def study_editor_routes(sessions: StudySessions, sets: Sets, framed: bool = Fals
         return {"state": editing.state_of(file), "token": file.token, "readers": shown}
 
     def preview(request: PreviewRequest) -> dict[str, Any]:
-        """What the reader's page shows, as of `tabs/study`; "saved" is empty, and nothing is saved. "truth": what
-        is shown after the answer, null where nothing is."""
+        """What the reader's page shows, as of `tabs/study`; nothing is saved.
+
+        "truth": what is shown after the answer, null where nothing is.
+        """
         study = _sound(editing, open_file(request))
         reader = request.reader or next(iter(study.readers))
         slots = schedule(study, reader)

@@ -1,4 +1,4 @@
-"""Training before the cases that count: three steps, the truth after the answer, none of it in the results."""
+"""Training before the cases that count: three steps, the truth after the answer, none of it in results."""
 
 import json
 
