@@ -52,6 +52,7 @@ export function mount({ element, props, server }) {
   let ownWords = false;               // the description is the user's, not that of an example
   let typed = false;                  // it was typed, not chosen
   let reply = null;                   // of the server, as it is shown
+  let handed = false;                 // the image on the stage is a list's, which lets go of it
 
   const asking = createAsking({
     server, image: () => image, question: () => ({ description: box.value, modality }), show: showReply,
@@ -126,6 +127,7 @@ export function mount({ element, props, server }) {
     ({ modality, trusted, kept, typed } = left);
     viewer.setDisplay(left.display);
     viewer.setPlace(left.place);
+    viewer.measures = left.measures;
     viewer.shapes = left.shapes;
     feedback.resume(left.said, left.shapes);
     box.value = left.description;
@@ -135,16 +137,25 @@ export function mount({ element, props, server }) {
   // What the image on the stage is left with when another film takes its place. It stays open on the server.
   /** @returns {FilmLeft} */
   function takeLeave() {
-    const { window, invert } = viewer.display, { place, shapes } = viewer, { said } = feedback;
-    const left = { image, frame: image.about.frame ?? 0, description: box.value, typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, said };
+    const { window, invert } = viewer.display, { place, shapes, measures } = viewer, { said } = feedback;
+    handed = true;
+    const left = { image, frame: image.about.frame ?? 0, description: box.value, typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, measures, said };
     return { ...left, reply: reply?.finding?.text === answer?.text ? reply : null, stored: feedback.forget() };
   }
 
   const films = createFilms({
     element, props, server, image: () => image, description: () => box.value, refuse, leave: takeLeave,
-    put(opened, left, known) { ++opening; put(opened, left, known); },
+    put(opened, left, known) {
+      ++opening;
+      if (!handed) leave(image, feedback.forget());
+      handed = false;
+      put(opened, left, known);
+    },
+    unsaved: () => (image && !image.source.example && isUnsavedNow() ? { image, pixels: viewer.film } : null),
     waits(on) { viewer.showState(on ? "loading" : image ? "ready" : "empty"); },
-  }, { openOne: (file) => open({ file }), isUnsaved: (left) => Boolean(left) && (left.typed || isUnsaved(left.said, left.shapes)) });
+  }, { openOne: (file) => open({ file }), isUnsaved: (left) => Boolean(left) && (left.typed || left.measures.length > 0 || isUnsaved(left.said, left.shapes)) });
+
+  const isUnsavedNow = () => typed || viewer.measures.length > 0 || feedback.isUnsaved();
 
   // Another frame of the file shown: to the model, to feedback and to marks an image of its own.
   const showFrame = newestOnly(async (file, frame) => {
@@ -447,7 +458,7 @@ export function mount({ element, props, server }) {
   document.addEventListener("afloc:keys", () => { if (isShown(element)) showKeys(); });
   document.addEventListener("afloc:help", () => { if (isShown(element)) help(); });
   window.addEventListener("pagehide", () => { for (const token of new Set([image?.token, ...(films.list?.tokens ?? [])].filter(Boolean))) forget(token); });
-  window.addEventListener("beforeunload", (event) => { if (typed || feedback.isUnsaved() || films.list?.isUnsaved()) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (isUnsavedNow() || films.list?.isUnsaved()) event.preventDefault(); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 
   if (props.pacs.search) import("./pacs.js").then(({ createSearch }) => createSearch(element, open, films.open));

@@ -11,7 +11,7 @@ import { isZip, listZip, troubleOf, unpack } from "./zip.js";
 export const MOST_FILMS = 1000;     // of a list
 const MOST_SEEN = 20_000;           // files looked through in dropped folders
 const HEADS_AT_ONCE = 8;
-const LEFT_BEHIND = /^(\.|__MACOSX$|Thumbs\.db$|desktop\.ini$)/i;      // what desktops leave in folders
+const LEFT_BEHIND = /^(\.(?!\.?$)|__MACOSX$|Thumbs\.db$|desktop\.ini$)/i;      // what desktops leave in folders
 const DIRECTORY = "A DICOMDIR is a table of contents and no image: open the folder that it lies in.";
 const NESTED = "A ZIP file within a ZIP file is not opened: unpack it first.";
 
@@ -42,17 +42,21 @@ export async function gather({ files = [], entries = [], sources = [] }, limit) 
   return { films: await withHeads(films), notes };
 }
 
+// Tells whether a file is one that was given before.
+/** @type {(file: File, path: string) => string} */
+export const keyOf = ({ size, lastModified }, path) => `${path}|${size}|${lastModified}`;
+
 /** @param {File} file @param {string} path @returns {Found} */
 function ofFile(file, path) {
   return {
-    path: shownPath(path), key: `${path}|${file.size}|${file.lastModified}`, problem: "", head: null, source: async () => ({ file }),
+    path: shownPath(path), key: keyOf(file, path), problem: "", head: null, source: async () => ({ file }),
     start: async (bytes) => new Uint8Array(await file.slice(0, bytes).arrayBuffer()),
   };
 }
 
 /** @param {File} zip @param {string} path @param {number} limit */
 async function ofZip(zip, path, limit) {
-  const key = `${path}|${zip.size}|${zip.lastModified}`;
+  const key = keyOf(zip, path);
   try {
     const entries = await listZip(zip), seen = entries.filter((entry) => !entry.path.split(/[\\/]/).some((part) => LEFT_BEHIND.test(part)));
     if (!seen.length) return { films: [broken(path, key, "The ZIP file holds no file.")], hidden: entries.length };

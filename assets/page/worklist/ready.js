@@ -39,6 +39,9 @@ export function createReady(server) {
 
   return {
     open, letGo,
+    // A film that is open already.
+    /** @param {Film} film @param {OpenedImage} opened */
+    adopt(film, opened) { held.set(film, { opening: Promise.resolve(opened), opened, asked: null }); },
     // Asks a film that is ready what will probably be asked of it; what it answers is kept.
     /** @param {Film} film @param {string} description */
     async ask(film, description) {

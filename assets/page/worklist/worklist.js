@@ -2,12 +2,13 @@
 // left with, until the list is closed. All of that stays in the browser. The server has at most three films of it open: the one on the
 // stage and its neighbours, the next of which is decoded, encoded and asked before it is wanted.
 
+import { filmName } from "../shared/current_film.js";
 import { button, make } from "../shared/dom.js";
 import { Refusal, forget, inOneSentence } from "../shared/server.js";
 import { newestOnly } from "../viewer/frames.js";
 import { createColumn } from "./column.js";
 import { answersOf, createFilm, keepAnswer, withoutMap } from "./film.js";
-import { MOST_FILMS, gather } from "./intake.js";
+import { MOST_FILMS, gather, keyOf } from "./intake.js";
 import { flaggedFirst, inOrder } from "./order.js";
 import { createReady } from "./ready.js";
 import { createSheet } from "./sheet.js";
@@ -115,9 +116,9 @@ export function createWorklist(reading, probe) {
       const opened = await ready.open(film);
       if (film !== wanted) return;
       wanted = null;
-      if (film !== current) show(film, opened);
       forward = by;
-      reading.waits(false);
+      if (film === current) reading.waits(false);
+      else show(film, opened);
     } catch (error) {
       update(film);
       if (film !== wanted) return;
@@ -188,6 +189,7 @@ export function createWorklist(reading, probe) {
 
   function close() {
     clearTimeout(timer);
+    wanted = null;
     sheet.close();
     thumbnails.close(films);
     column.close();
@@ -210,6 +212,18 @@ export function createWorklist(reading, probe) {
   });
   sure.querySelector(".give-up").addEventListener("click", close);
   sure.querySelector(".stay").addEventListener("click", () => { sure.hidden = true; closing.focus(); });
+
+  // What was on the stage before, with something on it that is not stored, is the first film.
+  function adopt() {
+    const opened = reading.unsaved();
+    if (!opened) return;
+    const { source } = opened.image, path = filmName(source) || "image";
+    current = createFilm({ path, key: source.file ? keyOf(source.file, path) : JSON.stringify(source), problem: "", head: null, source: async () => source }, ++numbers);
+    current.seen = true;
+    ready.adopt(current, opened);
+    films.push(current);
+  }
+  adopt();
 
   /** @param {Given} given */
   async function take(given) {

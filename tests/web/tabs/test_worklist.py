@@ -1,12 +1,20 @@
 """Lists of films: what they are asked, and the story of a reader in a real browser."""
 
+import csv
+import io
 import json
+import re
+import zipfile
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
+from pydicom.uid import generate_uid
 
 from afloc.imaging.examples import EXAMPLES
 from afloc.web.messages import MOST_CHECKED
+from tests.imaging.dicoms import dicom
+from tests.web.films import EVALUATED, copy_films, draw_films
 from tests.web.tabs.test_probe import to_png
 from tests.web.test_load import server_function, visitor
 
@@ -58,3 +66,217 @@ def test_what_cannot_be_asked_of_a_list_is_one_sentence(client):
         assert sentence in refused["error"], asked[:1]
     gone = server_function(client, "check", image="unknown", descriptions=["edema"], modality=None)
     assert gone["gone"]
+
+
+# --- the story of a reader ---
+
+ROWS = "#probe .worklist .film"
+ANSWERED = "#probe .verdict:is([data-verdict=flagged], [data-verdict=not-flagged], [data-verdict=unreliable])"
+
+
+def open_folder(page, folder):
+    page.locator("#probe input[webkitdirectory]").set_input_files(str(folder))
+
+
+def open_files(page, *files):
+    kind = "application/octet-stream"
+    sent = [{"name": name, "mimeType": kind, "buffer": content} for name, content in files]
+    page.set_input_files("#probe input[type=file]", sent)
+
+
+def position(page, text):
+    expect(page.locator("#films output")).to_contain_text(text, timeout=20_000)
+
+
+def names(page):
+    return page.locator(f"{ROWS} .name").all_inner_texts()
+
+
+def said_of(page, name):
+    return page.locator(ROWS, has=page.locator(f".name:text-is('{name}')")).locator(".said").inner_text()
+
+
+def count_open(page):
+    """The tokens of the images that the server holds for the page, and the most there were at once."""
+    held, most = set(), [0]
+
+    def opened(response):
+        about = response.headers.get("x-afloc-image")
+        if response.request.method == "POST" and about and (token := json.loads(about).get("token")):
+            held.add(token)
+            most[0] = max(most[0], len(held))
+
+    page.on("response", opened)
+    page.on("request", lambda sent: sent.method == "DELETE" and held.discard(sent.url.rsplit("/", 1)[1]))
+    return held, most
+
+
+def read_by_keyboard(page, folder, count):
+    """A folder of `count` films and one text is opened; all else goes by keys."""
+    held, most = count_open(page)
+    open_folder(page, folder)
+    position(page, f"film 1 of {count + 1}")
+    page.keyboard.press("/")
+    page.keyboard.type("pleural effusion")
+    page.keyboard.press("Escape")
+    seen = []
+    for number in range(1, count + 1):
+        position(page, f"film {number} of {count + 1}, film-{number}.")
+        expect(page.locator(f"{ROWS}:has([aria-current]) .said")).to_contain_text("flagged", timeout=20_000)
+        assert page.input_value("#description") == "pleural effusion"
+        seen.append((page.inner_text(".verdict h2"), page.inner_text(".verdict .number")))
+        page.keyboard.press("j")
+    expect(page.locator(".worklist .told")).to_have_text(re.compile("last film|notes.txt is passed over"))
+    assert said_of(page, "notes.txt").startswith("This is not an image AFLoc reads")
+    assert most[0] <= 5 and len(held) <= 4  # the film on the stage, its neighbours, one that just left
+    return seen
+
+
+def judge_and_come_back(page, count):
+    """What is asked, drawn and commented on a film is there when the reader is back."""
+    page.keyboard.press("/")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("cardiomegaly")
+    page.keyboard.press("Escape")
+    expect(page.locator(".verdict h2")).to_contain_text("Cardiomegaly")
+    page.focus("#probe .stage")
+    page.keyboard.press("b")
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    page.keyboard.press("n")
+    page.keyboard.type("look again")
+    page.keyboard.press("Enter")
+    expect(page.locator("#probe .feedback .saved")).to_contain_text("with 1 region")
+    heading, zoomed = (
+        page.inner_text(".verdict h2"),
+        "document.querySelector('#probe .viewer').viewer.transform.zoom",
+    )
+    page.keyboard.press("+")
+    zoom = page.evaluate(zoomed)
+    page.keyboard.press("Shift+J")
+    position(page, f"film {count - 1} of")
+    assert page.input_value("#description") == "pleural effusion"
+    assert page.evaluate("document.querySelector('#probe .viewer').viewer.shapes.length") == 0
+    page.keyboard.press("j")
+    position(page, f"film {count} of")
+    assert page.input_value("#description") == "cardiomegaly"
+    assert page.inner_text(".verdict h2") == heading and page.evaluate(zoomed) == pytest.approx(zoom)
+    assert page.get_attribute("#probe [data-there=unsure]", "aria-pressed") == "true"
+    assert page.input_value("#probe .feedback input") == "look again"
+    assert page.evaluate("document.querySelector('#probe .viewer').viewer.shapes.length") == 1
+
+
+def ask_all(page, count, checklist):
+    """A checklist of the whole list: saved, asked, sorted, copied."""
+    page.keyboard.press("Shift+A")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("\n".join(checklist))
+    page.fill("#probe .asking .named input", "Ward")
+    page.click("#probe .asking >> text=Save")
+    assert page.evaluate("JSON.parse(localStorage.getItem('afloc-checklists'))") == [
+        {"name": "Ward", "findings": checklist}
+    ]
+    page.focus("#probe .asking .primary")
+    page.keyboard.press("Enter")
+    expect(page.locator("#probe .asking .progress")).to_contain_text(
+        f"of {count + 1} films flagged", timeout=90_000
+    )
+    page.click("#probe .asking >> text=Copy table as CSV")
+    rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"), newline="")))
+    page.keyboard.press("Escape")
+    assert len(rows) == (count + 1) * len(checklist)
+    return rows
+
+
+def told_on_leaving(page):
+    """Whether a reload warns; the page stays where it does."""
+    warnings = []
+    page.once("dialog", lambda dialog: (warnings.append(dialog.type), dialog.dismiss()))
+    page.evaluate("setTimeout(() => location.reload())")
+    page.wait_for_timeout(300)
+    return warnings == ["beforeunload"]
+
+
+def the_story(page, folder, count, model):
+    read_by_keyboard(page, folder, count)
+    judge_and_come_back(page, count)
+    checklist = ["pleural effusion", "no pneumothorax", "normal chest"]
+    rows = ask_all(page, count, checklist)
+    assert {row["model"] for row in rows if not row["problem"]} == {f"{model.name} {model.config.version}"}
+    assert {row["fingerprint"] for row in rows if not row["problem"]} == {model.fingerprint}
+    assert {row["film"] for row in rows if row["problem"]} == {"notes.txt"}
+    denied = [row for row in rows if row["description"] == "no pneumothorax" and not row["problem"]]
+    assert all("do not find the place" in row["cautions"] for row in denied)
+    flagged = [rows[at : at + 3] for at in range(0, len(rows), 3)]
+    counts = [sum(row["verdict"].lower().startswith("flagged") for row in film) for film in flagged]
+    assert counts == sorted(counts, reverse=True), "flagged films come first"
+    assert names(page) == [film[0]["film"] for film in flagged]
+    marked = page.locator(f"{ROWS} > .caution-mark")
+    assert marked.count() == count  # a caution stands where its answer stands
+    page.click("#probe .orders >> text=file order")
+    assert names(page) == [*(f"film-{n}{folder.suffix}" for n in range(1, count + 1)), "notes.txt"]
+    page.keyboard.press("Shift+C")
+    expect(page.locator("#probe .report")).to_have_text("Copied")
+    sentence = page.evaluate("navigator.clipboard.readText()")
+    assert sentence.startswith("Cardiomegaly") and sentence.endswith("Research use only, not for diagnosis.")
+    assert f"by {model.name} {model.config.version}, probability" in sentence
+    assert told_on_leaving(page)
+    page.click("#probe .worklist .close")
+    page.click("#probe .worklist .give-up")
+    expect(page.locator("#probe .worklist")).to_be_hidden()
+
+
+def test_a_folder_is_read_by_keyboard(page, tmp_path, model):
+    folder = tmp_path / "ward.png"
+    draw_films(folder, 4)
+    (folder / "notes.txt").write_text("not an image")
+    the_story(page, folder, 4, model)
+
+
+@pytest.mark.skipif(not EVALUATED.is_dir(), reason="the evaluation films are not at hand")
+def test_twenty_films_of_the_evaluation_set_are_read_by_keyboard(page, tmp_path, model, long):
+    if not long:
+        pytest.skip("with --long")
+    folder = tmp_path / "ward.jpg"
+    copy_films(folder, 20)
+    (folder / "notes.txt").write_text("not an image")
+    the_story(page, folder, 20, model)
+
+
+def test_leaving_warns_only_while_something_would_be_lost(page):
+    page.click("#probe .stage")  # without a gesture no browser asks
+    assert not told_on_leaving(page)
+    page.wait_for_selector(".viewer[data-state='ready']")
+    page.click("#probe .stage")
+    page.keyboard.press("b")
+    page.focus("#probe .stage")
+    page.keyboard.press("Space")
+    assert told_on_leaving(page)
+    page.keyboard.press("Control+Z")
+    page.fill("#probe .feedback input", "look again")
+    assert told_on_leaving(page)
+
+
+def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
+    series = {"SeriesInstanceUID": generate_uid(), "Modality": "CR"}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, number in (("IM_A", 3), ("IM_B", 1), ("IM_C", 2)):  # without an ending, in no order
+            pixels = np.full((64, 60 + number), 40 * number, np.uint8)
+            archive.writestr(f"../../study/{name}", dicom(pixels, InstanceNumber=number, **series))
+        archive.writestr("bomb.png", bytes(400 << 20))
+        archive.writestr("more.zip", b"PK\x03\x04")
+        archive.writestr("__MACOSX/._IM_A", b"x")
+    open_files(page, ("series.zip", out.getvalue()))
+    position(page, "film 1 of 5")
+    assert names(page) == ["bomb.png", "more.zip", "IM_B", "IM_C", "IM_A"]
+    assert "larger than 128 MB" in said_of(page, "bomb.png") and "unpack it first" in said_of(
+        page, "more.zip"
+    )
+    expect(page.locator(".worklist .told")).to_contain_text("1 hidden file is left out.")
+    for width in (61, 62, 63):
+        page.wait_for_function(
+            "w => document.querySelector('#probe .viewer').viewer.image.width === w", arg=width
+        )
+        page.keyboard.press("j")
