@@ -269,7 +269,7 @@ def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
         archive.writestr("more.zip", b"PK\x03\x04")
         archive.writestr("__MACOSX/._IM_A", b"x")
     open_files(page, ("series.zip", out.getvalue()))
-    position(page, "film 1 of 5")
+    position(page, "film 3 of 5, IM_B")
     assert names(page) == ["bomb.png", "more.zip", "IM_B", "IM_C", "IM_A"]
     assert "larger than 128 MB" in said_of(page, "bomb.png") and "unpack it first" in said_of(
         page, "more.zip"
