@@ -71,9 +71,14 @@ def run_train(arguments: argparse.Namespace) -> None:
     quiet()
     from afloc.training.compute import choose_compute
     from afloc.training.recipe import read_recipe
-    from afloc.training.train import train
+    from afloc.training.train import profile, train
 
     recipe = read_recipe(arguments.recipe, seed=arguments.seed, without=arguments.without)
     compute = choose_compute(arguments.device, arguments.workers)
+    if arguments.profile:
+        steps, stage = arguments.profile, arguments.stage
+        for each in profile(recipe, arguments.data, arguments.out, steps, stage, compute):
+            print(each.format())
+        return
     wrote = train(recipe, arguments.data, arguments.out, arguments.stage, compute)
     print(f"Wrote {wrote}.")

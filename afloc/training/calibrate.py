@@ -18,12 +18,12 @@ from afloc.model.calibration import Calibration
 from afloc.model.config import ModelConfig
 from afloc.model.files.checkpoint import FILES, Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageEncoder
-from afloc.training.data.pairs import check_calibration_split, read_pairs
 from afloc.training.data.sampler import Sampler
+from afloc.training.data.table import check_calibration_split, read_recipe_table
 from afloc.training.fit.calibration import fit_verdicts
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.fit.split import CalibrationSplit
-from afloc.training.pictures.stored_images import ImagesOnDemand, stored_size
+from afloc.training.pictures.stored_images import ImagePaths, ImagesOnDemand, stored_size
 from afloc.training.recipe import ImageRecipe, Recipe
 from afloc.training.stages.text_bank import TextBank
 
@@ -72,17 +72,15 @@ def trained_inputs(checkpoint: Checkpoint, recipe: Recipe, modality: str, data: 
     own: ImageRecipe = recipe.images[modality]
     config, network = checkpoint.config, checkpoint.network
     calibration = cast(dict[str, Calibration], config.calibration)[modality]
-    pairs = read_pairs(data / own.table, modality, labels_only="reports" in recipe.without)
-    check_calibration_split(pairs, f"The table {own.table}")
+    pairs = read_recipe_table(recipe, modality, data)
+    check_calibration_split(pairs.fact_index, f"The table {own.table}")
     size = config.side(modality)
     return FitInputs(
         modality=modality,
         encoder=cast(ImageEncoder, network.image_encoders[modality]),
         texts=TextBank(network.text_encoder, checkpoint.tokenizer),
         pairs=pairs,
-        images=ImagesOnDemand(
-            [pair.image for pair in pairs], stored_size(size), MODALITIES[modality].grayscale
-        ),
+        images=ImagesOnDemand(ImagePaths(pairs), stored_size(size), MODALITIES[modality].grayscale),
         size=size,
         sampler=Sampler.by_recipe(pairs, own, recipe.seed, recipe.without),
         levels=calibration.levels,

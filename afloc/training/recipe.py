@@ -72,11 +72,13 @@ class LanguageRecipe:
 class ImageRecipe:
     """The stage of one modality: its image encoder is trained, with the text encoder of the first stage.
 
-    Data: `table` is a CSV below the data folder. `templates` phrasings of common findings are added to each
-    batch. A row brings several sentences of its report in one description with probability `reports`.
-    `collage_rate` is the share of a batch that is composed of two images (0 for films: a finding of the
-    report might be cut away). `normal_ratio`: in each source, normal images are drawn at least this many
-    times as often as images with a pathology.
+    Data: `table` is a CSV below the data folder, or a pattern ("films/*.csv") of several. `source_weights`:
+    how often the rows of a source are drawn, against 1 of the others; a source below 1 never teaches a
+    finding alone. `same_patients`: names that stand for one patient. `templates` phrasings of common findings
+    are added to each batch. A row brings several sentences of its report in one description with probability
+    `reports`. `collage_rate` is the share of a batch that is composed of two images (0 for films: a finding
+    of the report might be cut away). `normal_ratio`: in each source, normal images are drawn at least this
+    many times as often as images with a pathology.
 
     Regularisation: `location_weight` is the weight of the loss of the location priors, `dropout` the
     probability that a channel of the features is dropped, `stochastic_depth` that of a residual block.
@@ -90,6 +92,8 @@ class ImageRecipe:
     __pydantic_config__ = CLOSED
     table: Text
     steps: Count
+    source_weights: dict[str, Weight] = field(default_factory=dict)
+    same_patients: tuple[tuple[Text, ...], ...] = ()
     batch_size: Count = 32
     templates: Annotated[int, Field(ge=0)] = 24
     reports: Share = 0.15
@@ -106,6 +110,11 @@ class ImageRecipe:
     sentence_weight: Share = SENTENCE_WEIGHT
     unreliable_maps: tuple[str, ...] = ()
     specificity: Annotated[float, Field(gt=0, lt=1)] = SPECIFICITY
+
+    @property
+    def weak_sources(self) -> tuple[str, ...]:
+        """The sources that never teach a finding alone."""
+        return tuple(source for source, weight in self.source_weights.items() if weight < 1)
 
 
 @dataclass(frozen=True)

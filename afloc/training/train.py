@@ -12,9 +12,10 @@ same command resumes), the decoded images and, at the end, `model/`, a folder th
 Under torchrun several processes share the work (`distributed`).
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from safetensors.torch import load_file
@@ -29,7 +30,7 @@ from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.compute import CPU, Compute
 from afloc.training.data.mimic import read_mimic
-from afloc.training.data.pairs import Pair, check_enough, read_pairs
+from afloc.training.data.table import PairTable, read_recipe_table
 from afloc.training.distributed import is_first, start
 from afloc.training.fit.calibration import calibrate
 from afloc.training.fit.report_level import fit_report_level
@@ -37,7 +38,8 @@ from afloc.training.recipe import Recipe, model_config, starting_files
 from afloc.training.stages.images import ImageStage
 from afloc.training.stages.joint import JointStage
 from afloc.training.stages.language import LanguageStage
-from afloc.training.stages.loop import run_stage
+from afloc.training.stages.loop import Stage, run_stage
+from afloc.training.stages.profile import Profile, profile_stage
 from afloc.training.stages.text_bank import TextBank
 
 START_FILES = ("config.json", "vocab.txt", "tokenizer*.json", "model.safetensors", "pytorch_model.bin")
@@ -49,95 +51,154 @@ def train(recipe: Recipe, data: Path, folder: Path, only: str | None = None, com
     `only`: "language" or a modality. Then that stage alone is trained (after the language stage, unless
     `folder` holds that already), and its folder is returned.
     """
+    training = open_training(recipe, data, folder, compute)
+    check_stage(training, only)
+    for name in training.stages:
+        if only in (None, name) or name == "language":
+            stage = training.stage(name)
+            run_stage(stage, folder / name)
+            if only == name:
+                return folder / name
+            training.fit(stage)
+    if is_first():
+        write_folder(folder / "model", training.network, training.tokenizer, card(recipe), half=True)
+    return folder / "model"
+
+
+def profile(
+    recipe: Recipe, data: Path, folder: Path, steps: int, only: str | None = None, compute: Compute = CPU
+) -> Iterator[Profile]:
+    """Time some steps of each stage, or of the stage `only`; nothing is trained."""
+    training = open_training(recipe, data, folder, compute)
+    check_stage(training, only)
+    for name in training.stages:
+        if only in (None, name):
+            yield profile_stage(training.stage(name), steps)
+
+
+class Training(Protocol):
+    """The stages of a recipe, in their order, and the network that they train."""
+
+    network: AFLoc
+    tokenizer: WordPieceTokenizer
+    stages: list[str]
+
+    def stage(self, name: str) -> Stage:
+        """A stage, with its data, before its first step."""
+
+    def fit(self, stage: Stage) -> None:
+        """Fit what is not learned but fitted, after a stage has ended."""
+
+
+def open_training(recipe: Recipe, data: Path, folder: Path, compute: Compute) -> Training:
+    """Read the tables of a recipe and build its network."""
     start(compute.device.type)
     torch.manual_seed(recipe.seed)
-    stages = [] if recipe.joint or "language" in recipe.without else ["language"]
-    stages += recipe.images
-    if only is not None and only not in stages:
-        raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(stages) or 'one only'}.")
-    if recipe.joint is not None:
-        return train_jointly(recipe, data, folder, compute)
-    pairs = read_tables(recipe, data)
-    image_start, text_start = starting_files()
-    config = model_config(recipe, text_start)
-    tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
-    network = start_network(AFLoc(config), image_start, text_start).to(compute.device)
-    hard_negatives = "contraries" not in recipe.without
+    opened = StagedTraining if recipe.joint is None else JointTraining
+    return opened(recipe, data, folder, compute)
 
-    if "language" not in recipe.without:
-        assert recipe.language is not None  # every recipe that is not `joint` has it
-        language = LanguageStage(
-            network.text_encoder, tokenizer, pairs, recipe.language, recipe.seed, hard_negatives, compute
+
+def check_stage(training: Training, only: str | None) -> None:
+    """SettingsError where there is no stage of that name."""
+    if only is not None and only not in training.stages:
+        raise SettingsError(f"The recipe has no stage {only!r}; it has {', '.join(training.stages)}.")
+
+
+class StagedTraining:
+    """The compact recipe: first the text encoder, then an image encoder for each modality."""
+
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, compute: Compute):
+        self.recipe, self.folder, self.compute = recipe, folder, compute
+        self.stages = [] if "language" in recipe.without else ["language"]
+        self.stages += recipe.images
+        self.pairs = read_tables(recipe, data)
+        image_start, text_start = starting_files()
+        config = model_config(recipe, text_start)
+        self.tokenizer = WordPieceTokenizer.read(
+            text_start, config.max_tokens, config.text_encoder["vocab_size"]
         )
-        run_stage(language, folder / "language")
-    network.text_encoder.requires_grad_(False)
-    if only == "language":
-        return folder / only
+        self.network = start_network(AFLoc(config), image_start, text_start).to(compute.device)
 
-    calibration = {}
-    for name, each in recipe.images.items():
-        if only not in (None, name):
-            continue
-        encoder = cast(ImageEncoder, network.image_encoders[name])
-        stage_folder = folder / name
-        stage_folder.mkdir(parents=True, exist_ok=True)
-        stage = ImageStage(
-            encoder,
-            TextBank(network.text_encoder, tokenizer, compute),
-            pairs[name],
-            each,
-            config.side(name),
+    def stage(self, name: str) -> Stage:
+        recipe, network = self.recipe, self.network
+        if name == "language":
+            assert recipe.language is not None  # every recipe that is not `joint` has it
+            hard = "contraries" not in recipe.without
+            return LanguageStage(
+                network.text_encoder,
+                self.tokenizer,
+                self.pairs,
+                recipe.language,
+                recipe.seed,
+                hard,
+                self.compute,
+            )
+        network.text_encoder.requires_grad_(False)
+        return ImageStage(
+            cast(ImageEncoder, network.image_encoders[name]),
+            TextBank(network.text_encoder, self.tokenizer, self.compute),
+            self.pairs[name],
+            recipe.images[name],
+            network.config.side(name),
             recipe.seed,
-            stage_folder,
+            self.folder / name,
             recipe.without,
-            compute,
+            self.compute,
         )
-        run_stage(stage, stage_folder)
-        if only:
-            return stage_folder
-        inputs = stage.fit_inputs()
-        if inputs.fits_report:
-            fit_report_level(inputs)
-        calibration[name] = calibrate(inputs)
-    network.config = replace(config, calibration=calibration)
-    if is_first():
-        write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
-    return folder / "model"
+
+    def fit(self, stage: Stage) -> None:
+        if isinstance(stage, ImageStage):
+            inputs, config = stage.fit_inputs(), self.network.config
+            if inputs.fits_report:
+                fit_report_level(inputs)
+            fitted = {**(config.calibration or {}), stage.name: calibrate(inputs)}
+            self.network.config = replace(config, calibration=fitted)
 
 
-def read_tables(recipe: Recipe, data: Path) -> dict[str, list[Pair]]:
-    """The pairs of each modality; DataError where a table has too few rows."""
-    pairs = {}
+def read_tables(recipe: Recipe, data: Path) -> dict[str, PairTable]:
+    """The table of each modality; DataError where one has too few rows, lacks images, or has a patient on
+    both sides of the split."""
+    tables = {}
     for name, each in recipe.images.items():
-        table = data / each.table
-        pairs[name] = read_pairs(table, name, labels_only="reports" in recipe.without)
-        check_enough(pairs[name], each.batch_size, table)
-    return pairs
+        tables[name] = read_recipe_table(recipe, name, data)
+        tables[name].check_enough(each.batch_size)
+        tables[name].check_split()
+        tables[name].check_images()
+    return tables
 
 
-def train_jointly(recipe: Recipe, data: Path, folder: Path, compute: Compute = CPU) -> Path:
-    """Train as the paper does, on MIMIC-CXR-JPG below `data`; returns the folder of the finished model. It
-    has no calibration: its maps and scores are those of the protocol `paper`."""
-    from transformers import AutoModel
+class JointTraining:
+    """The training of the paper, on MIMIC-CXR-JPG. Its model has no calibration: its maps and scores are
+    those of the protocol `paper`."""
 
-    joint = recipe.joint
-    assert joint is not None  # or `train` would not have called this
-    config = ModelConfig.from_dict(recipe.model, "The recipe's [model] table")
-    text_start = starting_folder(joint.text)
-    tokenizer = WordPieceTokenizer.read(text_start, config.max_tokens, config.text_encoder["vocab_size"])
-    network = AFLoc(config)
-    weights = AutoModel.from_pretrained(text_start, add_pooling_layer=False).state_dict()
-    network.text_encoder.bert.load_state_dict(weights)
-    if joint.image is not None:
-        load_resnet(network, starting_folder(joint.image))
-    folder.mkdir(parents=True, exist_ok=True)
-    network.to(compute.device)
-    films, kept_back = (read_mimic(data, part) for part in ("train", "validate"))
-    stage = JointStage(network, tokenizer, films, kept_back, joint, recipe.seed, folder, compute)
-    run_stage(stage, folder / "joint")
-    if is_first():
-        write_folder(folder / "model", network, tokenizer, card(recipe), half=True)
-    return folder / "model"
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, compute: Compute):
+        from transformers import AutoModel
+
+        joint = recipe.joint
+        assert joint is not None  # or this would not have been opened
+        self.recipe, self.joint, self.data, self.folder, self.compute = recipe, joint, data, folder, compute
+        self.stages = ["joint"]
+        config = ModelConfig.from_dict(recipe.model, "The recipe's [model] table")
+        text_start = starting_folder(joint.text)
+        self.tokenizer = WordPieceTokenizer.read(
+            text_start, config.max_tokens, config.text_encoder["vocab_size"]
+        )
+        self.network = AFLoc(config)
+        weights = AutoModel.from_pretrained(text_start, add_pooling_layer=False).state_dict()
+        self.network.text_encoder.bert.load_state_dict(weights)
+        if joint.image is not None:
+            load_resnet(self.network, starting_folder(joint.image))
+        self.network.to(compute.device)
+
+    def stage(self, name: str) -> Stage:
+        films, kept_back = (read_mimic(self.data, part) for part in ("train", "validate"))
+        seed = self.recipe.seed
+        return JointStage(
+            self.network, self.tokenizer, films, kept_back, self.joint, seed, self.folder, self.compute
+        )
+
+    def fit(self, stage: Stage) -> None:
+        pass
 
 
 def starting_folder(name: str) -> Path:

@@ -13,7 +13,7 @@ from afloc.model.config import ModelConfig
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.data.pairs import read_pairs
+from afloc.training.data.table import read_pairs
 from afloc.training.distributed import start
 from afloc.training.recipe import ImageRecipe, LanguageRecipe
 from afloc.training.stages.images import ImageStage

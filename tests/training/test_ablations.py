@@ -8,8 +8,8 @@ import torch
 from afloc.errors import SettingsError
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors
-from afloc.training.data.pairs import read_pairs
 from afloc.training.data.sampler import Sampler
+from afloc.training.data.table import read_pairs
 from afloc.training.pictures.location_priors import stack_priors
 from afloc.training.recipe import read_recipe
 from afloc.training.stages.language import DescriptionSampler

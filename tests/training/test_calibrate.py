@@ -12,7 +12,7 @@ from afloc.inference.model import load_model
 from afloc.model.files.checkpoint import write_folder
 from afloc.model.network import AFLoc
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.data.pairs import read_pairs
+from afloc.training.data.table import read_pairs
 from afloc.training.fit.calibration import calibrate
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.images import ImageStage

@@ -1,9 +1,7 @@
 """Draws the batches of an image stage: rows, descriptions, and which description is true of which row."""
 
-import math
 import random
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +9,10 @@ import numpy as np
 from afloc.language.findings import load_findings
 from afloc.language.phrases import in_a_hurry, sentence_for
 from afloc.language.statements import Statement, opposite, other_side
+from afloc.training.data.fact_index import COMMON, FactIndex
 from afloc.training.data.facts import OPPOSITE_SIDE, Description, Fact, entails
-from afloc.training.data.pairs import COMMON, PHRASINGS, Pair, common_findings, mirror
+from afloc.training.data.pairs import PHRASINGS, Pair, mirror
+from afloc.training.data.table import index_of
 from afloc.training.recipe import ImageRecipe
 
 
@@ -39,39 +39,39 @@ class Sampler:
     `templates`: how many phrasings of common findings each batch has besides. `reports`: the probability that
     a row brings several sentences of its report as one description. `normal_ratio`: in each source, images
     without a pathology are drawn at least this many times as often as images with one. `hard_negatives`:
-    whether the opposite or the other side of a row's description is asked too. A batch depends on seed and
-    step alone, so that a run resumes exactly.
+    whether the opposite or the other side of a row's description is asked too. `source_weights`: how often
+    the rows of a source are drawn, against 1 of the others. A batch depends on seed and step alone, so that a
+    run resumes exactly.
     """
 
     def __init__(
         self,
-        pairs: list[Pair],
+        pairs: Sequence[Pair],
         seed: int,
         *,
         templates: int,
         reports: float,
         normal_ratio: float = 0.0,
         hard_negatives: bool = True,
+        source_weights: Mapping[str, float] | None = None,
     ):
         self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
         self.normal_ratio, self.hard_negatives = normal_ratio, hard_negatives
-        self.modality = pairs[0].modality
+        index = index_of(pairs)
+        self.modality = index.modality
         self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
-        counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-        for pair in pairs:
-            for finding, fact in pair.facts.items():
-                if not math.isnan(fact.present):
-                    counts[pair.source, finding][int(fact.present)] += 1
         self.positive_weight = {
-            key: float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8))
-            for key, (absent, present) in counts.items()
+            (source, finding): float(np.clip((absent / max(present, 1)) ** 0.5, 1, 8))
+            for number, source in enumerate(index.sources)
+            for finding, absent, present in zip(index.findings, *index.counts(number).tolist(), strict=True)
+            if absent or present
         }
-        self.common = {finding: n**0.5 for finding, n in common_findings(pairs).items()}
-        self.chances = self._row_chances(Counter(finding for pair in pairs for finding in pair.affirmed))
+        self.common = {finding: n**0.5 for finding, n in index.common_findings().items()}
+        self.chances = self._row_chances(index, source_weights or {})
 
     @classmethod
     def by_recipe(
-        cls, pairs: list[Pair], recipe: ImageRecipe, seed: int, without: Collection[str]
+        cls, pairs: Sequence[Pair], recipe: ImageRecipe, seed: int, without: Collection[str]
     ) -> "Sampler":
         """As a recipe says; `without`: the parts of the training that are left out."""
         return cls(
@@ -81,23 +81,25 @@ class Sampler:
             reports=recipe.reports,
             normal_ratio=recipe.normal_ratio,
             hard_negatives="contraries" not in without,
+            source_weights=recipe.source_weights,
         )
 
-    def _row_chances(self, totals: Counter) -> np.ndarray:
+    def _row_chances(self, index: FactIndex, source_weights: Mapping[str, float]) -> np.ndarray:
         """The probability of each row: inversely proportional to the square root of the count of its rarest
-        finding, then raised for normal rows as `normal_ratio` asks."""
-        floor = 0.5 / len(self.pairs) ** 0.5
-        chances = np.zeros(len(self.pairs))
-        pathology = np.array([pair.has_pathology for pair in self.pairs])
-        sources = np.array([pair.source for pair in self.pairs])
-        for index, pair in enumerate(self.pairs):
-            if pair.usable:
-                chances[index] = max((max(totals[f], COMMON) ** -0.5 for f in pair.affirmed), default=floor)
-        for source in np.unique(sources):
-            normal, others = ((sources == source) & each for each in (~pathology, pathology))
+        finding, then raised for normal rows as `normal_ratio` asks, then weighed by its source."""
+        floor = 0.5 / len(index.source) ** 0.5
+        rarity = np.array([max(n, COMMON) ** -0.5 for n in index.affirmed.sum(0).tolist()])
+        chances = np.where(index.affirmed, rarity, 0).max(1)
+        chances[~index.affirmed.any(1)] = floor
+        chances[~index.usable] = 0
+        for source in np.argsort(index.sources):
+            mine = index.source == source
+            normal, others = mine & ~index.has_pathology, mine & index.has_pathology
             short = self.normal_ratio * chances[others].sum() / max(chances[normal].sum(), 1e-9)
             if short > 1:
                 chances[normal] = np.minimum(short * chances[normal], COMMON**-0.5)
+        for number, source in enumerate(index.sources):
+            chances[index.source == number] *= source_weights.get(source, 1.0)
         return chances / chances.sum()
 
     def draw(self, size: int, step: int) -> Batch:

@@ -14,7 +14,7 @@ from afloc.inference.native_protocol import raw_map
 from afloc.language.findings import load_findings
 from afloc.language.words import words_of
 from afloc.model.calibration import Calibration, Levels, LevelScale, MapRange, TrainingDistribution
-from afloc.training.data.pairs import check_calibration_split
+from afloc.training.data.table import check_calibration_split, index_of
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.fit.limits import share_limit, weights_of
 from afloc.training.fit.normality import fit_normality
@@ -33,7 +33,7 @@ def calibrate(inputs: FitInputs) -> Calibration:
 
     Raises DataError where the calibration split has no image with, or none without, a common finding.
     """
-    check_calibration_split(inputs.pairs, f"The table {inputs.recipe.table}")
+    check_calibration_split(index_of(inputs.pairs), f"The table {inputs.recipe.table}")
     split = CalibrationSplit(inputs)
     return fit_verdicts(split, fit_scales(split))
 

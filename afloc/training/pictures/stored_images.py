@@ -19,6 +19,7 @@ from tqdm import tqdm
 from afloc.files import whole_file
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import read_image
+from afloc.training.data.pairs import Pair
 from afloc.training.distributed import rank_and_world_size
 
 SHARD = 512  # images
@@ -27,6 +28,21 @@ SHARD = 512  # images
 def stored_size(size: int) -> int:
     """The side of the stored images from which crops of `size` are taken: 256 for 224."""
     return size * 8 // 7
+
+
+class ImagePaths(Sequence[Path]):
+    """The image files of pairs, each looked up when it is asked for."""
+
+    def __init__(self, pairs: Sequence[Pair]):
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        return self.pairs[row].image
 
 
 class StoredImages:

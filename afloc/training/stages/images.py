@@ -23,12 +23,13 @@ from afloc.training.compute import CPU, Compute, full
 from afloc.training.data.facts import entails
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Batch, Sampler, unclear_when_mirrored
+from afloc.training.data.table import PairTable
 from afloc.training.distributed import all_gather, local_slice
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.pictures.augmentation import random_affine, random_lighting, scale_pixels
 from afloc.training.pictures.collage import Part, facts_of_collage, make_collages
 from afloc.training.pictures.location_priors import LocationPriors, find_location_priors
-from afloc.training.pictures.stored_images import StoredImages, decode_images, stored_size
+from afloc.training.pictures.stored_images import ImagePaths, StoredImages, decode_images, stored_size
 from afloc.training.recipe import ImageRecipe
 from afloc.training.stages.loop import Stage
 from afloc.training.stages.objective import SigmoidObjective
@@ -90,7 +91,7 @@ class ImageStage(Stage):
         self,
         encoder: ImageEncoder,
         texts: TextBank,
-        pairs: list[Pair],
+        pairs: Sequence[Pair],
         recipe: ImageRecipe,
         size: int,
         seed: int,
@@ -102,7 +103,10 @@ class ImageStage(Stage):
         self.compute = compute
         self.name, self.steps, self.weight_decay = pairs[0].modality, recipe.steps, recipe.weight_decay
         learned = {name: value for name, value in asdict(recipe).items() if name not in NOT_LEARNED}
+        learned["same_patients"] = [list(names) for names in recipe.same_patients]
         self.identity = learned | {"size": size, "seed": seed, "without": sorted(without)}
+        if isinstance(pairs, PairTable):
+            self.identity["data"] = pairs.digest
         assert isinstance(encoder.backbone, EfficientNetLite0)  # no other is trained in stages
         self._backbone = encoder.backbone
         # The projection of a global vector that is read on a grid is fitted afterwards, by `report_level`.
@@ -120,7 +124,7 @@ class ImageStage(Stage):
         self._skippable = [block for block in blocks if block.residual] if recipe.stochastic_depth else []
         self.sampler = Sampler.by_recipe(pairs, recipe, seed, without)
         self.images = decode_images(
-            [pair.image for pair in pairs],
+            ImagePaths(pairs),
             folder / "images",
             stored_size(size),
             gray=MODALITIES[self.name].grayscale,

@@ -9,10 +9,11 @@ modalities train one text encoder together, and the image stages use it unchange
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,20 +42,36 @@ OTHER_ZONES = {
 SCALE = 10.0  # of the cosines; fixed, for a learned scale grows until hard negatives may stay close
 
 
+class Sentences(Sequence[Description]):
+    """Sentences of pairs, by where they stand: `places` int (N, 2), row and number in the row."""
+
+    def __init__(self, pairs: Sequence[Pair], places: np.ndarray):
+        self.pairs, self.places = pairs, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        row, number = self.places[index].tolist()
+        return self.pairs[row].sentences[number]
+
+
 class DescriptionSampler:
     """Draws batches of descriptions of one modality: paraphrases, and hard negatives, whose words are similar
     and whose meaning differs. A batch depends on seed and step alone."""
 
-    def __init__(self, pairs: Iterable[Pair], modality: str, seed: int, hard_negatives: bool = True):
-        self.modality, self.seed, self.hard_negatives = modality, seed, hard_negatives
+    def __init__(self, pairs: Sequence[Pair], modality: str, seed: int, hard_negatives: bool = True):
+        self.modality, self.seed, self.hard_negatives, self.pairs = modality, seed, hard_negatives, pairs
         self.entries = load_findings(modality)
         self.wordings = load_wordings(modality)
         self.findings = [entry.id for entry in self.entries.values() if entry.family != "other"]
-        by_meaning: dict[tuple[Statement, ...], dict[str, Description]] = defaultdict(dict)
-        for pair in pairs:
-            for sentence in pair.sentences:
-                by_meaning[sentence.statements][sentence.text] = sentence
-        self.meanings = [list(texts.values()) for texts in by_meaning.values()]
+        # Where the sentences of each meaning stand, the same text once: row and number, not the text.
+        by_meaning: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
+        for row, pair in enumerate(pairs):
+            if not pair.in_calibration_split:
+                for number, sentence in enumerate(pair.sentences):
+                    by_meaning[hash(sentence.statements)][hash(sentence.text)] = row, number
+        self.meanings = [np.array(list(found.values()), np.int32) for found in by_meaning.values()]
 
     def draw(self, findings: int, step: int) -> list[Description]:
         """Descriptions of `findings` random findings and of half as many report sentences, each with its
@@ -65,7 +82,8 @@ class DescriptionSampler:
             for description in self._variations(self._statement(finding, rng), rng):
                 drawn.setdefault(description.text, description)
         for meaning in rng.sample(self.meanings, min(findings // 2, len(self.meanings))):
-            for description in self._sentences(meaning, rng):
+            said = Sentences(self.pairs, meaning)
+            for description in self._sentences(said, rng):
                 drawn.setdefault(description.text, description)
         return list(drawn.values())
 
@@ -105,7 +123,7 @@ class DescriptionSampler:
         sentence = sentence or sentence_for(statement, self.modality, rng)
         return Description(in_a_hurry(sentence, rng) if rng.random() < 0.5 else sentence, (statement,))
 
-    def _sentences(self, meaning: list[Description], rng: random.Random) -> list[Description]:
+    def _sentences(self, meaning: Sequence[Description], rng: random.Random) -> list[Description]:
         """A report sentence, another of the same meaning, a phrasing of it, and its hard negatives."""
         first = rng.choice(meaning)
         drawn = [first, rng.choice(meaning)]
@@ -204,7 +222,7 @@ class LanguageStage(Stage):
         self,
         encoder: TextEncoder,
         tokenizer: WordPieceTokenizer,
-        pairs: dict[str, list[Pair]],
+        pairs: Mapping[str, Sequence[Pair]],
         recipe: LanguageRecipe,
         seed: int,
         hard_negatives: bool = True,
@@ -221,10 +239,7 @@ class LanguageStage(Stage):
         self.modules = nn.ModuleDict({"encoder": encoder})
         encoder.bert.embeddings.requires_grad_(False)
         samplers = {
-            modality: DescriptionSampler(
-                (p for p in of if not p.in_calibration_split), modality, seed, hard_negatives
-            )
-            for modality, of in pairs.items()
+            modality: DescriptionSampler(of, modality, seed, hard_negatives) for modality, of in pairs.items()
         }
         self.prepare = LanguageBatches(samplers, recipe.findings_per_step, seed)
 

@@ -1,8 +1,11 @@
 """What holds for which image: the matrix the sigmoid objective learns from."""
 
+from pathlib import Path
+
 from afloc.language.statements import Statement
 from afloc.training.data.facts import Description, facts_of
-from afloc.training.data.pairs import Pair, close_world, eye_facts, mirror
+from afloc.training.data.pairs import Pair, eye_facts, mirror
+from afloc.training.data.table import PairTable
 
 
 def said(finding, status="affirmed", side=None, zone=None):
@@ -30,13 +33,12 @@ def test_a_mirrored_pair_says_the_other_side():
 def rows(source, counts):
     for finding, count in counts.items():
         for _ in range(count):
-            yield Pair(None, source, "chest_xray", (), facts_of((said(finding),), "chest_xray"))
+            yield Pair(Path("film.png"), source, "chest_xray", (), facts_of((said(finding),), "chest_xray"))
 
 
 def test_silence_means_absence_where_the_source_reports_the_finding():
-    pairs = close_world(
-        [*rows("a", {"pneumothorax": 10, "cardiomegaly": 10}), *rows("b", {"scoliosis": 10})], "chest_xray"
-    )
+    both = [*rows("a", {"pneumothorax": 10, "cardiomegaly": 10}), *rows("b", {"scoliosis": 10})]
+    pairs = PairTable(both, "chest_xray", "drawn")
     assert pairs[0].facts["cardiomegaly"].present == 0
     assert "cardiomegaly" not in pairs[-1].facts  # source b never reports it
     assert "scoliosis" not in pairs[-1].facts  # and has nothing but scoliosis: it would teach the source
@@ -44,10 +46,11 @@ def test_silence_means_absence_where_the_source_reports_the_finding():
 
 def test_the_disc_lies_on_the_nasal_side_of_its_eye_and_says_nothing_else():
     pairs = [
-        Pair(None, "a", "fundus", (), eye_facts("train/7_right.jpg")),
-        *(Pair(None, "a", "fundus", (), facts_of((said("drusen"),), "fundus")) for _ in range(9)),
+        Pair(Path("film.png"), "a", "fundus", (), eye_facts("train/7_right.jpg")),
+        *(Pair(Path("film.png"), "a", "fundus", (), facts_of((said("drusen"),), "fundus")) for _ in range(9)),
     ]
-    closed = close_world([*pairs, Pair(None, "a", "fundus", (), eye_facts("train/7.jpg"))], "fundus")
+    other = Pair(Path("film.png"), "a", "fundus", (), eye_facts("train/7.jpg"))
+    closed = PairTable([*pairs, other], "fundus", "drawn")
     assert closed[0].facts == {"optic_disc": eye_facts("x_right.png")["optic_disc"]}
     assert closed[0].facts["optic_disc"].sides == {"left"}
     assert closed[-1].facts == {}

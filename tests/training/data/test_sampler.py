@@ -1,12 +1,15 @@
 """Batches of image training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from afloc.language.statements import Statement
 from afloc.training.data.facts import Description, Fact, facts_of
-from afloc.training.data.pairs import Pair, close_world
+from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
+from afloc.training.data.table import PairTable
 
 
 def said(finding, status="affirmed", side=None, zone=None):
@@ -32,11 +35,12 @@ def test_a_true_description_of_unclear_laterality_is_unknown_of_the_mirrored_fil
 def rows(source, counts):
     for finding, count in counts.items():
         for _ in range(count):
-            yield Pair(None, source, "chest_xray", (), facts_of((said(finding),), "chest_xray"))
+            yield Pair(Path("film.png"), source, "chest_xray", (), facts_of((said(finding),), "chest_xray"))
 
 
 def test_batches_depend_on_seed_and_step_alone():
-    pairs = close_world(list(rows("a", {"pneumothorax": 30, "cardiomegaly": 30, "nodule": 30})), "chest_xray")
+    drawn = rows("a", {"pneumothorax": 30, "cardiomegaly": 30, "nodule": 30})
+    pairs = PairTable(drawn, "chest_xray", "drawn")
     sampler = Sampler(pairs, 3, templates=4, reports=0.2)
     first, again, other = sampler.draw(8, 5), sampler.draw(8, 5), sampler.draw(8, 6)
     np.testing.assert_array_equal(first.rows, again.rows)
@@ -46,8 +50,11 @@ def test_batches_depend_on_seed_and_step_alone():
 
 
 def test_of_each_source_images_without_a_pathology_come_up_too():
-    normal = [Pair(None, "a", "chest_xray", (), facts_of((said("nodule", "denied"),), "chest_xray"))] * 40
-    pairs = close_world([*normal, *rows("a", {"nodule": 60, "cardiomegaly": 60})], "chest_xray")
+    normal = [
+        Pair(Path("film.png"), "a", "chest_xray", (), facts_of((said("nodule", "denied"),), "chest_xray"))
+    ] * 40
+    ill = rows("a", {"nodule": 60, "cardiomegaly": 60})
+    pairs = PairTable([*normal, *ill], "chest_xray", "drawn")
     assert pairs[-1].affirmed == {"cardiomegaly"} and pairs[0].affirmed == frozenset()
     chances = Sampler(pairs, 0, templates=0, reports=0, normal_ratio=0.5).chances
     assert chances[:40].sum() == pytest.approx(chances[40:].sum() / 2)

@@ -9,7 +9,7 @@ from torch import nn
 from afloc.model.image_encoder import ImageEncoder
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
-from afloc.training.data.pairs import read_pairs
+from afloc.training.data.table import read_pairs
 from afloc.training.fit.calibration import COSINES
 from afloc.training.fit.report_level import IMAGES, fit_report_level, ridge
 from afloc.training.fit.split import CalibrationSplit
@@ -42,8 +42,8 @@ def test_it_tells_held_back_films_apart_that_the_encoder_was_not_trained_on(tmp_
     for module in encoder.modules():  # let something of the films come through layers that know nothing yet
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
-    encoder.backbone.train()(plain_input(stage.images[:], 64))
-    assert "report" not in stage.losses(0)
+    encoder.backbone.train()(plain_input(stage.images[range(len(pairs))], 64))
+    assert "report" not in stage.losses(stage.send(stage.prepare(0)))
     inputs = stage.fit_inputs()
     fit_report_level(inputs)
     split = CalibrationSplit(inputs)
