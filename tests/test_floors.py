@@ -22,7 +22,7 @@ MAY_IMPORT = dict.fromkeys(GROUND, GROUND) | {
     "model": BELOW,
     "inference": BELOW | {"model"},
     "batch": BELOW | {"model", "inference"},
-    "training": BELOW | {"model", "inference", "batch"},
+    "training": BELOW | {"model", "inference", "batch", "evaluation"},
     "evaluation": BELOW | {"model", "inference", "batch"},
     "feedback": BELOW | {"model", "inference", "batch", "training", "evaluation"},
 }

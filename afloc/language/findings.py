@@ -6,10 +6,11 @@ of label-only images its sentences. Any other description works too: the lists a
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
 
 from afloc.errors import DataError, SettingsError
 from afloc.language.modalities import MODALITIES
@@ -47,7 +48,65 @@ class FindingEntry:
         return (self.name, *self.synonyms[:4])
 
 
-@cache
+_added: dict[str, dict[str, FindingEntry]] = {}  # by modality and id
+_emptied: list[Callable[[], None]] = []  # what forgets all that was made of the lists
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def of_lists(function: Function) -> Function:
+    """functools.lru_cache for what is made of the lists: `add_findings` empties it."""
+    cached = lru_cache(4096)(function)
+    _emptied.append(cached.cache_clear)
+    return cached  # type: ignore[return-value]  # it is called as the function is
+
+
+def add_findings(path: Path, modality: str) -> dict[str, FindingEntry]:
+    """Add the findings of a TOML file to the list of a modality, for all models of this process; returns
+    them.
+
+    A table needs a `name`; what else it lacks is put together from that. DataError where the file is missing
+    or malformed, or names a finding that the list has already in other words.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise DataError(f"There is no list of findings {path.name}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} is not valid TOML: {error}.") from None
+    listed, added = load_findings(modality), {}
+    for name, table in tables.items():
+        if isinstance(table, dict) and isinstance(table.get("name"), str) and table["name"]:
+            table = _plain_entry(table["name"]) | table
+        entry = _entry(name, modality, table, path.name)
+        known = find_by_label(entry.name, modality)
+        if listed.get(name, entry) != entry or (known is not None and known != entry):
+            raise DataError(f"{path.name}: {name} is in the list of {modality} already: leave it out.")
+        if unknown := set(entry.parents) - set(listed) - set(tables):
+            raise DataError(f"{path.name}: {name} names the unknown parent {min(unknown)}.")
+        added[name] = entry
+    _added[modality] = _added.get(modality, {}) | added
+    for empty in _emptied:
+        empty()
+    return added
+
+
+def _plain_entry(name: str) -> dict[str, object]:
+    """What is said of a finding of which no more than its name is given."""
+    return {
+        "synonyms": [],
+        "labels": [],
+        "simple": f"{name} is present",
+        "precise": f"{name[:1].upper()}{name[1:]} is seen in the image.",
+        "where": "Anywhere in the image.",
+        "affirmed": [f"There is {name}.", f"{name[:1].upper()}{name[1:]} is seen."],
+        "denied": [f"No {name}.", f"There is no {name}."],
+        "sided": False,
+        "family": "added",
+    }
+
+
+@of_lists
 def load_findings(modality: str) -> dict[str, FindingEntry]:
     """The findings of `modality` by id, in the order of the file.
 
@@ -62,7 +121,8 @@ def load_findings(modality: str) -> dict[str, FindingEntry]:
         raise DataError(f"The findings of {modality} are missing: put back {path.name}.") from error
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path.name} is not valid TOML: {error}.") from error
-    entries = {name: _entry(name, modality, table) for name, table in tables.items()}
+    entries = {name: _entry(name, modality, table, path.name) for name, table in tables.items()}
+    entries |= _added.get(modality, {})
     for entry in entries.values():
         if unknown := set(entry.parents) - set(entries):
             raise DataError(f"{path.name}: {entry.id} names the unknown parent {min(unknown)}.")
@@ -107,21 +167,18 @@ def ancestors(finding_id: str, modality: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _entry(name: str, modality: str, table: object) -> FindingEntry:
+def _entry(name: str, modality: str, table: object, file: str) -> FindingEntry:
     if not isinstance(table, dict):
-        raise DataError(f"{modality}.toml: {name} should be a table.")
+        raise DataError(f"{file}: {name} should be a table.")
     kinds = {each.name: each for each in fields(FindingEntry) if each.name not in ("id", "modality")}
     if unknown := set(table) - set(kinds):
-        raise DataError(f"{modality}.toml: {name} has the unknown field {min(unknown)}.")
+        raise DataError(f"{file}: {name} has the unknown field {min(unknown)}.")
     if missing := {key for key, kind in kinds.items() if kind.default is MISSING} - set(table):
-        raise DataError(f"{modality}.toml: {name} lacks {', '.join(sorted(missing))}.")
+        raise DataError(f"{file}: {name} lacks {', '.join(sorted(missing))}.")
     return FindingEntry(
         id=name,
         modality=modality,
-        **{
-            key: _value(f"{modality}.toml: {key} of {name}", value, kinds[key])
-            for key, value in table.items()
-        },
+        **{key: _value(f"{file}: {key} of {name}", value, kinds[key]) for key, value in table.items()},
     )
 
 
@@ -157,7 +214,7 @@ def _singular(word: str) -> str:
     return word
 
 
-@cache
+@of_lists
 def _labels(modality: str) -> dict[str, str]:
     index: dict[str, str] = {}
     for entry in load_findings(modality).values():
@@ -169,7 +226,7 @@ def _labels(modality: str) -> dict[str, str]:
     return index
 
 
-@cache
+@of_lists
 def _synonyms(modality: str) -> dict[str, str]:
     return {
         _key(synonym): entry.id

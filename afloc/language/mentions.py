@@ -1,9 +1,8 @@
 """Mentions: where a sentence names a finding, by its name, a synonym or a pattern."""
 
 import re
-from functools import cache
 
-from afloc.language.findings import FindingEntry, load_findings, whole_words
+from afloc.language.findings import FindingEntry, load_findings, of_lists, whole_words
 from afloc.language.vocabulary import SHORTHAND, SPELLINGS
 
 Mention = tuple[int, int, FindingEntry]  # start, end, what is mentioned
@@ -29,7 +28,7 @@ def plain(text: str) -> str:
     return text
 
 
-@cache
+@of_lists
 def _matcher(
     modality: str,
 ) -> tuple[re.Pattern, dict[str, FindingEntry], tuple[tuple[re.Pattern, FindingEntry], ...]]:

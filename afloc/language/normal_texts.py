@@ -1,9 +1,8 @@
 """What has nothing to judge in a text: that all is normal, and the names of what every image shows."""
 
 import re
-from functools import cache
 
-from afloc.language.findings import FindingEntry, load_findings, whole_words
+from afloc.language.findings import FindingEntry, load_findings, of_lists, whole_words
 from afloc.language.mentions import plain, singular
 from afloc.language.places import find_side, find_zones
 from afloc.language.statements import DENIED, NORMAL_STATUS, STRUCTURE, Span, Statement
@@ -83,7 +82,7 @@ def _key(name: str) -> str:
     return " ".join(map(singular, name.split()))
 
 
-@cache
+@of_lists
 def _structures(modality: str) -> dict[str, str]:
     """The id of each structure's entry by all its names, "" for those without an entry."""
     names = {_key(plain(name)): "" for name in load_structures(modality)}
@@ -94,7 +93,7 @@ def _structures(modality: str) -> dict[str, str]:
     return names
 
 
-@cache
+@of_lists
 def _listed(modality: str) -> dict[str, Statement]:
     """What the sentences of the lists say of what is normal, and which deny it or a structure."""
     index: dict[str, Statement] = {}
@@ -108,7 +107,7 @@ def _listed(modality: str) -> dict[str, Statement]:
     return index
 
 
-@cache
+@of_lists
 def _normal_names(modality: str) -> tuple[re.Pattern, dict[str, FindingEntry]]:
     names = {
         singular(plain(name)): entry

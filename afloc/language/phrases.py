@@ -7,9 +7,8 @@ import random
 import re
 import tomllib
 from collections import defaultdict
-from functools import cache
 
-from afloc.language.findings import FOLDER, FindingEntry, load_findings
+from afloc.language.findings import FOLDER, FindingEntry, load_findings, of_lists
 from afloc.language.statements import AFFIRMED, DENIED, HEDGED, Statement
 
 HEDGED_FORMS = (
@@ -111,7 +110,7 @@ def sentence_for(statement: Statement, modality: str, rng: random.Random) -> str
     return _sentence(str(rng.choice(forms)).format(_placed(term, place, rng)))
 
 
-@cache
+@of_lists
 def load_wordings(modality: str) -> dict[Statement, tuple[str, ...]]:
     """Free wordings of statements, from assets/findings/wordings: what no template says.
 

@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
+from afloc.language.findings import of_lists
 from afloc.language.mentions import plain
 from afloc.language.normal_texts import is_structure, name_structures, read_all_normal, read_normal
 from afloc.language.places import find_side, find_zones
@@ -55,7 +55,7 @@ class Reading:
         return next((each for each in self.statements if each.finding_id), self.statements[0])
 
 
-@lru_cache(4096)
+@of_lists
 def read(text: str, modality: str, known_words: frozenset[str] = frozenset()) -> Reading:
     """Read what someone typed on an image of `modality`.
 

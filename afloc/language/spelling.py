@@ -5,13 +5,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from afloc.language.findings import load_findings
+from afloc.language.findings import load_findings, of_lists
 from afloc.language.mentions import expand_shorthand, find_mentions, plain
 
 _MOST = 5  # suggestions
@@ -125,7 +124,7 @@ def _nearest(
     return [(bool(very[i]), terms.names[i]) for i in order]
 
 
-@cache
+@of_lists
 def _terms(modality: str) -> _Terms:
     spaced: dict[str, tuple[str, bool]] = {}
     unspaced: dict[str, str] = {}

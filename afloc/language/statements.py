@@ -5,9 +5,8 @@ Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that n
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache
 
-from afloc.language.findings import load_findings
+from afloc.language.findings import load_findings, of_lists
 from afloc.language.mentions import Mention, find_mentions, plain
 from afloc.language.modalities import MODALITIES
 from afloc.language.normality import read_normality
@@ -72,7 +71,7 @@ def _alike(one: Statement, other: Statement) -> bool:
     return (one.finding_id, one.status) == (other.finding_id, other.status)
 
 
-@cache
+@of_lists
 def _listed(modality: str) -> dict[str, tuple[tuple[Statement, bool], ...]]:
     """What the sentences of the lists say, by their plain words; whether it is all they say."""
     index: dict[str, tuple[tuple[Statement, bool], ...]] = {}

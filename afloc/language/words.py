@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from afloc.errors import DataError
 from afloc.language import findings
-from afloc.language.findings import load_findings
+from afloc.language.findings import load_findings, of_lists
 from afloc.language.mentions import expand_shorthand, plain
 from afloc.language.modalities import MODALITIES
 from afloc.language.phrases import load_wordings
@@ -97,7 +97,7 @@ def is_known(word: str, pieces: int) -> bool:
     return any(word.lower() in _words_of_lists(modality) for modality in MODALITIES)
 
 
-@cache
+@of_lists
 def words_of_names(modality: str) -> frozenset[str]:
     """The words of the names and synonyms of findings."""
     return frozenset(
@@ -114,7 +114,7 @@ def load_structures(modality: str) -> frozenset[str]:
     return frozenset(_tables("structures.toml").get(modality, ()))
 
 
-@cache
+@of_lists
 def _words_of_lists(modality: str) -> frozenset[str]:
     entries = load_findings(modality).values()
     texts = [*load_structures(modality)]
@@ -143,7 +143,7 @@ def _english() -> frozenset[str]:
     return general["silent"] | general["people"] | general["descriptive"]
 
 
-@cache
+@of_lists
 def _known(modality: str) -> frozenset[str]:
     return _words_of_lists(modality) | _english()
 

@@ -1,7 +1,8 @@
 """Models on disk: a folder of our own, a released `.ckpt`, or a folder on the Hugging Face hub.
 
 A model folder holds `config.json`, `model.safetensors` (float32 or float16), `tokenizer.json` and its card,
-`README.md`.
+`README.md`. One that a hospital's own reports went into may hold `findings/MODALITY.toml`: findings that the
+lists do not name.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from afloc.errors import ModelError
+from afloc.language.findings import add_findings
 from afloc.model.config import ModelConfig
 from afloc.model.files.hub import download
 from afloc.model.files.released_checkpoint import read_released
@@ -97,6 +99,8 @@ def read_folder(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}.")
     config = ModelConfig.read(folder / "config.json")
+    for path in sorted((folder / "findings").glob("*.toml")):
+        add_findings(path, path.stem)
     tokenizer = WordPieceTokenizer.read(folder, config.max_tokens, config.text_encoder["vocab_size"])
     card = folder / "README.md"
     card_text = card.read_text(encoding="utf-8") if card.is_file() else ""

@@ -49,6 +49,13 @@ class Pair:
         return any(not entries[finding].normal for finding in self.affirmed)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """The sentences of the report of which nothing was read: of things that the lists do not name, or in
+        another language."""
+        read = {sentence.text for sentence in self.sentences}
+        return tuple(text for text in self.texts if text not in read)
+
+    @property
     def usable(self) -> bool:
         """Whether training batches may draw the row."""
         return bool(self.facts) and not self.in_calibration_split
@@ -72,13 +79,14 @@ def read_pair(row: dict[str, str], folder: Path, modality: str) -> Pair:
         modality,
         sentences,
         facts,
-        in_calibration_split=_in_calibration_split(patient),
+        in_calibration_split=in_calibration_split(patient),
         texts=text.sentences,
         patient=patient,
     )
 
 
-def _in_calibration_split(patient: str) -> bool:
+def in_calibration_split(patient: str) -> bool:
+    """Whether a patient is left out of training, for the calibration."""
     return hashlib.sha256(patient.encode()).digest()[0] % CALIBRATION_ONE_IN == 0
 
 

@@ -15,6 +15,10 @@ from afloc.training.data.pairs import PHRASINGS, Pair, mirror
 from afloc.training.data.table import index_of
 from afloc.training.recipe import ImageRecipe
 
+UNREAD_WEIGHT = (
+    0.25  # of a sentence that nothing was read of, where a report lacks it: it may hold all the same
+)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -40,7 +44,8 @@ class Sampler:
     a row brings several sentences of its report as one description. `normal_ratio`: in each source, images
     without a pathology are drawn at least this many times as often as images with one. `hard_negatives`:
     whether the opposite or the other side of a row's description is asked too. `source_weights`: how often
-    the rows of a source are drawn, against 1 of the others. A batch depends on seed and step alone, so that a
+    the rows of a source are drawn, against 1 of the others. `as_written`: sentences of which nothing was read
+    are asked too, as they are written. A batch depends on seed and step alone, so that a
     run resumes exactly.
     """
 
@@ -54,9 +59,10 @@ class Sampler:
         normal_ratio: float = 0.0,
         hard_negatives: bool = True,
         source_weights: Mapping[str, float] | None = None,
+        as_written: bool = False,
     ):
         self.pairs, self.seed, self.templates, self.reports = pairs, seed, templates, reports
-        self.normal_ratio, self.hard_negatives = normal_ratio, hard_negatives
+        self.normal_ratio, self.hard_negatives, self.as_written = normal_ratio, hard_negatives, as_written
         index = index_of(pairs)
         self.modality = index.modality
         self.sided = {entry.id for entry in load_findings(self.modality).values() if entry.sided}
@@ -71,7 +77,12 @@ class Sampler:
 
     @classmethod
     def by_recipe(
-        cls, pairs: Sequence[Pair], recipe: ImageRecipe, seed: int, without: Collection[str]
+        cls,
+        pairs: Sequence[Pair],
+        recipe: ImageRecipe,
+        seed: int,
+        without: Collection[str],
+        as_written: bool = False,
     ) -> "Sampler":
         """As a recipe says; `without`: the parts of the training that are left out."""
         return cls(
@@ -82,6 +93,7 @@ class Sampler:
             normal_ratio=recipe.normal_ratio,
             hard_negatives="contraries" not in without,
             source_weights=recipe.source_weights,
+            as_written=as_written,
         )
 
     def _row_chances(self, index: FactIndex, source_weights: Mapping[str, float]) -> np.ndarray:
@@ -126,6 +138,11 @@ class Sampler:
         targets[unclear_when_mirrored(mirrored, descriptions) & (targets == 1)] = np.nan
         weights = np.array([[self.weight(pair, d) for d in descriptions] for pair in pairs])
         weights = np.where(targets == 1, weights, 1).astype(np.float32)
+        for column, description in enumerate(descriptions):
+            if not description.statements:  # true of the reports that have it, hardly known of the others
+                said = np.array([description.text in pair.texts for pair in pairs])
+                targets[:, column] = np.where(mirrored, np.nan, said)
+                weights[:, column] = np.where(said, 1, UNREAD_WEIGHT)
         return Batch(rows, mirrored, tuple(pairs), descriptions, targets, weights)
 
     def weight(self, pair: Pair, description: Description) -> float:
@@ -159,6 +176,8 @@ class Sampler:
             picked = [pair.sentences[i] for i in sorted(rng.sample(range(len(pair.sentences)), count))]
             said = tuple(dict.fromkeys(s for d in picked for s in d.statements))
             queries.append(Description(" ".join(d.text for d in picked), said))
+        if self.as_written and (unread := pair.unread):
+            queries.append(Description(rng.choice(unread), ()))
         return queries
 
     def phrase(self, statement: Statement, rng: random.Random) -> Description:

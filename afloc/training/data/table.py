@@ -31,12 +31,13 @@ from afloc.training.data.fact_index import (
     index_rows,
 )
 from afloc.training.data.facts import Description, Fact
-from afloc.training.data.pairs import Pair, read_pair
+from afloc.training.data.pairs import Pair, in_calibration_split, read_pair
 from afloc.training.recipe import Recipe
 
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
 NEEDED = ("image", "labels", "source")
-SPLITS = {"train": False, "held_back": True}  # what the column `split` may say
+TRAIN, CALIBRATION, TEST = PARTS = "train", "calibration", "test"  # what the column `split` may say
+TEST_ONE_IN = 6  # of a table that a model goes on with, one patient in six measures what changed
 
 
 class PairTable(Sequence[Pair]):
@@ -84,12 +85,19 @@ class PairTable(Sequence[Pair]):
         return _from_record(record, self.modality, self.fact_index, row)
 
     def check_split(self) -> None:
-        """DataError where a patient or an image stands on both sides of the split."""
+        """DataError where a patient or an image is both learned from and held back for the calibration."""
+        held = self.fact_index.held_back
+        self._check_apart(self._names[held], self._names[~held])
+
+    def check_apart(self, other: "PairTable") -> None:
+        """DataError where a patient or an image stands in both tables, which are parts of one."""
+        self._check_apart(self._names, other._names)
+
+    def _check_apart(self, first: np.ndarray, second: np.ndarray) -> None:
         for column, what in enumerate(("patient", "image")):
-            names, held = self._names[:, column], self.fact_index.held_back
-            both = np.intersect1d(names[held], names[~held])
+            both = np.intersect1d(first[:, column], second[:, column])
             if both.size:
-                pair = self[int(np.flatnonzero(names == both[0])[0])]
+                pair = self[int(np.flatnonzero(self._names[:, column] == both[0])[0])]
                 name = pair.patient if what == "patient" else pair.image.name
                 raise DataError(
                     f"{self.name} has the {what} {name} on both sides of the split, learned from and held "
@@ -128,28 +136,32 @@ def read_pairs(
     labels_only: bool = False,
     weak: Sequence[str] = (),
     same_patients: Sequence[Sequence[str]] = (),
+    parts: Collection[str] = (TRAIN, CALIBRATION),
+    tested: bool = False,
+    needed: Collection[str] = NEEDED,
 ) -> PairTable:
     """Read the pairs of CSVs with the columns `image`, `text`, `labels`, `source` (see docs/training.md).
 
     `labels_only` ignores the reports. `weak`: sources that may not teach a finding alone. `same_patients`:
-    names that stand for one patient. Raises DataError where a table or a column is missing, or a table is no
-    CSV in UTF-8.
+    names that stand for one patient. `parts`: those of PARTS that are wanted. A row without `split` belongs
+    to a part by its patient; with `tested`, one patient in TEST_ONE_IN to the test. Raises DataError where a
+    table or one of the columns `needed` is missing, or a table is no CSV in UTF-8.
     """
     tables = [tables] if isinstance(tables, Path) else list(tables)
     first_of = {name: names[0] for names in same_patients for name in names}
 
     def rows() -> Iterator[Pair]:
         for table in tables:
-            for row in read_rows(table):
+            for row in read_rows(table, needed):
+                row = {"labels": "", "source": table.stem.replace(" ", "-"), **row}
                 if labels_only:
                     row |= dict.fromkeys(REPORTED, "")
-                row["patient"] = first_of.get(row.get("patient") or "", row.get("patient") or row["image"])
-                pair = read_pair(row, table.parent, modality)
-                if split := row.get("split"):
-                    if split not in SPLITS:
-                        raise DataError(f"{table.name}: `split` is {split!r}; it may be train or held_back.")
-                    pair = replace(pair, in_calibration_split=SPLITS[split])
-                yield pair
+                named = row.get("patient") or row["image"]
+                row["patient"] = first_of.get(named, named)
+                part = _part(row, tested, table.name)
+                if part in parts:
+                    pair = read_pair(row, table.parent, modality)
+                    yield replace(pair, in_calibration_split=part == CALIBRATION)
 
     return PairTable(rows(), modality, " and ".join(table.name for table in tables), weak)
 
@@ -166,7 +178,17 @@ def read_recipe_table(recipe: Recipe, modality: str, data: Path) -> PairTable:
     )
 
 
-def read_rows(table: Path, needed: Sequence[str] = NEEDED) -> Iterator[dict[str, str]]:
+def _part(row: Mapping[str, str], tested: bool, table: str) -> str:
+    if given := row.get("split"):
+        if given not in PARTS:
+            raise DataError(f"{table}: `split` is {given!r}; it may be {', '.join(PARTS)}.")
+        return given
+    if in_calibration_split(row["patient"]):
+        return CALIBRATION
+    return TEST if tested and _short_hash(row["patient"]) % TEST_ONE_IN == 0 else TRAIN
+
+
+def read_rows(table: Path, needed: Collection[str] = NEEDED) -> Iterator[dict[str, str]]:
     """The rows of a CSV, one at a time; DataError as of `read_pairs`."""
     if not table.is_file():
         raise DataError(

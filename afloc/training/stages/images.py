@@ -79,13 +79,17 @@ class ImageBatches:
             [description.text for description in batch.descriptions],
             targets,
             weights,
-            torch.tensor([description.localizable for description in batch.descriptions]),
+            torch.tensor([each.localizable or not each.statements for each in batch.descriptions]),
             priors,
         )
 
 
 class ImageStage(Stage):
-    """One modality's image encoder, and the scales and biases of the three levels."""
+    """One modality's image encoder, and the scales and biases of the three levels.
+
+    `start`: those of a trained model that is gone on with. They stay, so that its maps and scores keep their
+    meaning, and sentences of which nothing was read are learned from too.
+    """
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class ImageStage(Stage):
         folder: Path,
         without: Collection[str] = (),
         compute: Compute = CPU,
+        start: Levels | None = None,
     ):
         self.recipe, self.size, self.seed, self.pairs, self.texts = recipe, size, seed, pairs, texts
         self.compute = compute
@@ -113,6 +118,8 @@ class ImageStage(Stage):
         self.fits_report = encoder.backbone.grid is not None and "report" not in without
         self.without = frozenset(without)
         self.objective = SigmoidObjective(self.without | {"report"} if self.fits_report else self.without)
+        if start is not None:
+            self.objective.keep_at(start)
         self.modules = nn.ModuleDict({"encoder": encoder, "objective": self.objective})
         self.encoder: ImageEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks memory_format
         for module in self._frozen():
@@ -122,7 +129,7 @@ class ImageStage(Stage):
         late = self._backbone.stages[FROZEN_STAGES:]
         blocks = (block for stage in late for block in stage)  # type: ignore[attr-defined]  # each a Sequential
         self._skippable = [block for block in blocks if block.residual] if recipe.stochastic_depth else []
-        self.sampler = Sampler.by_recipe(pairs, recipe, seed, without)
+        self.sampler = Sampler.by_recipe(pairs, recipe, seed, without, as_written=start is not None)
         self.images = decode_images(
             ImagePaths(pairs),
             folder / "images",

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from afloc.model.calibration import Levels
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, attend, report_cosines, sentence_cosines, word_cosines
 from afloc.training.pictures.location_priors import LocationPriors
@@ -28,6 +29,14 @@ class SigmoidObjective(nn.Module):
         self.without = without
         self.log_scale = nn.Parameter(torch.full((3,), 2.3))
         self.bias = nn.Parameter(torch.full((3,), -2.0))
+
+    def keep_at(self, levels: Levels) -> None:
+        """Take over the scales and biases of a trained model; they are not learned."""
+        of = levels.word, levels.sentence, levels.report
+        with torch.no_grad():
+            self.log_scale.copy_(torch.tensor([each.scale for each in of]).log())
+            self.bias.copy_(torch.tensor([each.bias for each in of]))
+        self.requires_grad_(False)
 
     def logits(self, images: ImageFeatures, vectors: TextVectors) -> tuple[Tensor, Tensor, Tensor]:
         """Word maps (B, T, h, w), sentence maps (B, T, h/2, w/2) and report logits (B, T)."""
