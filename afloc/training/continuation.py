@@ -72,16 +72,17 @@ def continue_training(job: Continuation, folder: Path, command: str, compute: Co
         raise SettingsError("The embedded model stays as it is: give another folder with --out.")
     check_reports(job.tables)
     checkpoint = load_checkpoint(job.source)
+    origin = f"{checkpoint.config.name} {checkpoint.config.version} ({checkpoint.fingerprint()})"
     before = trained_calibration(checkpoint, job.modality)
     if job.findings is not None:
         add_findings(job.findings, job.modality)
     table, test = (_read(job, parts) for parts in (("train", "calibration"), (TEST,)))
     size = min(BATCH_SIZE, max(1, int(table.fact_index.usable.sum())))
+    table.check_split()
+    test.check_apart(table)
     table.check_enough(size)
     for each in (table, test):
         each.check_images()
-    table.check_split()
-    test.check_apart(table)
 
     network = checkpoint.network.to(compute.device)
     network.requires_grad_(True)
@@ -97,7 +98,7 @@ def continue_training(job: Continuation, folder: Path, command: str, compute: Co
         compute=compute,
         start=before.levels,
     )
-    stage.identity["from"] = checkpoint.fingerprint()
+    stage.identity["from"] = origin
     run_stage(stage, folder / job.modality)
     inputs = stage.fit_inputs()
     if inputs.fits_report:
@@ -117,9 +118,7 @@ def continue_training(job: Continuation, folder: Path, command: str, compute: Co
             (lists / f"{job.modality}.toml").write_bytes(job.findings.read_bytes())
     change = measure_change(test, job.modality, job.source, model, compute.device.type)
     if is_first():
-        (model / "README.md").write_text(
-            card(job, checkpoint, table, test, change, command), encoding="utf-8"
-        )
+        (model / "README.md").write_text(card(job, origin, table, test, change, command), encoding="utf-8")
     return change
 
 
@@ -178,15 +177,10 @@ def with_what_was_known(fitted: Calibration, before: Calibration) -> Calibration
 
 
 def card(
-    job: Continuation,
-    checkpoint: Checkpoint,
-    table: PairTable,
-    test: PairTable,
-    change: Change,
-    command: str,
+    job: Continuation, origin: str, table: PairTable, test: PairTable, change: Change, command: str
 ) -> str:
-    """The card of the new model: data, split, what changed, the command."""
-    config, index = checkpoint.config, table.fact_index
+    """The card of the new model: data, split, what changed, the command. `origin`: the model before."""
+    index = table.fact_index
     parts = {
         "learned from": [index.sources[s] for s in index.source[~index.held_back]],
         "for the calibration": [index.sources[s] for s in index.source[index.held_back]],
@@ -201,10 +195,9 @@ def card(
         [
             f"# {change.after_name}",
             "",
-            f"Gone on from {config.name} {config.version} ({checkpoint.fingerprint()}) with the reports of "
-            f"{' and '.join(path.name for path in job.tables)}: {job.steps} steps of its encoder for "
-            f"{job.modality}, seed {job.seed}. The text encoder and the other modalities are unchanged."
-            f"{added}",
+            f"Gone on from {origin} with the reports of {' and '.join(path.name for path in job.tables)}: "
+            f"{job.steps} steps of its encoder for {job.modality}, seed {job.seed}. "
+            f"The text encoder and the other modalities are unchanged.{added}",
             "**Research use only. Not for diagnosis.**",
             "",
             f"```sh\n{command}\n```",

@@ -30,3 +30,5 @@ def test_the_papers_recipe_trains_a_model_that_loads(mimic, tmp_path):
         for row in losses
     )
     assert load_model(folder).name == "small"
+    with (tmp_path / "run" / "joint" / "validation.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]  # a pass is one batch

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from afloc.errors import DataError
+from afloc.training.compute import Compute, choose_compute
 from afloc.training.stages.loop import Stage, Trainer, run_stage
+from afloc.training.stages.profile import profile_stage
 
 
 class Regression(Stage):
@@ -81,3 +83,77 @@ def test_a_checkpoint_with_settings_by_their_former_names_is_gone_on_with(tmp_pa
     stage.identity = {"stochastic_depth": 0.2}
     with pytest.raises(DataError, match="another recipe"):
         run_stage(stage, tmp_path)
+
+
+def weights_of(stage):
+    return torch.cat([value.flatten() for value in stage.modules.state_dict().values()])
+
+
+def test_workers_that_read_ahead_change_nothing(tmp_path):
+    alone, ahead = Regression(), Regression()
+    ahead.compute = Compute(workers=2)
+    run_stage(alone, tmp_path / "alone")
+    run_stage(ahead, tmp_path / "ahead")
+    assert torch.equal(weights_of(alone), weights_of(ahead))
+
+
+class Validated(Regression):
+    """Its validation loss is lowest after the sixth step, and later only worse."""
+
+    averaged, validate_every, patience = False, 2, 2
+
+    def validation_loss(self):
+        self.seen = [*getattr(self, "seen", []), weights_of(self)]
+        return abs(len(self.seen) - 3)
+
+
+def test_it_stops_when_validation_gets_no_better_and_keeps_the_best_weights(tmp_path):
+    stage = Validated()
+    run_stage(stage, tmp_path)
+    assert max(logged(tmp_path)) == 10 and len(stage.seen) == 5  # two validations after the best one
+    assert torch.equal(weights_of(stage), stage.seen[2])
+    again = Validated()
+    run_stage(again, tmp_path)  # it is at its end
+    assert torch.equal(weights_of(again), stage.seen[2]) and not hasattr(again, "seen")
+    with (tmp_path / "validation.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "4", "6", "8", "10"]
+
+
+def test_half_precision_goes_on_with_its_scaler(tmp_path):
+    """As on a GPU without bfloat16; here the CPU computes in it."""
+
+    class Half(Regression):
+        compute = Compute(half=torch.float16)
+
+        def losses(self, x):
+            with self.compute.autocast():
+                return super().losses(x.float())
+
+        def __init__(self):
+            super().__init__()
+            self.modules.float()
+
+    trainer = Trainer(Half(), tmp_path)
+    trainer.scaler.load_state_dict(trainer.scaler.state_dict() | {"scale": 128.0})
+    assert trainer.advance()["total"] < 10
+    trainer.save()
+    again = Trainer(Half(), tmp_path)
+    again.restore()
+    assert again.scaler.get_scale() == 128.0
+
+
+def test_a_profile_says_what_bounds_a_step_and_leaves_nothing(tmp_path):
+    profile = profile_stage(Regression(), 3)
+    assert set(profile.seconds) == {"batch", "transfer", "forward", "backward", "optimizer"}
+    assert profile.bound == max(profile.seconds, key=profile.seconds.get)
+    assert profile.format().startswith("regression: ") and "bound by" in profile.format()
+
+
+def test_without_a_gpu_the_cpu_computes():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert choose_compute("auto") == choose_compute("cpu") == Compute()
+    from afloc.errors import SettingsError
+
+    with pytest.raises(SettingsError, match="There is no GPU"):
+        choose_compute("cuda")
