@@ -72,7 +72,7 @@ def continue_training(job: Continuation, folder: Path, command: str, compute: Co
         raise SettingsError("The embedded model stays as it is: give another folder with --out.")
     check_reports(job.tables)
     checkpoint = load_checkpoint(job.source)
-    origin = f"{checkpoint.config.name} {checkpoint.config.version} ({checkpoint.fingerprint()})"
+    origin = f"{checkpoint.config.name} {checkpoint.config.version} ({checkpoint.fingerprint})"
     before = trained_calibration(checkpoint, job.modality)
     if job.findings is not None:
         add_findings(job.findings, job.modality)
