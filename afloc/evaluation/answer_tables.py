@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from afloc.evaluation.answers import (
+    DENIED,
     Answers,
     DenialAnswer,
     EmptyAnswer,
@@ -129,10 +130,12 @@ def normality(found: Sequence[NormalAnswer]) -> dict:
 
 def wording_spread(found: Sequence[WordingAnswer]) -> dict:
     """How far one case's answers lie apart. Of the wordings' probabilities in a case: the mean (`spread`) and
-    the largest (`widest`) difference. Of the pointing game: the share of cases that some wordings hit and
-    others miss (`hit_by_some`). By wording, the mean probability and the share of hits."""
+    the largest (`widest`) difference. Of the pointing game: the share of cases that some affirming wordings
+    hit and others miss (`hit_by_some`); what is denied has no place. By wording, the mean probability and
+    the share of hits."""
     wordings = list(dict.fromkeys(wording for each in found for wording in each.probabilities))
     known = [[value for value in each.probabilities.values() if value is not None] for each in found]
+    hits = [[hit for wording, hit in each.hits.items() if wording != DENIED] for each in found]
     widths = [max(values) - min(values) if values else None for values in known]
 
     def figures(wording: str) -> dict:
@@ -147,7 +150,7 @@ def wording_spread(found: Sequence[WordingAnswer]) -> dict:
     return {
         "n": len(found),
         "widest": max((width for width in widths if width is not None), default=None),
-        **_means(found, spread=widths, hit_by_some=[len(set(each.hits.values())) > 1 for each in found]),
+        **_means(found, spread=widths, hit_by_some=[len(set(places)) > 1 for places in hits]),
         "wordings": {wording: figures(wording) for wording in wordings},
     }
 
@@ -176,7 +179,10 @@ def format_answers(summary: dict) -> str:
         f"Normal holds on {_show(normal, 'holds_healthy')} of {normal['n_healthy']} images without any, "
         f"on {_show(normal, 'holds_ill')} of {normal['n_ill']} with ground truth"
     )
-    lines.append(f"Wordings: {words['n']} cases, probabilities differ by at most {words['widest']}")
+    lines.append(
+        f"Wordings: {words['n']} cases, probabilities differ by at most {words['widest']}; some wordings hit "
+        f"and others miss in {_show(words, 'hit_by_some')}"
+    )
     for name, each in words["wordings"].items():
         lines.append(
             f"  {name:28} probability {_show(each, 'probability')}  not judged {_show(each, 'unjudged')}  "

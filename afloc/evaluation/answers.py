@@ -18,7 +18,8 @@ from afloc.inference.view import View
 from afloc.language.findings import FindingEntry, find_by_label, load_findings
 
 DENIALS = ("no {}", "without {}", "{} absent")
-WORDINGS = ("{}", "possible {}", "is there {}?", "no {}")  # besides the simple and the precise sentence
+DENIED = "no {}"
+WORDINGS = ("{}", "possible {}", "is there {}?", DENIED)  # besides the simple and the precise sentence
 PAINTED_FROM = 0.5  # on the fixed scale: from here on the page marks a pixel
 ONE_SIDED = 0.9  # of the ground truth lies on one side of the image
 OTHER_SIDE = {"left": "right", "right": "left"}

@@ -141,6 +141,8 @@ MEASURES: dict[str, MeasureEntry] = {
         "Widest wording spread", "The largest difference of two wordings' probabilities in one case.", False
     ),
     "hit_by_some": _share(
-        "Place by wording", "The share of cases whose place some wordings hit and others miss.", False
+        "Place by wording",
+        "The share of cases whose place some affirming wordings hit and others miss.",
+        False,
     ),
 }

@@ -83,8 +83,10 @@ def test_normal_images():
 def test_wordings():
     found = wording_spread(
         [
-            WordingAnswer("effusion", "a", {"{}": 0.5, "no {}": 0.7}, {"{}": True, "no {}": False}),
-            WordingAnswer("mass", "a", {"{}": 0.1, "no {}": None}, {"{}": False, "no {}": False}),
+            WordingAnswer(
+                "effusion", "a", {"{}": 0.5, "no {}": 0.7}, {"{}": True, "possible {}": False, "no {}": False}
+            ),
+            WordingAnswer("mass", "a", {"{}": 0.1, "no {}": None}, {"{}": False, "no {}": True}),
         ]
     )
     assert found["widest"] == pytest.approx(0.2)
