@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from afloc.errors import DataError
 
-_SERVED = re.compile(r"(.*\?d=|/?data/upload/(\d+/)?)")  # what Label Studio puts before a file's own path
+# What Label Studio puts before a file's own path: of its address, or of its folder on the disk.
+_SERVED = re.compile(r"(.*\?d=|/?data/upload/(\d+/)?|.*/media/upload/(\d+/)?)")
 _PREFIX = re.compile(r"(?=\d*[a-f])[0-9a-f]{8}-(?=.)")  # and before its name; eight digits may be a date
 _PICTURES = "images"  # the folder that most tools put them into
 

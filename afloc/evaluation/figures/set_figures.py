@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.entrant import Entrant
 from afloc.evaluation.figures.contact_sheet import plot_cases
+from afloc.evaluation.figures.score_plots import plot_calibration, plot_detection
 from afloc.evaluation.figures.set_plots import plot_descriptions, plot_findings, plot_means, plot_readers
 from afloc.evaluation.figures.style import draw
 from afloc.files import whole_file
@@ -21,6 +22,8 @@ PLOTS: dict[str, Callable[[Sequence[Entrant]], "Figure | None"]] = {
     "findings": plot_findings,
     "readers": plot_readers,
     "descriptions": plot_descriptions,
+    "detection": plot_detection,
+    "calibration": plot_calibration,
 }
 TITLES = {
     "means": "Means beside the blind maps",
@@ -28,6 +31,8 @@ TITLES = {
     "readers": "Models and human readers",
     "descriptions": "Simple and precise descriptions",
     "cases": "Worst, median and best cases",
+    "detection": "Regions found and false marks (FROC)",
+    "calibration": "How reliable the probabilities are",
 }
 """By the name in `figure_NAME.svg`."""
 

@@ -52,7 +52,15 @@ class SetFiles:
         if not summary["n_cases"]:
             return []
         read = any(each["readers"]["iou"]["mean"] is not None for each in summary["categories"].values())
-        there = {"readers": read, "descriptions": bool(self._both)}
+        there = {
+            "readers": read,
+            "descriptions": bool(self._both),
+            "detection": any(
+                each["pathology"]["froc"]["mean"] is not None
+                for each in summary.get("detection", {}).values()
+            ),
+            "calibration": bool(summary.get("calibration")),
+        }
         return [name for name in TITLES if there.get(name, True)]
 
     def tables(self) -> list[str]:

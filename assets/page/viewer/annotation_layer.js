@@ -35,7 +35,7 @@ export function createLayer(stage, select) {
   function renderPane(pane, { shapes, truth, selected, drawing, tools }) {
     const { zoom, left, top } = stage.view();
     pane.group.setAttribute("transform", `translate(${left} ${top}) scale(${zoom} ${zoom * aspect()})`);
-    if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, "truth"); renderLabel(pane.shapes, shape); }
+    if (pane.truth) for (const shape of truth) { renderPath(pane.group, shape, shape.reader ? "truth reader" : "truth"); renderLabel(pane.shapes, shape); }
     shapes.filter((shape) => !isMeasure(shape)).forEach((shape, place) => renderLabel(pane.shapes, { ...shape, label: stage.nameOf?.(place) ?? "" }));
     for (const shape of shapes) renderOwn(pane, shape, shape.id === selected, tools);
     if (!drawing) return;
