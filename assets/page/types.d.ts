@@ -70,7 +70,8 @@ export interface FilmColors { name: string; title: string; table?: Uint8Array; c
 /** A box in pixels of the image. */
 export interface Box { x: number; y: number; width: number; height: number }
 /** A box, or an outline with the box around it; the first ring is the outer one. */
-export interface Shape extends Box { id?: number; kind: "box" | "outline" | "ruler" | "angle" | "ratio" | "area"; label?: string; rings?: Point[][]; rating?: number }
+/** `reader`: given by a human reader, not the ground truth. */
+export interface Shape extends Box { id?: number; kind: "box" | "outline" | "ruler" | "angle" | "ratio" | "area"; label?: string; rings?: Point[][]; rating?: number; reader?: boolean }
 /** The size of a pixel, in a unit. */
 export interface Scale { x: number; y: number; unit: "mm" | "µm" | "px"; plane: Plane | null }
 /** What a shape measures: lengths and areas in `unit`, values as they are stored, one a channel. */
