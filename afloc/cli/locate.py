@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from afloc.cli.image_figures import check_figures, write_figures
 from afloc.cli.image_tables import classify_table
 from afloc.cli.options import TABLES, add_batch, add_image, add_model, add_protocol, number, quiet
 from afloc.errors import SettingsError
@@ -30,6 +31,17 @@ def add_locate(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, metavar="DIR", help="write result.json, the maps (.npy) and overlays (.png) there"
     )
     parser.add_argument(
+        "--figures",
+        action="store_true",
+        help="draw a figure of each text into --out (SVG, PDF, PNG), and write its numbers",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="hold the maps against the ground truth in FILE (COCO, CSV, JSON or a mask); draws figures, too",
+    )
+    parser.add_argument(
         "--dicom",
         type=Path,
         metavar="DIR",
@@ -40,6 +52,9 @@ def add_locate(commands: argparse._SubParsersAction) -> None:
 
 
 def run_locate(arguments: argparse.Namespace) -> None:
+    drawn = arguments.figures or arguments.truth is not None
+    if drawn:
+        check_figures(arguments.out, arguments.protocol)
     image, source = _read(arguments, dicom=arguments.dicom is not None)
     model, view = _encode(arguments, image, arguments.protocol)
     findings = view.locate_all(arguments.texts)
@@ -49,6 +64,8 @@ def run_locate(arguments: argparse.Namespace) -> None:
         print_table([(finding.text, finding) for finding in findings], view)
     else:
         write_result(arguments.out, model, view, findings, arguments.threshold)
+    if drawn:
+        write_figures(arguments.out, model, view, findings, arguments.image, arguments.truth)
 
 
 def add_classify(commands: argparse._SubParsersAction) -> None:

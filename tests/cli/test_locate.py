@@ -52,6 +52,23 @@ def test_locate_writes_the_result(tmp_path, small_folder, chest_film):
     assert lung["probability"] is None and lung["holds"] is None and lung["cautions"] == [lung["warning"]]
 
 
+def test_figures_hold_a_map_against_its_ground_truth(tmp_path, small_folder, chest_film, capsys):
+    boxes = [{"label": label, "x": 20, "y": 30, "w": 40, "h": 50} for label in ("Mass", "Effusion")]
+    (tmp_path / "truth.json").write_text(json.dumps(boxes))
+    asked = "locate", chest_film, "pleural effusion", "banana", "--model", small_folder
+    assert run(*asked, "--truth", tmp_path / "truth.json") == 2
+    assert "need --out" in capsys.readouterr().err
+    out = tmp_path / "o"
+    assert run(*asked, "--truth", tmp_path / "truth.json", "--out", out) == 0
+    effusion, other = json.loads((out / "numbers.json").read_text())["findings"]
+    assert effusion["finding"] == "Effusion" and effusion["extent"] == 40 * 50 / (150 * 160)
+    assert other["finding"] == "banana" and other["iou"] is None  # two findings are marked, and it is neither
+    drawn = {path.name for path in out.iterdir() if re.match(r"\d-", path.name)}
+    kinds = "svg", "pdf", "png"
+    assert drawn == {f"{name}.{kind}" for name in ("0-figure", "0-curve", "1-figure") for kind in kinds}
+    assert "IoU" in (out / "0-figure.svg").read_text()
+
+
 def test_what_is_in_doubt_is_not_judged(tmp_path, small_folder):
     Image.fromarray(skimage.data.astronaut()).save(tmp_path / "photo.png")
     said = ["locate", tmp_path / "photo.png", "effusion", "--modality", "chest_xray"]
