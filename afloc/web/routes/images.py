@@ -83,7 +83,8 @@ class Measures:
 class OpenedImage(Measures):
     """What the page is told of an image that it has opened, beside how to read its pixels.
 
-    `projection`, `study_date`: as of `Capture`, for the stage; they stay in the page. `title`, `description`:
+    `projection`, `study_date`: as of `Capture`, for the stage; they stay in the page. `orientation`: as of
+    `Image`, with its `source`, "file" where the file says any of it. `title`, `description`:
     of an example. `burned_in`: whether text is part of the picture; None where nothing says so.
     """
 
@@ -92,6 +93,7 @@ class OpenedImage(Measures):
     burned_in: bool | None
     projection: str | None
     study_date: str | None
+    orientation: dict[str, str | None]
     frame: int = 0
     frames: int = 1
     title: str | None = None
@@ -192,6 +194,8 @@ def image_routes(
             burned_in=burned_in,
             projection=image.capture.projection,
             study_date=image.capture.study_date,
+            orientation=vars(image.orientation)
+            | {"source": "file" if any(vars(image.orientation).values()) else None},
             **known,
         )
         return pixels_response(image, shown, **vars(opened))

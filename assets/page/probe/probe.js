@@ -33,7 +33,8 @@ const NOT_LOADED = "This part of the page could not be loaded. Please try again.
 /** @param {Tab<ProbeProps, ProbeServer>} tab */
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
-  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(fileOf(image), frame) });
+  const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(fileOf(image), frame),
+    onBeside: async () => (await import("../beside/open_beside.js")).chooseBeside(viewer, refuse) });
   const box = find("textarea"), picker = find(".modality select"), chooser = find("input[type=file]"), folders = find("input[webkitdirectory]");
 
   let image = null;                   // { token, source, about } of the image shown
@@ -416,7 +417,7 @@ export function mount({ element, props, server }) {
     try { (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer?.grid); } catch { refuse(NOT_LOADED); }
   }
 
-  const showKeys = () => openKeys(find(".keys"), [...(films.list ? ["list"] : []), "describe", "feedback", "answer", "map", "image", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
+  const showKeys = () => openKeys(find(".keys"), [...(films.list ? ["list"] : []), "describe", "feedback", "answer", "map", "image", "beside", ...(image?.about.frames > 1 ? ["frames"] : []), "draw", "share"]);
 
   // --- events -----------------------------------------------------------------------------------------------------
 

@@ -34,14 +34,16 @@ export function createShare(dialog, probe) {
 
   function record() {
     const { finding, doubt, modality, image, frame } = probe.state();
-    return { finding, doubt, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, note: RESEARCH };
+    return { finding, doubt, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, measurements: probe.viewer.measured, note: RESEARCH };
   }
 
   function picture(overlay) {
     const { spacing, shown } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
     if (!overlay) return render({ caption: [credit()] });
-    if (shown.length < 2) return render({ caption: [sentence(), credit()] });
-    return joinPictures(shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })));
+    const other = probe.viewer.beside ? [render({ beside: true, largest: LARGEST / 2, spacing: undefined, caption: ["The image beside, not asked about.", credit()] })] : [];
+    if (shown.length < 2 && !other.length) return render({ caption: [sentence(), credit()] });
+    const asked = shown.length ? shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })) : [render({ largest: LARGEST / 2, caption: [credit()] })];
+    return joinPictures([...asked, ...other]);
   }
 
   const blobOf = (canvas) => new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("too large"))), "image/png"));

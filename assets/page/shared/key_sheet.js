@@ -14,11 +14,13 @@ const KEY_SHEET = {
   image: [
     ["p", "next window preset"], ["w", "dragging (or arrows) changes window and level; so does the right button"], ["i", "invert"], ["+  −", "zoom; the wheel zooms at the pointer"],
     ["v", "dragging pans; so do the arrows, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
+    ["t", "texts in the corners and at the sides on or off"], ["g", "next colours of the image itself: red-free, hot iron"], ["l  a  %  u", "dragging measures a length, an angle, the ratio of two lines, an area"],
   ],
-  frames: [["PgUp  PgDn", "previous, next frame of the file; so do { and }"]],
+  beside: [["B", "open another image beside this one"], ["y", "link zoom and window of the two, or part them"]],
+  frames: [["PgUp  PgDn", "previous, next frame of the file; so do { and }, and the wheel (with Ctrl it zooms)"]],
   draw: [
-    ["b  d", "dragging draws a box, an outline"], ["Space", "in box mode, with the image focused: a box in the middle; Tab reaches it, arrows move it, Shift and arrows resize it"],
-    ["Delete", "delete the selected box or outline"], ["Ctrl Z", "undo, with Shift again"],
+    ["b  d", "dragging draws a box, an outline"], ["Space", "while drawing or measuring, with the image focused: one in the middle; Tab reaches it and its points, arrows move them, Shift and arrows resize a box"],
+    ["Delete", "delete what is selected"], ["Ctrl Z", "undo, with Shift again"],
   ],
   share: [["x", "share"], ["C", "copy a sentence for the report (Shift c)"]],
 };

@@ -2,7 +2,7 @@
 
 const KEYS = {
   0: "fit", r: "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", i: "invert", o: "outline", m: "map", f: "full", v: "pan", w: "window",
-  b: "box", d: "draw", l: "ruler", a: "angle", q: "ratio", u: "area", p: "preset", g: "film", t: "texts", y: "link", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
+  b: "box", d: "draw", l: "ruler", a: "angle", "%": "ratio", u: "area", p: "preset", g: "film", t: "texts", y: "link", B: "beside", c: "colors", "]": "higher", "[": "lower", ".": "stronger", ",": "fainter",
   PageUp: "previousFrame", PageDown: "nextFrame", "{": "previousFrame", "}": "nextFrame",
 };
 const STAGE_KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "middle" };

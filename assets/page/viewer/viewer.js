@@ -10,7 +10,7 @@
 //                                     in the corners of the stage (types.d.ts, Facts); resets window, place, shapes, and closes the film beside
 //   showFrame(image, label, [frame, frames], facts)   another frame of the same file; window, place and shapes stay, measures come back
 //                                     with their frame. `keepFrame(frame)`: there is none
-//   showBeside(image, label, [frame, frames], facts, { step(by), close() })   a second film beside it, its place and window linked with the
+//   showBeside(image, label, [frame, frames], facts, orientation, { step(by), close() })   a second film beside it, its place and window linked with the
 //                                     first's until the reader unlinks them; open_beside.js opens one
 //   showMap(rows, answer?)            one map, rows of numbers 0 … 1 that cover exactly the image, or null; `answer` is noted in
 //                                     root.dataset.answer. Same as showMaps with one pane
@@ -51,6 +51,8 @@ import { createShortcuts } from "./shortcuts.js";
 /** @typedef {ReturnType<typeof createViewer>} Viewer */
 
 const MOST_PANES = 4;
+/** @type {Orientation} of a film beside one that has an R, where its own file is silent */
+const ASSUMED = { patient_right: "left", patient_front: null, view: "frontal", eye: null, source: "assumed" };
 
 /** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void, onFrame?(frame: number): void, onBeside?(): void, nameOf?(place: number): string }} options */
 export function createViewer(root, options) {
@@ -448,12 +450,13 @@ export function createViewer(root, options) {
       setDisplay({ window });
       current.viewport.set(place);
     },
-    /** @param {PixelImage} shown @param {string} name @param {number[]} which @param {Facts} about @param {{ step(by: number): void, close(): void }} own */
-    showBeside(shown, name, which, about, own) {
+    /** @param {PixelImage} shown @param {string} name @param {number[]} which @param {Facts} about @param {Orientation | null} orientation @param {{ step(by: number): void, close(): void }} own */
+    showBeside(shown, name, which, about, orientation, own) {
       closeBeside();
       const film = Object.assign(addFilm(), own);
       films.push(film);
       film.show(shown, name, about, which);
+      film.setSides(orientation?.source ? orientation : [current.sides.left, current.sides.right].includes("R") ? ASSUMED : null);
       film.setWindow(shown.window, display.invert);
       film.annotations.tools = tools;
       film.annotations.kind = kindOf(film);
