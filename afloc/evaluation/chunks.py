@@ -46,9 +46,9 @@ CASES = pa.schema(
         "present": _BOOL,
         **dict.fromkeys((*LOCALIZATION, "center_distance", "coverage", "reader_iou", "reader_dice"), _REAL),
         **dict.fromkeys(("fixed_iou", "fixed_area"), _REALS),
-        "regions": _WHOLE,
-        "marks": _REALS,
-        "marked_regions": pa.list_(_WHOLE),
+        "regions": _WHOLE,  # of the ground truth
+        "marks": _REALS,  # the map's peaks, falling
+        "marked_regions": pa.list_(_WHOLE),  # the region that each lies in, from 1; 0 for none
     }
 )
 SCORES = pa.schema(
@@ -58,7 +58,7 @@ SCORES = pa.schema(
         "positive": _BOOL,
         **dict.fromkeys(("score", "probability"), _REAL),
         "present": _BOOL,
-        "marks": _REALS,
+        "marks": _REALS,  # of an image without a finding that others of its source have ground truth for
     }
 )
 NORMALS = pa.schema(
