@@ -137,7 +137,8 @@ def _continue(arguments: argparse.Namespace, compute: "Compute") -> None:
         arguments.seed or 0,
     )
     change = continue_training(job, arguments.out, command_of(arguments, job.steps), compute)
-    print(f"{change.table()}\n\nWrote {arguments.out / 'model'}.")
+    if change is not None:
+        print(f"{change.table()}\n\nWrote {arguments.out / 'model'}.")
 
 
 def command_of(arguments: argparse.Namespace, steps: int) -> str:

@@ -16,7 +16,7 @@ from afloc.files import whole_file
 from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import Calibration
 from afloc.model.config import ModelConfig
-from afloc.model.files.checkpoint import FILES, Checkpoint, load_checkpoint
+from afloc.model.files.checkpoint import FILES, LISTS, Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageEncoder
 from afloc.training.data.sampler import Sampler
 from afloc.training.data.table import check_calibration_split, read_recipe_table
@@ -59,9 +59,11 @@ def calibrate_model(
     new = replace(config, version=version or config.version, calibration={**scales, **fitted})
     folder.mkdir(parents=True, exist_ok=True)
     if folder.resolve() != source.resolve():
-        for name in FILES:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, folder / name)
+        for path in (*(source / name for name in FILES), *source.glob(LISTS)):
+            if path.is_file():
+                copied = folder / path.relative_to(source)
+                copied.parent.mkdir(exist_ok=True)
+                shutil.copyfile(path, copied)
     with whole_file(folder / "config.json") as written:
         written.write_text(new.to_json(), encoding="utf-8")
     return new

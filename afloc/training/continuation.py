@@ -59,9 +59,10 @@ def embedded_or(name: str) -> str | None:
     return None if name == EMBEDDED.name else name
 
 
-def continue_training(job: Continuation, folder: Path, command: str, compute: Compute = CPU) -> Change:
+def continue_training(job: Continuation, folder: Path, command: str, compute: Compute = CPU) -> Change | None:
     """Train the model further, calibrate it and write it to `folder`/model; returns what changed on the
-    patients that measure it. `command`: what was asked for, for the card.
+    patients that measure it. Of several processes the first one writes and measures; the others return None.
+    `command`: what was asked for, for the card.
 
     Raises DataError where a table has no reports, lacks images, or has a patient in two parts; ModelError
     where the model cannot be gone on with.

@@ -175,6 +175,46 @@ de = ["Fleck"]
         load_findings.cache_clear()
 
 
+@pytest.fixture
+def lists():
+    """The lists, which are put back afterwards."""
+    yield
+    findings._added.clear()
+    for empty in findings._emptied:
+        empty()
+
+
+def test_a_finding_that_is_added_is_read_like_those_of_the_lists(tmp_path, lists):
+    assert not read_statements("There is a safety pin on the left.", "chest_xray")
+    new = tmp_path / "new.toml"
+    new.write_text('[pin]\nname = "safety pin"\nsynonyms = ["nappy pin"]\nsided = true\n')
+    assert set(findings.add_findings(new, "chest_xray")) == {"pin"}
+    findings.add_findings(new, "chest_xray")  # another model brings the same
+    assert find_by_label("Safety Pins", "chest_xray").simple == "safety pin is present"
+    (statement,) = read_statements("There is an nappy pin on the left.", "chest_xray")
+    assert statement == Statement("pin", "affirmed", "left")
+    (statement,) = read_statements("No safety pin.", "chest_xray")
+    assert statement == Statement("pin", "denied")
+    assert "pin" not in load_findings("fundus")
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ('[pin]\nsynonyms = ["x"]\n', "new.toml: pin lacks affirmed, denied"),
+        ('[pin]\nname = "effusion"\n', "new.toml: pin is in the list of chest_xray already"),
+        ('[pleural_effusion]\nname = "water"\n', "pleural_effusion is in the list of chest_xray already"),
+        ('[pin]\nname = "pin"\nparents = ["no"]\n', "pin names the unknown parent no"),
+        ("[pin", "new.toml is not valid TOML"),
+    ],
+)
+def test_what_cannot_be_added_is_said(tmp_path, text, sentence, lists):
+    (tmp_path / "new.toml").write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        findings.add_findings(tmp_path / "new.toml", "chest_xray")
+    assert "pin" not in load_findings("chest_xray")
+
+
 def test_pathologies_have_names_in_six_languages():
     for entry in ENTRIES:
         if not entry.normal:

@@ -96,14 +96,6 @@ def test_at_the_door(trained, tmp_path, capsys, columns, options, sentence):
     assert not (tmp_path / "out").exists()
 
 
-def test_another_table_does_not_go_on_with_the_same_run(trained, tmp_path, capsys):
-    options = ("--out", tmp_path / "out", "--steps", "1", "--device", "cpu")
-    assert run("train", "--from", trained / "model", write_table(tmp_path), *options) == 0
-    other = write_table(tmp_path, said="Moderate left effusion.")
-    assert run("train", "--from", trained / "model", other, *options) == 2
-    assert "holds a run of another table" in capsys.readouterr().err
-
-
 def test_the_embedded_model_is_never_written_to(tmp_path, capsys):
     from afloc.model.files.checkpoint import EMBEDDED
 

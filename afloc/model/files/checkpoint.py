@@ -30,6 +30,7 @@ from afloc.resources import ASSETS
 
 EMBEDDED = ASSETS / "models" / "afloc-mini"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+LISTS = "findings/*.toml"  # of findings that the lists of the project lack
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def load_checkpoint(source: str | Path | None = None) -> Checkpoint:
         return read_folder(EMBEDDED)
     if str(source).startswith("hf:"):
         name = str(source).removeprefix("hf:")
-        return read_folder(download(name, FILES, "the folder of a model on this machine"))
+        return read_folder(download(name, (*FILES, LISTS), "the folder of a model on this machine"))
     path = Path(source)
     if path.is_dir():
         return read_folder(path)
@@ -99,7 +100,7 @@ def read_folder(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}.")
     config = ModelConfig.read(folder / "config.json")
-    for path in sorted((folder / "findings").glob("*.toml")):
+    for path in sorted(folder.glob(LISTS)):
         add_findings(path, path.stem)
     tokenizer = WordPieceTokenizer.read(folder, config.max_tokens, config.text_encoder["vocab_size"])
     card = folder / "README.md"

@@ -7,6 +7,7 @@ import torch
 
 from afloc.inference.appearance import feature_distance
 from afloc.language.statements import Statement
+from afloc.training.compute import Compute
 from afloc.training.data.facts import Description, Fact
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Batch, Sampler
@@ -14,7 +15,7 @@ from afloc.training.fit.calibration import calibrate
 from afloc.training.fit.split import CalibrationSplit
 from afloc.training.pictures.collage import make_collages
 from afloc.training.stages.images import targets_of_collages
-from afloc.training.stages.loop import run_stage
+from afloc.training.stages.loop import read_ahead, run_stage
 from tests.training.small import image_stage
 
 MUCUS = {"mucus": Fact(1.0)}, {"mucus": Fact(0.0)}
@@ -59,3 +60,15 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
     known = calibration.training_distribution
     assert known.level == "shallow"
     assert np.mean(feature_distance(CalibrationSplit(inputs).textures, known) <= known.limit) > 0.9
+
+
+def test_workers_and_half_precision_give_the_same_batches_and_nearly_the_same_losses(tmp_path):
+    stage = image_stage(tmp_path)
+    alone = stage.prepare(1)
+    stage.compute = Compute(half=torch.bfloat16, workers=2)
+    ahead = next(read_ahead(stage, 1))
+    assert torch.equal(alone.pixels, ahead.pixels) and alone.texts == ahead.texts
+    half = stage.losses(stage.send(ahead))["total"]
+    stage.compute = Compute()
+    torch.testing.assert_close(stage.losses(stage.send(alone))["total"], half, rtol=0.2, atol=0)
+    assert half.dtype == torch.float32

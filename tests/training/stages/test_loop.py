@@ -70,6 +70,13 @@ def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
     run_stage(Regression(), tmp_path)
     with pytest.raises(DataError, match="another recipe"):
         run_stage(Regression(rate=0.02), tmp_path)
+    stage = Regression()
+    stage.identity["data"] = "a"  # a checkpoint that does not say its table is gone on with
+    run_stage(stage, tmp_path)
+    run_stage(stage, tmp_path / "new")
+    stage.identity["data"] = "b"
+    with pytest.raises(DataError, match="another table"):
+        run_stage(stage, tmp_path / "new")
 
 
 def test_a_checkpoint_with_settings_by_their_former_names_is_gone_on_with(tmp_path):
