@@ -149,7 +149,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             Middleware(
                 StudyOnly,
                 is_on=lambda: sessions.is_exclusive,
-                codes=sessions.coordinator_codes,
+                codes=sessions.exclusive_codes,
                 components=[block._id for block in page.blocks.values() if block.elem_id in READERS_PARTS],
             ),
         ],

@@ -47,6 +47,18 @@ def test_study_check_and_order(capsys, tmp_path):
     assert len(capsys.readouterr().out.splitlines()) == 21
 
 
+def test_study_code_is_the_one_of_the_page(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFLOC_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("AFLOC_STUDIES_DIR", raising=False)
+    assert run("study", "code") == run("study", "code") == 0
+    once, again = capsys.readouterr().out.split()
+    kept = tmp_path / "studies" / ".coordinator-code"
+    assert once == again == kept.read_text().strip() and kept.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("AFLOC_COORDINATOR_CODE", "a-code-of-ones-own")
+    assert run("study", "code") == 2
+    assert "a-code-of-ones-own" not in capsys.readouterr().err
+
+
 def test_study_check_opens_the_images(capsys, tmp_path):
     (tmp_path / "film.png").write_bytes(b"no image")
     text = DEMO.read_text().replace("example:retina", "film.png")

@@ -55,13 +55,16 @@ class StudySessions:
     @property
     def is_exclusive(self) -> bool:
         """Whether a study is open whose readers may use nothing else of the page."""
-        return any(study.exclusive and study.state == OPEN for study in self.studies.values())
+        return bool(self._exclusive())
 
-    def coordinator_codes(self) -> list[str]:
-        """The codes of all coordinators."""
-        drafts = self.folder.draft_codes.values() if self.folder else ()
-        found = (self.page_code, *(study.coordinator for study in self.studies.values()), *drafts)
+    def exclusive_codes(self) -> list[str]:
+        """The codes of the coordinators who may use the rest of the page meanwhile: the page's, and those of
+        the studies that close it. The demo's is known to everybody."""
+        found = (self.page_code, *(study.coordinator for study in self._exclusive()))
         return [code for code in found if code]
+
+    def _exclusive(self) -> list[Study]:
+        return [study for study in self.studies.values() if study.exclusive and study.state == OPEN]
 
     def reader(self, code: str) -> tuple[Study, str]:
         """The study and the name of the reader with this code; AccessError for any other code."""

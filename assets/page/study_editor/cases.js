@@ -7,6 +7,7 @@ import { thumbnail } from "./pictures.js";
 
 const MODALITIES = [["", "recognised"], ["chest_xray", "chest film"], ["fundus", "fundus"], ["histopathology", "tissue"]];
 const EXAMPLES = [["chest_film", "chest_xray"], ["retina", "fundus"], ["immunohistochemistry", "histopathology"]];
+const asking = new Map();           // what is asked of the images that are added, by study
 const names = new Map();            // what the images were called when they were sent, while the page is open; the server keeps no name
 
 /** @param {HTMLElement} form @param {StepContext} context */
@@ -14,7 +15,7 @@ export function buildCases(form, context) {
   const { study, values, fields, readOnly, changed, render, ask, request, explain, say, sets } = context;
   values.cases ??= [];
   const taken = () => [...values.cases, ...(values.training ?? [])].map(({ id }) => id);
-  const bound = { finding: "" };
+  const bound = { get finding() { return asking.get(study.name) ?? ""; }, set finding(text) { asking.set(study.name, text); } };
 
   const adder = make("div", "adder"), problem = make("p", "problem"), line = make("div", "line-buttons");
   problem.setAttribute("role", "alert");

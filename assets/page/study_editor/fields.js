@@ -36,7 +36,7 @@ export function createFields({ changed, readOnly }) {
   }
 
   function set(owner, name, value) {
-    if (value === undefined || value === "") delete owner[name];
+    if (value === undefined || (value === "" && !Object.getOwnPropertyDescriptor(owner, name)?.set)) delete owner[name];
     else owner[name] = value;
     changed();
   }

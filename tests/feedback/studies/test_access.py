@@ -1,4 +1,6 @@
 import dataclasses
+import re
+import threading
 
 import pytest
 
@@ -6,11 +8,14 @@ from afloc.errors import AccessError
 from afloc.feedback.studies.access import (
     Visitor,
     describe_study,
+    keep_code,
+    make_code,
     may_read,
     may_see_model,
     may_see_results,
     may_see_truth,
     require,
+    require_open,
     show_slot,
     show_truth,
     sign_in,
@@ -71,3 +76,37 @@ def test_the_truth_is_shown_of_training_cases_alone_and_after_the_last_answer(de
     counted = [(each["training"], each["number"], each["of"]) for each in shown]
     assert counted == [(True, 1, 2), (True, 2, 2), (False, 1, 20)]
     assert describe_study(study, "R1")["training"] == 2 and describe_study(study, "R1")["cases"] == 20
+
+
+def test_codes_cannot_be_guessed_and_can_be_typed():
+    codes = {make_code() for _ in range(200)}
+    assert len(codes) == 200 and all(
+        re.fullmatch(r"[A-HJ-NP-Z2-9]{4}(-[A-HJ-NP-Z2-9]{4}){3}", code) for code in codes
+    )
+    assert not {"I", "L", "O", "0", "1"} & set("".join(codes))
+
+
+def test_one_code_of_the_page_for_all_who_share_the_folder(tmp_path):
+    made = []
+    threads = [
+        threading.Thread(target=lambda: made.append(keep_code(tmp_path / "studies"))) for _ in range(8)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(set(made)) == 1 and len(made) == 8 and made[0]
+    (tmp_path / "file").touch()
+    assert keep_code(tmp_path / "file" / "studies") is None
+
+
+@pytest.mark.parametrize("state", ["draft", "paused", "closed"])
+def test_readers_read_an_open_study_only(demo, state):
+    require_open(demo)
+    with pytest.raises(AccessError, match="This study"):
+        require_open(dataclasses.replace(demo, state=state))
+
+
+def test_the_coordinator_of_a_draft_has_no_other_study(demo):
+    visitor = sign_in("its-code", [demo], None, {"demo": "its-code"})
+    assert visitor.role == "coordinator" and not may_see_results(visitor, "demo")
