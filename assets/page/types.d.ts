@@ -310,7 +310,7 @@ export interface ShownMap { rows: Grid | null; title?: string; note?: string; ca
 
 /** What the Probe tab is left with when another film of a list takes its place, and comes back to. */
 export interface FilmLeft {
-  image: OpenImage; frame: number; description: string; typed: boolean; modality: string | null; trusted: boolean; insisted: boolean; kept: Finding[]; reply: LocateReply | null;
+  frame: number; description: string; typed: boolean; modality: string | null; trusted: boolean; insisted: boolean; kept: Finding[]; reply: LocateReply | null;
   display: Partial<Display>; place: Place | null; shapes: Shape[]; measures: Shape[]; said: Said; stored: Promise<void>;
 }
 /** What was said of the answers on an image. `touched`: something was drawn on it. */
@@ -318,7 +318,7 @@ export interface Said { entries: Map<string, any>; touched: boolean }
 /** The Probe tab, as a list of films uses it. */
 export interface Reading {
   element: HTMLElement; props: ProbeProps; server: ProbeServer; image(): OpenImage | null; description(): string;
-  put(opened: OpenedImage, left: FilmLeft | null, reply: LocateReply | null): void; leave(): FilmLeft; waits(on: boolean): void; refuse(sentence: string): void;
+  put(opened: OpenedImage, left: FilmLeft | null, reply: LocateReply | null): void; leave(): { image: OpenImage; left: FilmLeft }; waits(on: boolean): void; refuse(sentence: string): void;
   /** The image on the stage, where it is the user's own and something on it is not stored. */
   unsaved(): OpenedImage | null;
 }

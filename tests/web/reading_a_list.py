@@ -1,8 +1,9 @@
-"""From a key to the next film's painted map, with the real server and a real browser: `python -m tests.web.reading_a_list`.
+"""From a key to the next film's painted map, with the real server and a real browser.
 
-Opens a folder of films, asks one description, and goes from film to film with the key j, as a reader does: `--look`
-seconds on each, so that the next one is ready. Prints milliseconds, p50 and p95, from the key to the film with its
-answer, and in megabytes what the scripts hold before and after. `--films 200` shows whether that is bounded.
+`python -m tests.web.reading_a_list` opens a folder of films, asks one description, and goes from film to film
+with the key j, as a reader does: `--look` seconds on each, so that the next one is ready. Prints
+milliseconds, p50 and p95, from the key to the film with its answer, and in megabytes what the scripts hold
+before and after. `--films 200` shows whether that is bounded.
 """
 
 import argparse

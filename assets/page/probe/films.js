@@ -6,7 +6,7 @@ import { Refusal } from "../shared/server.js";
 
 const ZIP = /\.zip$/i;
 
-/** @param {Reading} reading @param {{ openOne(file: File): void, isUnsaved(left: FilmLeft | null): boolean }} probe */
+/** @param {Reading} reading @param {{ openOne(file: File): void, isUnsaved(left: FilmLeft): boolean }} probe */
 export function createFilms(reading, { openOne, isUnsaved }) {
   let list = /** @type {Worklist | null} */ (null), coming = /** @type {Promise<Worklist> | null} */ (null);
 

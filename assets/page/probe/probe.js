@@ -136,12 +136,11 @@ export function mount({ element, props, server }) {
   }
 
   // What the image on the stage is left with when another film takes its place. It stays open on the server.
-  /** @returns {FilmLeft} */
   function takeLeave() {
     const { window, invert } = viewer.display, { place, shapes, measures } = viewer, { said } = feedback;
     handed = true;
-    const left = { image, frame: image.about.frame ?? 0, description: box.value, typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, measures, said };
-    return { ...left, reply: reply?.finding?.text === answer?.text ? reply : null, stored: feedback.forget() };
+    const left = { frame: image.about.frame ?? 0, description: box.value, typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, measures, said };
+    return { image, left: { ...left, reply: reply?.finding?.text === answer?.text ? reply : null, stored: feedback.forget() } };
   }
 
   const films = createFilms({
@@ -154,7 +153,7 @@ export function mount({ element, props, server }) {
     },
     unsaved: () => (image && !image.source.example && isUnsavedNow() ? { image, pixels: viewer.film } : null),
     waits(on) { viewer.showState(on ? "loading" : image ? "ready" : "empty"); },
-  }, { openOne: (file) => open({ file }), isUnsaved: (left) => Boolean(left) && (left.typed || left.measures.length > 0 || isUnsaved(left.said, left.shapes)) });
+  }, { openOne: (file) => open({ file }), isUnsaved: (left) => left.measures.length > 0 || isUnsaved(left.said, left.shapes) });
 
   const isUnsavedNow = () => typed || viewer.measures.length > 0 || feedback.isUnsaved();
 

@@ -88,7 +88,9 @@ export function createColumn(root, list) {
       if (!row) return;
       row.choose.setAttribute("aria-current", "true");
       focusable(film);
-      row.item.scrollIntoView({ block: "nearest" });
+      const { offsetTop: top, offsetHeight: height } = row.item, { scrollTop: from, clientHeight: seen } = holder;      // the list alone, not the page
+      if (top < from) holder.scrollTop = top;
+      else if (top + height > from + seen) holder.scrollTop = top + height - seen;
     },
     // In words, for screen readers.
     /** @param {Film} film @param {string[]} asked */

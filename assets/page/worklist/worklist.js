@@ -13,7 +13,7 @@ import { flaggedFirst, inOrder } from "./order.js";
 import { createReady } from "./ready.js";
 import { createSheet } from "./sheet.js";
 import { createThumbnails } from "./thumbnails.js";
-/** @import { LocateReply, Reading, Source } from "../types" */
+/** @import { FilmLeft, LocateReply, Reading, Source } from "../types" */
 /** @import { DicomHead } from "./dicom_head.js" */
 /** @import { Film } from "./film.js" */
 
@@ -23,7 +23,7 @@ const UNHURRIED = 120;              // ms after an answer until the next film is
 /** @typedef {ReturnType<typeof createWorklist>} Worklist */
 
 // `closed()`: the list is closed; what is on the stage stays there.
-/** @param {Reading} reading @param {{ closed(): void, isUnsaved(left: Film["left"]): boolean }} probe */
+/** @param {Reading} reading @param {{ closed(): void, isUnsaved(left: FilmLeft): boolean }} probe */
 export function createWorklist(reading, probe) {
   const root = reading.element.querySelector(".worklist"), bar = document.querySelector("#films");
   const films = /** @type {Film[]} */ ([]), ready = createReady(reading.server);
@@ -146,18 +146,18 @@ export function createWorklist(reading, probe) {
   // What the film on the stage is left with is kept.
   function leave() {
     if (!current || !ready.openedOf(current)) return;
-    const film = current, left = reading.leave();
+    const film = current, { image, left } = reading.leave();
     if (left.modality !== (film.left?.modality ?? null)) film.answers.clear();
     film.left = left;
     if (film.last) keepAnswer(film, film.last.text, film.last);
-    if (ready.openedOf(film).image !== left.image) { forgetFrame(film); ready.letGo(film); }
+    if (ready.openedOf(film).image !== image) { forgetFrame(image.token, left.stored); ready.letGo(film); }
   }
 
   // Another frame of it was looked at: that is an image of its own.
-  /** @param {Film} film */
-  async function forgetFrame({ left }) {
-    await left.stored;
-    forget(left.image.token);
+  /** @param {string} token @param {Promise<void>} stored */
+  async function forgetFrame(token, stored) {
+    await stored;
+    forget(token);
   }
 
   async function prepare() {
@@ -200,13 +200,14 @@ export function createWorklist(reading, probe) {
     probe.closed();
   }
 
-  const isUnsaved = () => films.some((film) => film !== current && probe.isUnsaved(film.left));
+  // Whether of the films that are not on the stage something drawn or said, or with `words` typed, would be lost.
+  const isUnsaved = (words = true) => films.some(({ left }, i) => films[i] !== current && left && ((words && left.typed) || probe.isUnsaved(left)));
   for (const [choice, on] of /** @type {[HTMLButtonElement, boolean][]} */ ([[byFlag, true], [byFile, false]])) choice.addEventListener("click", () => { flagged = on; arrange(); });
   asking.addEventListener("click", sheet.open);
   previous.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
   closing.addEventListener("click", () => {
-    if (!isUnsaved()) return close();
+    if (!isUnsaved(false)) return close();
     sure.hidden = false;
     sure.querySelector("button").focus();
   });
