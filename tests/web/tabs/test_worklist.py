@@ -222,11 +222,12 @@ def the_story(page, folder, count, model):
     assert sentence.startswith("Cardiomegaly") and sentence.endswith("Research use only, not for diagnosis.")
     assert f"by {model.name} {model.config.version}, probability" in sentence
     assert told_on_leaving(page)
-    page.keyboard.press("n")
-    page.keyboard.type("not saved")
-    page.keyboard.press("Escape")
     page.keyboard.press("Shift+J")
     position(page, f"film {count - 1} of")
+    page.focus("#probe .stage")
+    for key in ("b", "Space", "Escape", "Shift+J"):  # a box that belongs to no judgement
+        page.keyboard.press(key)
+    position(page, f"film {count - 2} of")
     page.click("#probe .worklist .close")
     page.click("#probe .worklist .give-up")
     expect(page.locator("#probe .worklist")).to_be_hidden()
