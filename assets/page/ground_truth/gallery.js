@@ -60,6 +60,9 @@ export function createGallery(root, measures) {
       links.append(link);
     }
     head.append(make("h2", "", title), links);
+    picture.className = "waiting";                    // the server draws it when it is first asked for
+    picture.addEventListener("load", () => { picture.className = ""; });
+    picture.addEventListener("error", () => picture.replaceWith(make("p", "note", "The server could not draw this figure.")));
     Object.assign(picture, { src: fileOf(`figure_${name}.png`, run), alt: title, loading: "lazy", width: 2126 });
     part.append(head, picture);
     return part;
