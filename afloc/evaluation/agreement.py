@@ -4,6 +4,8 @@ A reader's marks are a map of 0 and 1, measured by the same definitions. The rea
 share of the image that they mark; the model's figure there is at the threshold where its map marks as much.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -80,14 +82,7 @@ class Agreement:
         """None without readers, or without ground truth to hold either against."""
         if not (self.readers and self.truth.any()):
             return None
-        drawn = [curve(each.astype(np.float32), self.truth, (MARKED,)) for each in self.readers]
-        iou, dice, area = (
-            float(np.mean([getattr(each, name)[0] for each in drawn])) for name in ("iou", "dice", "area")
-        )
-        threshold = threshold_of_area(self.finding.heatmap, area)
-        at = curve(self.finding.heatmap, self.truth, (threshold,))
-        model = (float(each[0]) for each in (at.iou, at.dice, at.area))
-        return Readers(len(drawn), iou, dice, area, threshold, *model)
+        return hold_readers(self.readers, self.truth, self.finding.heatmap)
 
     def record(self, scale: str, threshold: float) -> dict:
         """All its numbers as one flat row, at a threshold on a scale too; None for what there is not."""
@@ -111,6 +106,21 @@ class Agreement:
             "area_at_threshold": float(at.area[step]),
             **({f"readers_{key}": value for key, value in vars(readers).items()} if readers else {}),
         }
+
+
+def hold_readers(readers: Sequence[np.ndarray], truth: np.ndarray, heatmap: np.ndarray | None) -> Readers:
+    """Readers against the ground truth, bool (height, width) each, and a map of the same shape; without one,
+    the model's figures are NaN."""
+    drawn = [curve(each.astype(np.float32), truth, (MARKED,)) for each in readers]
+    iou, dice, area = (
+        float(np.mean([getattr(each, name)[0] for each in drawn])) for name in ("iou", "dice", "area")
+    )
+    if heatmap is None:
+        return Readers(len(drawn), iou, dice, area, *[math.nan] * 4)
+    threshold = threshold_of_area(heatmap, area)
+    at = curve(heatmap, truth, (threshold,))
+    model = (float(each[0]) for each in (at.iou, at.dice, at.area))
+    return Readers(len(drawn), iou, dice, area, threshold, *model)
 
 
 def threshold_of_area(heatmap: np.ndarray, area: float) -> float:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from afloc.errors import DataError, ImageError
+from afloc.evaluation.agreement import hold_readers
 from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.evaluation.datasets.masks import draw_runs, encode_runs
@@ -21,7 +22,7 @@ from afloc.evaluation.datasets.rows import Row
 from afloc.evaluation.map_grids import GRID_SIDE, map_mask, mask_to_grid, to_map_grid
 from afloc.evaluation.marks import find_marks, marked_regions
 from afloc.evaluation.measure import LOCALIZATION, fixed_curve, measure, without_nan
-from afloc.evaluation.metrics import curve, truth_regions
+from afloc.evaluation.metrics import truth_regions
 from afloc.evaluation.queries import queries_for
 from afloc.files import whole_folder
 from afloc.imaging.image import Image
@@ -44,7 +45,8 @@ CASES = pa.schema(
         **dict.fromkeys(("height", "width"), _WHOLE),
         **dict.fromkeys(("extent", "score", "probability"), _REAL),
         "present": _BOOL,
-        **dict.fromkeys((*LOCALIZATION, "center_distance", "coverage", "reader_iou", "reader_dice"), _REAL),
+        **dict.fromkeys((*LOCALIZATION, "center_distance", "coverage"), _REAL),
+        **dict.fromkeys(("reader_iou", "reader_dice", "at_readers_iou", "at_readers_dice"), _REAL),
         **dict.fromkeys(("fixed_iou", "fixed_area"), _REALS),
         "regions": _WHOLE,  # of the ground truth
         "marks": _REALS,  # the map's peaks, falling
@@ -142,7 +144,7 @@ def _measure_case(
         **_verdict(finding),
         **_measure(finding, laid),
         **(_fixed(finding, laid) if config.protocol == "native" else {}),
-        **_readers(row, truth, mask),
+        **_readers(row, truth, mask, finding.heatmap if config.protocol == "native" else None),
     }
 
 
@@ -175,18 +177,22 @@ def _painted(finding: Finding) -> float:
     return 0.0 if finding.present is False else float((finding.heatmap > PAINTED_FROM).mean())
 
 
-def _readers(row: Row, truth: GroundTruth, mask: np.ndarray) -> dict:
-    """IoU and Dice of what human readers marked against the ground truth, mean over the readers."""
-    found = []
-    for reading in row.readers:
-        if reading.label == truth.label and reading.description in (None, truth.description):
-            drawn = reading.draw(*mask.shape).astype(np.float32)
-            found.append(curve(drawn, mask, (0.5,)))
-    if not found:
+def _readers(row: Row, truth: GroundTruth, mask: np.ndarray, heatmap: np.ndarray | None) -> dict:
+    """What human readers marked against the ground truth, mean over the readers; and the map, on the image,
+    where it marks as much as they do."""
+    drawn = [
+        reading.draw(*mask.shape)
+        for reading in row.readers
+        if reading.label == truth.label and reading.description in (None, truth.description)
+    ]
+    if not drawn:
         return {}
+    found = hold_readers(drawn, mask, heatmap)
     return {
-        "reader_iou": float(np.mean([at.iou[0] for at in found])),
-        "reader_dice": float(np.mean([at.dice[0] for at in found])),
+        "reader_iou": found.iou,
+        "reader_dice": found.dice,
+        "at_readers_iou": found.model_iou,
+        "at_readers_dice": found.model_dice,
     }
 
 

@@ -128,6 +128,7 @@ def _case_values(cases: pa.Table, labels: np.ndarray, patients: list[str]) -> tu
     values["", "present"] = numbers(cases, "present")
     for reader in ("iou", "dice"):
         values["readers", reader] = numbers(cases, f"reader_{reader}")
+        values["at_readers", reader] = numbers(cases, f"at_readers_{reader}")
     held_out, thresholds = at_held_out_threshold(cases, labels, patients)
     for name, column in held_out.items():
         values["honest", name] = column

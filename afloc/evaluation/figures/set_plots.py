@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+AS_MUCH = "at_readers"  # of a summary: a model where its map marks as much as the readers do
 BASELINE_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
 BOXED = ("iou", "dice", "cnr")  # measures of a case that are drawn as boxes
 FEWEST = 5  # cases that a box is drawn of; fewer are points alone
@@ -134,9 +135,18 @@ def plot_readers(entrants: Sequence[Entrant]) -> "Figure | None":
         (entrant.name, [entrant.summary["categories"][name] for name in names], COLOURS[i % 6])
         for i, entrant in enumerate(entrants)
     ]
+    groups += [
+        (
+            f"{entrant.name}, marking as much",
+            [entrant.summary["categories"][name][AS_MUCH] for name in names],
+            gray,
+        )
+        for entrant, gray in zip(entrants, GRAYS, strict=False)
+        if AS_MUCH in entrant.summary["categories"][names[0]]
+    ]
     groups.append(("Human readers", [summary["categories"][name]["readers"] for name in names], INK))
     step = len(groups) + 0.6
-    figure = Figure(figsize=(PAGE, 1.2 + _ROW * step * len(names)))
+    figure = Figure(figsize=(PAGE, 1.4 + _ROW * step * len(names)))
     grid = figure.subplots(1, 2, sharey=True)
     for number, (key, axes) in enumerate(zip(("iou", "dice"), grid, strict=True)):
         for order, (_, found, colour) in enumerate(groups):
@@ -152,11 +162,12 @@ def plot_readers(entrants: Sequence[Entrant]) -> "Figure | None":
         axes.set_xlim(left=0)
         axes.set_title(MEASURES[key].heading)
         letter(axes, number)
-    _place(figure, left=1.65, wspace=0.1, bottom=0.74, top=0.28)
+    _place(figure, left=1.65, wspace=0.1, bottom=0.78 + 0.15 * ((len(groups) - 1) // 3), top=0.28)
     _name_colours(figure, [(name, colour) for name, _, colour in groups])
     _say(
         figure,
-        f"Models and human readers: mean with its 95% interval over patients. {_scales(('iou', 'dice'))}",
+        "Models and human readers, and models where their map marks as much as the readers do: mean with "
+        f"its 95% interval over patients. {_scales(('iou', 'dice'))}",
     )
     return figure
 
@@ -310,7 +321,7 @@ def _name_colours(figure: "Figure", names: Sequence[tuple[str, str]]) -> None:
         titles,
         loc="lower left",
         ncols=columns,
-        bbox_to_anchor=(0.01, 0.3 / down),
+        bbox_to_anchor=(0.01, 0.36 / down),
         handletextpad=0.2,
         borderaxespad=0,
     )

@@ -16,7 +16,7 @@ from afloc.evaluation.config import STYLES, EvaluationConfig
 from afloc.evaluation.datasets.dataset import read_dataset
 from afloc.evaluation.datasets.rows import Dataset, Row
 from afloc.evaluation.figures.set_figures import TITLES
-from afloc.evaluation.figures.set_plots import BASELINE_TITLES
+from afloc.evaluation.figures.set_plots import AS_MUCH, BASELINE_TITLES
 from afloc.evaluation.run import evaluate, finished_images
 from afloc.inference.model import Model
 from afloc.web.errors import explain
@@ -188,6 +188,8 @@ def _figures(summary: dict) -> dict:
     rows = [(name, each) for name, each in summary["categories"].items()]
     rows.append(("all findings", overall))
     blind = [(title, overall["blind"][name]) for name, title in BASELINE_TITLES.items()]
+    if overall["readers"]["iou"]["mean"] is not None:
+        blind += [("human readers", overall["readers"]), ("map, as much", overall.get(AS_MUCH, {}))]
     return {
         "n_images": summary["n_images"],
         "n_cases": summary["n_cases"],

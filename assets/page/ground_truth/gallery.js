@@ -46,7 +46,7 @@ export function createGallery(root, measures) {
     scroll.setAttribute("role", "region");
     scroll.setAttribute("aria-label", "All measures");
     scroll.append(table);
-    part.append(make("h2", "", "All measures"), scroll, make("p", "note", `Means over ${images} images with ${cases} cases, with 95% intervals over patients; below all findings, the three maps that never look at the image. A heading says what its measure is.`));
+    part.append(make("h2", "", "All measures"), scroll, make("p", "note", `Means over ${images} images with ${cases} cases, with 95% intervals over patients; below all findings, the three maps that never look at the image, and human readers where the set has some, with the map where it marks as much. A heading says what its measure is.`));
     return part;
   }
 

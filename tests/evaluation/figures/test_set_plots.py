@@ -86,4 +86,5 @@ def test_human_readers_beside_the_model(small_model, tmp_path):
     assert figures["readers"]["iou"]["mean"] == pytest.approx(150 / 250)  # the same shape, a quarter aside
     assert figures["n"] == 1 and figures["iou"]["ci95"] is None
     axes = panel_of(plot_readers([simple]), "IoU")
-    assert points(axes) == [(figures["iou"]["mean"],), (0.6,)]
+    assert points(axes) == [(figures["iou"]["mean"],), (figures["at_readers"]["iou"]["mean"],), (0.6,)]
+    assert 0 <= figures["at_readers"]["iou"]["mean"] < 1
