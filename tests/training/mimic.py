@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 
 from afloc.imaging.chest_phantom import draw_chest_film
 from tests.released import REFERENCE
@@ -49,6 +49,7 @@ depths = [1, 1, 1, 1]
 {text}
 [joint]
 text = "{folder}"
+image = "{resnet}"
 steps = 2
 batch_size = 3
 """
@@ -83,7 +84,9 @@ def write_mimic(folder: Path) -> Path:
 
 
 def write_recipe(folder: Path) -> Path:
-    """A recipe of two steps, and in `bert` beside it the random text encoder that it starts from."""
+    """A recipe of two steps, and beside it the random encoders that it starts from: `bert`, `resnet`."""
+    shape = {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 1, 1]}
+    ResNetModel(ResNetConfig(layer_type="bottleneck", **shape)).save_pretrained(folder / "resnet")
     bert = shutil.copytree(REFERENCE / "bert", folder / "bert")
     values = json.loads((bert / "config.json").read_text())
     values |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 4}
@@ -91,5 +94,5 @@ def write_recipe(folder: Path) -> Path:
     kept = ("vocab_size", "hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers")
     text = "\n".join(f"{key} = {values[key]}" for key in (*kept, "max_position_embeddings"))
     path = folder / "recipe.toml"
-    path.write_text(RECIPE.format(text=text, folder=bert))
+    path.write_text(RECIPE.format(text=text, folder=bert, resnet=folder / "resnet"))
     return path

@@ -107,6 +107,7 @@ def test_a_recipe_with_former_names_is_the_same_recipe(tmp_path):
 
 def test_the_recipes_that_come_with_the_project_are_read():
     assert [read_recipe(path).model["name"] for path in sorted(CONFIGS.glob("*.toml"))] == [
+        "afloc-large",
         "afloc-mini",
         "afloc-published",
         "afloc-short",

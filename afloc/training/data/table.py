@@ -1,8 +1,8 @@
 """A training table: one CSV or several of the same columns, of which an index is held in memory.
 
 The files are read once, from beginning to end. What is read from each row goes into a temporary file, from
-which a row comes back when it is asked for. The memory that a table takes hardly grows with its length: some
-200 bytes a row.
+which a row comes back when it is asked for. The memory that a table takes hardly grows with its length: below
+400 bytes a row.
 """
 
 import csv
