@@ -38,6 +38,7 @@ export function createFilm(stage) {
 // The same window on another film: what lies where between black and white of the one that it opened with.
 /** @param {Film} from @param {Film} to @returns {Range} */
 export function sameWindow(from, to) {
+  if (from.window === from.image.window) return to.image.window;
   const [low, high] = from.image.window, [otherLow, otherHigh] = to.image.window, share = (otherHigh - otherLow) / Math.max(high - low, 1e-9);
   return from.window.map((value) => otherLow + (value - low) * share);
 }

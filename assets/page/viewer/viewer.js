@@ -51,8 +51,10 @@ import { createShortcuts } from "./shortcuts.js";
 /** @typedef {ReturnType<typeof createViewer>} Viewer */
 
 const MOST_PANES = 4;
-/** @type {Orientation} of a film beside one that has an R, where its own file is silent */
+// Of a film beside one that has an R, where its own file is silent.
+/** @type {Orientation} */
 const ASSUMED = { patient_right: "left", patient_front: null, view: "frontal", eye: null, source: "assumed" };
+const saysSides = (/** @type {Orientation} */ { patient_right, patient_front, eye, view }) => Boolean(patient_right || patient_front || eye || view === "lateral");
 
 /** @param {HTMLElement} root @param {{ colors: Colors, onShapes?(shapes: Shape[]): void, onClose?(index: number): void, onDisplay?(display: Display): void, onFrame?(frame: number): void, onBeside?(): void, nameOf?(place: number): string }} options */
 export function createViewer(root, options) {
@@ -456,7 +458,7 @@ export function createViewer(root, options) {
       const film = Object.assign(addFilm(), own);
       films.push(film);
       film.show(shown, name, about, which);
-      film.setSides(orientation?.source ? orientation : [current.sides.left, current.sides.right].includes("R") ? ASSUMED : null);
+      film.setSides(orientation && saysSides(orientation) ? orientation : [current.sides.left, current.sides.right].includes("R") ? ASSUMED : null);
       film.setWindow(shown.window, display.invert);
       film.annotations.tools = tools;
       film.annotations.kind = kindOf(film);

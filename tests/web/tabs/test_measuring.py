@@ -220,6 +220,14 @@ def test_a_prior_beside_goes_along_until_it_is_parted(page):
     assert page.evaluate(f"{VIEWER}.beside") is False
 
 
+def test_a_prior_that_names_its_view_alone_has_assumed_sides_and_its_own_window(page):
+    show(page, film())
+    beside(page, film(ViewPosition="AP"))
+    assert letters(page)[:2] == ["R assumed R assumed", "L assumed L assumed"]
+    page.locator("#probe .pane").nth(1).click()
+    expect(page.locator("#probe [data-choose=preset]")).to_have_value("default")
+
+
 def test_colours_of_the_film_change_the_display_alone(page):
     show(page, film())
     settled(page)
