@@ -20,7 +20,7 @@ export function buildRun(form, context) {
     form.append(make("h4", "", "Think of this"), list);
   }
   form.append(orders(form, context));
-  const lock = about(study, values);
+  const lock = about(study);
   if (lock.children.length) form.append(lock);
   if (study.version && study.state !== "draft") form.append(progress(context));
 }
@@ -72,7 +72,9 @@ function orders(form, { study: { state, faults, answers }, values, changeState, 
   return line;
 }
 
-function about(study, values) {
+// What the server says of the file: no form writes the lock and the deviations.
+function about(study) {
+  const { values } = study;
   const list = make("dl", "lock"), say = (term, text, className = "") => list.append(make("dt", "", term), make("dd", className, text));
   if (study.version) say("Version", study.version, "digest");
   if (values.protocol) {

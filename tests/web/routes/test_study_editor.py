@@ -342,3 +342,52 @@ def test_two_coordinators_lose_nothing(site, study, chromium):
     for page in (one, other):
         page.context.close()
     assert not no_errors + none
+
+
+def test_a_change_of_the_locked_protocol_is_made_with_its_reason(site, ask, study, chromium):
+    url, data = site
+    assert ask("state", name="trial", token=study["token"], state="open")[0] == 200
+    page, errors = open_studies(chromium, url, "trial-coordinator")
+    page.get_by_role("button", name="A reader study to try").click()
+    go_to(page, "Design")
+    expect(page.get_by_label("Repeated cases")).to_be_disabled()
+    page.get_by_text("Change the protocol…").click()
+    page.get_by_label("Repeated cases").fill("1")
+    page.get_by_text("Apply", exact=True).click()
+    expect(page.locator("#study .editor .saved")).to_contain_text("say why")
+    page.get_by_label("Reason of the change").fill("Readers were tired.")
+    page.get_by_text("Apply", exact=True).click()
+    expect(page.locator("#study .bar-change")).to_be_hidden()
+    go_to(page, "Check and run")
+    expect(page.locator("#study .lock")).to_contain_text("Readers were tired.")
+    assert read_study(data / "studies" / "trial.toml").repeats == 1 and not errors
+    page.context.close()
+
+
+def test_two_replicas_of_one_folder_have_one_study(tiny_folder, tmp_path):
+    """What is made and started at one is read at the other from the next request on, and the reverse."""
+    shared = {"AFLOC_STUDIES_DIR": str(tmp_path / "studies")}
+    with (
+        serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "1"), **shared) as one,
+        serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path / "2"), **shared) as other,
+    ):
+        code = keep_code(tmp_path / "studies")
+
+        def ask(url, action, **question):
+            reply = httpx.post(f"{url}afloc/studies/{action}", json={"code": code, **question}, timeout=60)
+            assert reply.status_code == 200, reply.text
+            return reply.json()
+
+        def read(url):
+            asked = {"code": "trial-1", "index": 0}
+            return httpx.post(f"{url}afloc/study", json=asked).json()["error"]
+
+        made = ask(one, "new", name="trial", text=TEMPLATE)
+        assert "not begun" in read(other)
+        ask(one, "state", name="trial", token=made["token"], state="open")
+        assert read(other) == read(one) and "not begun" not in read(one)
+        token = ask(other, "open", name="trial")["token"]
+        paused = ask(other, "state", name="trial", token=token, state="paused")
+        assert "paused" in read(one)
+        ask(one, "delete", name="trial", token=paused["token"])
+        assert "No reader" in read(other)
