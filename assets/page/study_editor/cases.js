@@ -45,7 +45,7 @@ export function buildCases(form, context) {
   line.append(examples);
   const asked = fields.text("What is asked of the images that are added", bound, "finding", { longest: 300, hint: "A finding in words, such as “pleural effusion”. Of a set without it, each image is asked for what the set marks there." });
   adder.append(asked, line, make("p", "hint", "Or drop files here. They are named after their content: no file name is kept, for it may be a patient's."), problem);
-  form.append(adder);
+  if (!readOnly) form.append(adder);
   if (!readOnly) {
     for (const kind of ["dragover", "dragleave", "drop"]) {
       adder.addEventListener(kind, (event) => {

@@ -16,13 +16,20 @@ export function buildRun(form, context) {
   if (study.unknown.length) form.append(make("p", "note", `The file has keys that are not known here: ${study.unknown.join(", ")}. They stay in the file, but it cannot start with them.`));
   if (advice.length) {
     const list = make("ul", "advice");
-    list.append(...advice.map((sentence) => make("li", "", sentence.charAt(0).toUpperCase() + sentence.slice(1))));
+    list.append(...advice.map((sentence) => make("li", "", spoken(sentence, values))));
     form.append(make("h4", "", "Think of this"), list);
   }
   form.append(orders(form, context));
   const lock = about(study);
   if (lock.children.length) form.append(lock);
   if (study.version && study.state !== "draft") form.append(progress(context));
+}
+
+// Advice in the words of the form.
+/** @param {string} sentence @param {any} values */
+function spoken(sentence, values) {
+  const named = sentence.replace(/(cases|training)\[\d+\]/g, (key) => nameOf(key, values));
+  return named.charAt(0).toUpperCase() + named.slice(1);
 }
 
 /** @param {any} study @param {any} values */
