@@ -162,6 +162,12 @@ SETTINGS = (
     ),
     Setting("AFLOC_BACKUP_MINUTES", "5", "Minutes between copies.", _number(1, 1440)),
     Setting(
+        "AFLOC_RETENTION_DAYS",
+        "0",
+        "Days after which what readers say is erased for good, from the copy too; 0 for never.",
+        _number(0, 36_500),
+    ),
+    Setting(
         "AFLOC_STUDIES_DIR",
         "",
         "Folder of the study files (*.toml) of the Reader study tab; empty for studies in AFLOC_DATA_DIR, "

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -23,6 +24,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.asked: dict[str, object] = {}
         self.fetched: set[str] = set()
+        self.history: dict[str, list[tuple[datetime, dict[str, bytes]]]] = {}  # every commit's files
         self.large: dict[str, bytes] = {}
         self.down = False
         self.before_commit = None
@@ -82,6 +84,12 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer({"error": "none"}, 404, X_Error_Code="RepoNotFound")
             files = [{"rfilename": name} for name in hub.repositories[found[1]]]
             return self.answer({"id": found[1], "sha": hub.head(found[1]), "siblings": files})
+        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/commits/main", self.path):
+            named = {"authors": [], "title": "", "message": ""}
+            commits = hub.history.get(found[1], [])
+            return self.answer(
+                [{"id": str(n), "date": f"{time:%FT%T.%f}Z"} | named for n, (time, _) in enumerate(commits)]
+            )
         if found := re.fullmatch(r"/api/(?:dataset|model)s/([^/]+/[^/]+)/tree/.*", self.path):
             files = hub.repositories[found[1]].items()
             return self.answer(
@@ -141,9 +149,13 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     continue
                 hub.repositories[found[2]][value["path"]] = content
+            hub.history.setdefault(found[2], []).append((datetime.now(UTC), dict(hub.repositories[found[2]])))
             commit = hub.head(found[2])
             url = f"{hub.url}/{found[1]}/commit/{commit}"
             return self.answer({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})
+        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/super-squash/main", self.path):
+            hub.history[found[1]] = [(datetime.now(UTC), dict(hub.repositories[found[1]]))]
+            return self.answer({})
         if found := re.fullmatch(r"/api/spaces/([^/]+/[^/]+)/(variables|hardware)", self.path):
             hub.asked[found[2]] = json.loads(body)
             running = {

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,19 @@ def add_feedback_commands(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("import", help="add the rows of an exported CSV or Parquet file")
     command.add_argument("file", type=Path, metavar="FILE")
     _add_data(command, run_import)
+    command = commands.add_parser(
+        "erase", help="take the rows of one reader or of one image out for good, backup and copies too"
+    )
+    command.add_argument("--study", metavar="ID", help="of this study (without it: of the Probe tab)")
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("--reader", metavar="NAME", help="all that this reader did")
+    which.add_argument("--case", metavar="ID", help="all that was said of the image of this case")
+    which.add_argument(
+        "--image", metavar="FILE", help="the same of an image file, or of a digest of an export"
+    )
+    which.add_argument("--older-than", type=float, metavar="DAYS", help="all rows of before that")
+    command.add_argument("--yes", action="store_true", help="do it; without this, say what it would be")
+    _add_data(command, run_erase)
     command = commands.add_parser("summary", help="counts; with --study agreement, reading time, ROC")
     command.add_argument("--study", metavar="ID", help="the study to analyse")
     _add_version(command)
@@ -42,6 +56,15 @@ def add_study_commands(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("check", help="read a study and its images; say what is wrong with it")
     command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
     command.set_defaults(run=run_check)
+    command = commands.add_parser(
+        "report", help="the report of a study, or all that is published of it in one ZIP file"
+    )
+    command.add_argument("study", metavar="ID", help="a study with answers")
+    command.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help="report.html, report.md or X.zip"
+    )
+    _add_version(command)
+    _add_data(command, run_report)
     command = commands.add_parser("order", help="what a reader reads, in which order and arm")
     command.add_argument("file", type=Path, metavar="FILE", help="a study, such as assets/studies/demo.toml")
     command.add_argument("reader", metavar="READER", help="the reader's name in the study")
@@ -87,6 +110,50 @@ def run_import(arguments: argparse.Namespace) -> None:
         print(f"Added {import_rows(store, arguments.file):,} rows.")
         for notice in double_readings(store):
             print(notice)
+
+
+def run_erase(arguments: argparse.Namespace) -> None:
+    from afloc.errors import DataError
+    from afloc.feedback import erasure
+    from afloc.feedback.backup import Backup
+    from afloc.settings import read_settings
+
+    study = arguments.study
+    if arguments.case and not study:
+        raise DataError("A case is one of a study: say which study with --study.")
+    with _store(arguments) as store:
+        if arguments.reader:
+            wanted = erasure.of_reader(store, arguments.reader, study)
+        elif arguments.older_than is not None:
+            wanted = erasure.of_age(store, arguments.older_than)
+        else:
+            digests = (
+                erasure.digests_of_case(store, study, arguments.case)
+                if arguments.case
+                else _image_digests(arguments.image)
+            )
+            wanted = erasure.of_image(store, digests, study)
+        if not arguments.yes and wanted.ids:
+            print(f"This would erase {wanted}. Say --yes to do it; nothing brings them back.")
+            return
+        erasure.erase(store, wanted)
+        settings = read_settings()
+        if settings.backup_dir:
+            backup = Backup(store, settings.backup_dir, settings.backup_minutes)
+            backup.close()
+            if backup.problem:
+                raise DataError(f"Erased here, not yet in the copy; the next copy does it. {backup.problem}")
+    print(f"Erased {wanted}. Files exported before still have them: export them anew.")
+
+
+def _image_digests(name: str) -> list[str]:
+    """Of each frame of an image file; a digest is taken as it is."""
+    from afloc.imaging.image import read_image
+
+    if re.fullmatch("[0-9a-f]{64}", name):
+        return [name]
+    first = read_image(name)
+    return [first.digest, *(read_image(name, frame=frame).digest for frame in range(1, first.frames))]
 
 
 def run_summary(arguments: argparse.Namespace) -> None:
@@ -167,6 +234,33 @@ def run_code(_: argparse.Namespace) -> None:
     if code is None:
         raise SettingsError(f"No code can be kept in {folder}: set AFLOC_COORDINATOR_CODE.")
     print(code)
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    from afloc.errors import DataError
+    from afloc.feedback.analysis.data_frames import kept_study
+    from afloc.feedback.publication.package import package
+    from afloc.feedback.publication.report import gather, write_report
+
+    ending = arguments.to.suffix.lower()
+    if ending not in (".html", ".md", ".zip"):
+        raise DataError("End the file in .html or .md for the report, or in .zip for the data package.")
+    with _store(arguments) as store:
+        kept_study(store, arguments.study)
+        published = gather(store, arguments.study, arguments.study_version)
+        arguments.to.parent.mkdir(parents=True, exist_ok=True)
+        if ending == ".zip":
+            arguments.to.write_bytes(package(store, published))
+        else:
+            document = write_report(store, published)
+            text = document.html() if ending == ".html" else document.markdown()
+            arguments.to.write_text(text, encoding="utf-8")
+            if ending == ".md":
+                for name, svg in published.figures().items():
+                    path = arguments.to.parent / "figures" / f"{name}.svg"
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(svg)
+    print(f"Wrote {arguments.to}.")
 
 
 def run_order(arguments: argparse.Namespace) -> None:

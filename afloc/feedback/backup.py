@@ -9,6 +9,7 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,12 @@ class BackupTarget(Protocol):
         None where the version is no longer `over`; then nothing is written.
         """
 
+    def forget(self, before: datetime) -> Hashable | None:
+        """Give up what the target keeps of earlier copies, if any is from before a time (UTC).
+
+        Returns the new version, None where there was nothing to give up.
+        """
+
 
 class Folder:
     """A folder, such as a mounted bucket; each file appears whole. It is made if its parent is there."""
@@ -72,6 +79,9 @@ class Folder:
             for path in reversed(written):  # the rows last: what explains them is there before
                 path.replace(self.path / path.name)
         return version
+
+    def forget(self, before: datetime) -> Hashable | None:
+        return None  # a folder has no history
 
 
 class Repository:
@@ -125,11 +135,22 @@ class Repository:
                     commit_message="Copy of the feedback",
                     parent_commit=str(over),
                 )
+
             except HfHubHTTPError as error:
                 if error.response.status_code in _COMMITTED_SINCE:
                     return None
                 raise
         return commit.oid
+
+    def forget(self, before: datetime) -> Hashable | None:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        commits = api.list_repo_commits(self.name, repo_type="dataset")
+        if all(each.created_at >= before for each in commits):
+            return None
+        api.super_squash_history(self.name, repo_type="dataset")
+        return self.version()
 
 
 def backup_target(text: str | Path) -> BackupTarget:
@@ -182,6 +203,8 @@ class Backup:
                 if not done and (version := self._target.put(self._store, self._version)) is not None:
                     self._version, self._held, self._complete = version, rows, True
                     done = True
+                if done:
+                    self._forget_erased()
             except Exception as error:  # the hub fails in a dozen types; the page goes on
                 return self._fail("The copy of the feedback failed", error)
             if done:
@@ -205,7 +228,7 @@ class Backup:
                     count = _count_rows(path)
                     import_rows(self._store, path)
                     self._held = self._rows()
-                    self._complete = self._held.count == count
+                    self._complete = self._held.count == count and not self._lacking(path)
                 elif self._held:
                     raise DataError(
                         "it is no longer there. Bring it back (mount its folder), or start AFLoc again for a "
@@ -215,6 +238,18 @@ class Backup:
         except Exception as error:
             return self._fail("The copy of the feedback could not be read", error)
         return True
+
+    def _lacking(self, path: Path) -> bool:
+        """Whether the store has rows that a copy has not; after an erasure the copy has others instead."""
+        query = "SELECT 1 FROM events WHERE id NOT IN (SELECT id FROM read_parquet(?)) LIMIT 1"
+        return bool(self._store.rows(query, [str(path)]))
+
+    def _forget_erased(self) -> None:
+        """Earlier copies may have what was erased. Asked anew each time, so that it is done in the end."""
+        query = "SELECT max(time) AS time FROM events WHERE kind = 'erasure'"
+        last = self._store.rows(query)[0]["time"]
+        if last and (version := self._target.forget(last.replace(tzinfo=UTC))) is not None:
+            self._version = version
 
     def _rows(self, until: int | None = None) -> _Rows:
         """The store's rows up to a number, or all."""

@@ -89,7 +89,7 @@ def export(
 
 def import_rows(store: Store, path: Path) -> int:
     """Save the rows of an exported CSV or Parquet; returns how many were new. A row that is there stays as it
-    is.
+    is, and one that was erased does not come back.
 
     The rows keep their ids, times and order; in an empty store they are the same rows. A reading of a slot
     that has one is taken in beside it (`data_frames.double_readings`). The definitions of studies that were
@@ -107,6 +107,8 @@ def import_rows(store: Store, path: Path) -> int:
         studies = [study_from_definition(definition).id for definition in definitions]
     except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error, duckdb.Error, StoreError):
         raise DataError(f"{path.name} is not a CSV or Parquet file that was exported from AFLoc.") from None
+    gone = store.erased(event.id for event in events)
+    events = [event for event in events if event.id not in gone]
     for study, definition in zip(studies, definitions, strict=True):
         store.keep_study(version_of(definition), study, definition)
     store.record_all(events, doubles=True)

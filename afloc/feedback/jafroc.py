@@ -3,8 +3,8 @@ drawn.
 
 Sheets TRUTH, TP and FP in the layout of RJafroc 2. Cases have numbers there; `NAME.cases.csv` says which. In
 LROC a positive case that is located wrongly stands in FP. In FROC each drawn region is a mark: it finds the
-lesion with which its IoU is highest, HIT or more, or stands in FP. Its rating is its own where the answer to
-the question of kind regions is a list of one rating a region, else that of the case.
+lesion with which its IoU is highest, `overlap.HIT` or more, or stands in FP. Its rating is its own where the
+answer to the question of kind regions is a list of one rating a region, else that of the case.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from afloc.errors import DataError
-from afloc.feedback.analysis.overlap import HIT, drawn, overlap
+from afloc.feedback.analysis.afroc import hit
 from afloc.feedback.store.regions import sound_regions
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.reference_standard import Reference, references
@@ -86,7 +86,7 @@ def _sheets(
         if paradigm == "FROC":
             best: dict[int, float] = {}
             for region, own in regions:
-                lesion = _hit(region, reference)
+                lesion = hit(region, reference)
                 if lesion:
                     best[lesion] = max(own, best.get(lesion, own))
                 else:
@@ -94,7 +94,7 @@ def _sheets(
             found += ([*who, lesion, own] for lesion, own in sorted(best.items()))
         elif not reference.truth:
             false.append([*who, rating])
-        elif paradigm == "ROC" or any(_hit(region, reference) for region, _ in regions):
+        elif paradigm == "ROC" or any(hit(region, reference) for region, _ in regions):
             found.append([*who, 1, rating])
         else:
             false.append([*who, rating])
@@ -107,16 +107,6 @@ def _sheets(
     for row, text in zip(truth[1:], (paradigm, "FCTRL"), strict=False):
         row[-1] = text
     return {"TRUTH": truth, "TP": found, "FP": false}
-
-
-def _hit(region: Region, reference: Reference) -> int:
-    """The number of the lesion that a region finds, from 1; 0 for none."""
-    count = len(reference.regions)
-    if not count:
-        return 0
-    values = overlap(drawn([[region]] * count), drawn([[each] for each in reference.regions]))
-    best = int(values.argmax())
-    return best + 1 if values[best] >= HIT else 0
 
 
 def _rated_regions(row: Mapping[str, Any], question: str, rating: int) -> list[tuple[Region, float]]:

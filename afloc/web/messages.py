@@ -417,10 +417,22 @@ class PowerRequest(Message):
     reader_range: float = 0.05
 
 
+class EraseRequest(Message):
+    """All of one reader of a study, or of the image of a case. `rows`: how many, once that was told; None to
+    be told."""
+
+    code: Code = ""
+    study: str
+    reader: str = ""
+    case: str = ""
+    rows: int | None = None
+
+
 class ExportRequest(Message):
-    """`version`: of the study, for iMRMC and JAFROC."""
+    """`version`: of the study, for iMRMC, JAFROC and what is published. `name`: of a figure or table."""
 
     code: Code = ""
     study: str | None = None
     format: str
     version: str | None = None
+    name: str = ""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from afloc.feedback.backup import Backup
+from afloc.feedback.erasure import keep_for
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import keep_code
 from afloc.feedback.studies.study_folder import StudyFolder, choose_folder
@@ -215,7 +216,10 @@ def _keep_until_the_end(
     async def lifespan(_) -> AsyncIterator[None]:
         folder, minutes = settings.backup_dir, settings.backup_minutes
         backup = Backup(store, folder, minutes) if folder else None
-        sweeping = asyncio.create_task(_call_on_time(forget_unused))
+        duties = [forget_unused]
+        if settings.retention_days:
+            duties.append(keep_for(store, settings.retention_days))
+        sweeping = asyncio.create_task(_call_on_time(duties))
         preparing = threading.Thread(target=model.prepare)
         preparing.start()
         yield
@@ -231,10 +235,11 @@ def _keep_until_the_end(
     return lifespan
 
 
-async def _call_on_time(forget_unused: Callable[[], None]) -> None:
+async def _call_on_time(duties: Sequence[Callable[[], None]]) -> None:
     while True:
         await asyncio.sleep(UPLOAD_SECONDS)
-        await asyncio.to_thread(forget_unused)
+        for duty in duties:
+            await asyncio.to_thread(duty)
 
 
 def sweep(folder: Path, before: float) -> None:

@@ -87,3 +87,25 @@ def test_help_waits_for_no_database():
     code = "import afloc.__main__ as m, sys\ntry: m.main(['feedback', 'export', '--help'])\n"
     code += "except SystemExit: assert not {'duckdb', 'pandas', 'torch', 'statsmodels'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_erase(capsys, filled_folder, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    run("feedback", "export", "--to", tmp_path / "out.parquet", "--data", filled_folder)
+    run("feedback", "import", tmp_path / "out.parquet", "--data", data)
+    monkeypatch.setenv("AFLOC_BACKUP_DIR", str(tmp_path / "bucket"))
+    reader = ("feedback", "erase", "--study", "simulated", "--reader", "R1", "--data", data)
+    capsys.readouterr()
+    assert run(*reader) == 0
+    assert "This would erase 31 rows (1 consent, 30 reading). Say --yes" in capsys.readouterr().out
+    assert run(*reader, "--yes") == 0
+    assert capsys.readouterr().out.startswith("Erased 31 rows")
+    assert (tmp_path / "bucket" / "feedback.parquet").is_file()
+    assert run(*reader, "--yes") != 0 and "nothing to erase" in capsys.readouterr().err
+    case = ("feedback", "erase", "--study", "simulated", "--case", "c0", "--data", data, "--yes")
+    assert run(*case) == 0 and "reading)" in capsys.readouterr().out
+    digest = ("feedback", "erase", "--image", f"{'c1':0>64}", "--data", data)
+    assert run(*digest) == 0 and "would erase 5 rows (5 reading)" in capsys.readouterr().out
+    run("feedback", "export", "--to", tmp_path / "left.csv", "--data", data)
+    left = (tmp_path / "left.csv").read_text()
+    assert ",R1,simulated," not in left and ",R2,simulated," in left and ",erasure," in left

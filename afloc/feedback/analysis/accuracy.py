@@ -130,11 +130,23 @@ def measure_accuracy(study: Study, found: Rated) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).dropna(subset=["value"]).reset_index(drop=True)
 
 
-def compare_arms(found: Rated) -> pd.DataFrame:
+def measure_afroc(found: Rated | None) -> pd.DataFrame:
+    """The area under the AFROC curve of the ratings of `afroc.rate_lesions`, as `measure_accuracy` has it;
+    n_cases counts lesions and normal cases, n_positive lesions."""
+    rows = list(_readers(_Figure("AFROC", found.truth), found.arms, found)) if found else []
+    return pd.DataFrame(rows, columns=COLUMNS).dropna(subset=["value"]).reset_index(drop=True)
+
+
+def compare_arms(found: Rated, lesions: Rated | None = None) -> pd.DataFrame:
     """The difference that the aid makes, by what is taken for a sample: figure, sample ("readers and cases",
-    "cases", "readers"), difference, low, high, p, se, df, n_readers, n_cases."""
+    "cases", "readers"), difference, low, high, p, se, df, n_readers, n_cases.
+
+    `lesions`: of `afroc.rate_lesions`, for the area under the AFROC curve.
+    """
     rows = []
-    for name, arms in (("AUC", found.arms), ("LROC", found.located)):
+    figures = [("AUC", found, found.arms), ("LROC", found, found.located)]
+    figures += [("AFROC", lesions, lesions.arms)] if lesions else []
+    for name, found, arms in figures:
         paired, mine = _pair(_Figure(name, found.truth), arms, found.sample)
         for sample, fixed in TESTS.items():
             if len(paired) > 1 or (len(paired) and sample == "cases"):
@@ -156,15 +168,22 @@ def pilot_components(found: Rated) -> tuple[Components, int] | None:
 
 
 def trace_roc(found: Rated) -> pd.DataFrame:
-    """arm ("model" for its own), false_positive_rate, true_positive_rate: the curve over all readers' ratings
-    together."""
+    """arm ("model" for its own), reader ("" over all readers' ratings together), false_positive_rate,
+    true_positive_rate: the points of the curves."""
     model = {MODEL: np.round(found.scores, 2)} if found.arms else {}  # a hundred steps are enough to draw
+    curves = [(arm, "", ratings) for arm, ratings in (dict(found.arms) | model).items()]
+    curves += [
+        (arm, name, ratings[[place]])
+        for arm, ratings in found.arms.items()
+        for place, name in enumerate(found.sample.readers)
+        if not np.isnan(ratings[place]).all()
+    ]
     points = [
-        (arm, *point)
-        for arm, ratings in (dict(found.arms) | model).items()
+        (arm, reader, *point)
+        for arm, reader, ratings in curves
         for point in zip(*resampling.roc_curve(ratings, found.truth), strict=True)
     ]
-    columns = ["arm", "false_positive_rate", "true_positive_rate"]
+    columns = ["arm", "reader", "false_positive_rate", "true_positive_rate"]
     return pd.DataFrame(points, columns=columns).dropna()
 
 

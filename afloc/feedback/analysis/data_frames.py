@@ -80,7 +80,8 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
     Columns reader, case_id, description, arm, period, repeat, seconds (in this reading alone, without those
     in which nobody was there; see `reading_times.compare_times`), idle (the seconds left out, NaN where that
     is not known), score, present, model, model_fingerprint, regions and model_regions (JSON text), regions_x,
-    _y, _width and _height (of the box where they are one, and the same of model_regions), and `q_ID` for each
+    _y, _width and _height (of the box where they are one, and the same of model_regions), region_ratings
+    (JSON text, where regions are rated), and `q_ID` for each
     question: the level of a rating or choice from 1, or text.
     """
     columns: list[str] = []
@@ -89,6 +90,9 @@ def study_frame(store: Store, study: Study, versions: Sequence[str] | None = Non
         if column := question.column():
             columns.append(f'{column.sql} AS "q_{question.id}"')
             parameters += column.parameters
+        elif question.type.drawn and question.labels:
+            columns.append("CAST(answers -> ? AS VARCHAR) AS region_ratings")
+            parameters.append(f'$."{question.id}"')
     for name in ("regions", "model_regions"):  # most are: so few are left to be read one by one
         alone = f"json_array_length({name}) = 1 AND NOT json_exists({name}, '$[0].outline')"
         box = f"CASE WHEN {alone} THEN TRY_CAST({name} -> '$[0].box' AS DOUBLE[4]) END"

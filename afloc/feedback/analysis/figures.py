@@ -21,22 +21,26 @@ def overview_figure(overview: pd.DataFrame, title: str = "Answers in the Probe t
         figure.add_bar(
             y=list(map(figure_label, top)), x=counts.tolist(), name=figure_label(str(answer)), orientation="h"
         )
-    return _finish(figure, title, "answers").update_layout(barmode="stack", yaxis_type="category")
+    figure = _finish(figure, title, "answers").update_layout(barmode="stack", yaxis_type="category")
+    figure.update_yaxes(range=[-0.5, max(len(top), 6) - 0.5])  # no bar is a slab
+    return _count_on(figure, "xaxis", int(overview.groupby("description")["count"].sum().max()))
 
 
 def counts_figure(counts: pd.DataFrame, question: Question) -> go.Figure:
     """Answers to a question along its scale, by arm."""
-    figure = go.Figure()
+    figure, most = go.Figure(), 0
     part = counts[counts["question"] == question.id]
     for arm, colour in COLOURS.items():
         numbers = (
             part[part["arm"] == arm].groupby("answer")["count"].sum().reindex(question.labels, fill_value=0)
         )
         if numbers.sum():
+            most = max(most, int(numbers.max()))
             figure.add_bar(
                 x=list(map(figure_label, question.labels)), y=numbers.tolist(), name=arm, marker_color=colour
             )
-    return _finish(figure, "Answers", None, "readings").update_xaxes(type="category")
+    figure = _finish(figure, "Answers", None, "readings").update_xaxes(type="category")
+    return _count_on(figure, "yaxis", most).update_layout(bargap=0.35)
 
 
 def agreement_figure(pairs: pd.DataFrame, question: Question) -> go.Figure:
@@ -66,7 +70,8 @@ def times_figure(times: pd.DataFrame) -> go.Figure:
         error = dict(
             zip(("array", "arrayminus"), ([0 if math.isnan(end) else end] for end in ends), strict=True)
         )
-        figure.add_bar(x=[row.measure], y=[row.geometric], error_y=error, marker_color=COLOURS[row.measure])
+        colour = COLOURS[row.measure]
+        figure.add_bar(x=[row.measure], y=[row.geometric], width=0.4, error_y=error, marker_color=colour)
     title = "Reading time"
     differences = times[times["measure"] == "difference"].dropna(subset=["geometric"])
     for row in differences.itertuples(index=False):
@@ -80,7 +85,7 @@ def roc_figure(curves: pd.DataFrame, roc: pd.DataFrame) -> go.Figure:
     """The ROC curve of each arm, its readers' mean area in the legend."""
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": "#d1d5db"}, showlegend=False)
-    for arm, part in curves.groupby("arm", sort=False):
+    for arm, part in curves[curves["reader"] == ""].groupby("arm", sort=False):
         area = roc[(roc["measure"] == arm) & (roc["reader"] == "")]
         name = arm + "".join(
             f", AUC {a.auc:.2f}" + (f" ({a.low:.2f} to {a.high:.2f})" if not math.isnan(a.low) else "")
@@ -111,6 +116,12 @@ def _add_points(figure: go.Figure, arm: str, names: list[str], table: pd.DataFra
         orientation="h",
     )
     figure.update_layout(scattermode="group")  # the arms one above the other
+
+
+def _count_on(figure: go.Figure, axis: str, most: int) -> go.Figure:
+    """Whole numbers on an axis of counts."""
+    step = {"dtick": 1} if most < 8 else {}
+    return figure.update_layout({axis: {"tickformat": ",d", "rangemode": "tozero", **step}})
 
 
 def _finish(figure: go.Figure, title: str, x: str | None, y: str | None = None) -> go.Figure:

@@ -40,6 +40,8 @@ def explain_times(study: Study) -> str:
 def explain_idle(frame: pd.DataFrame) -> list[str]:
     """Sentences on time that is left out because nobody was there, and on readings of which that is not
     known."""
+    if "idle" not in frame:
+        return []
     idle = frame["idle"]
     said = []
     if (stood := idle >= IDLE_NOTED).any():

@@ -14,7 +14,15 @@ import pandas as pd
 
 from afloc.evaluation.bootstrap import FEWEST_CLUSTERS
 from afloc.feedback.analysis import overlap, resampling
-from afloc.feedback.analysis.accuracy import compare_arms, compare_roc, measure_accuracy, rate, trace_roc
+from afloc.feedback.analysis.accuracy import (
+    compare_arms,
+    compare_roc,
+    measure_accuracy,
+    measure_afroc,
+    rate,
+    trace_roc,
+)
+from afloc.feedback.analysis.afroc import rate_lesions
 from afloc.feedback.analysis.agreement_tables import compare_pairs, compare_repeats, measure_agreement
 from afloc.feedback.analysis.data_frames import BOX
 from afloc.feedback.analysis.reading_times import compare_times, explain_idle
@@ -41,6 +49,7 @@ class Results:
     mrmc: pd.DataFrame
     accuracy: pd.DataFrame
     curves: pd.DataFrame
+    afroc_curves: pd.DataFrame
 
 
 def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Reference]) -> Results:
@@ -49,6 +58,9 @@ def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Referenc
     sample = draw_sample(study, first)
     drawn = _draw(first, sample)
     rated = rate(study, first, references, sample, _hits(first, references, sample, drawn))
+    lesions, accuracy = rate_lesions(first, references, sample), measure_accuracy(study, rated)
+    if lesions:
+        accuracy = pd.concat([measure_afroc(lesions), accuracy], ignore_index=True)
     return Results(
         counts=count_answers(study, first),
         agreement=measure_agreement(study, first, sample),
@@ -57,9 +69,10 @@ def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Referenc
         overlaps=measure_overlaps(first, references, sample, drawn),
         times=compare_times(study, first, sample),
         roc=compare_roc(rated),
-        mrmc=compare_arms(rated),
-        accuracy=measure_accuracy(study, rated),
+        mrmc=compare_arms(rated, lesions),
+        accuracy=accuracy,
         curves=trace_roc(rated),
+        afroc_curves=trace_roc(lesions) if lesions else trace_roc(rated).iloc[:0],
     )
 
 

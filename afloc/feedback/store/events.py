@@ -18,7 +18,7 @@ from afloc.feedback.store.regions import fit_regions, sound_regions
 from afloc.language.modalities import MODALITIES
 from afloc.text import clean_text, clean_values
 
-KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference", "training")
+KINDS = ("feedback", "reading", "draft", "consent", "withdrawal", "reference", "training", "erasure")
 LONGEST_TEXT = 20_000  # characters of a description or comment
 LONGEST_JSON = 500_000  # characters of drawn regions and the like
 
@@ -30,6 +30,13 @@ class SlotTakenError(StoreError):
 
     def __init__(self):
         super().__init__("Another window has saved an answer for this case; reload to go on from there.")
+
+
+class ErasedError(StoreError):
+    """A row that was erased is not taken in again."""
+
+    def __init__(self):
+        super().__init__("Not saved: this was erased on request, and is not taken in again.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ COLUMNS = (
     Column("time", "TIMESTAMP", "When the server received it, UTC."),
     Column("kind", "VARCHAR", "feedback (on any image), reading (one reader on one case of a study), draft "
            "(a reading not finished), consent, withdrawal (takes back the row in `replaces`), reference (the "
-           "reference standard of a case), training (an answer to a case that does not count)."),
+           "reference standard of a case), training (an answer to a case that does not count), "
+           "erasure (rows were taken out for good: `answers` has how many, and their ids)."),
     Column("session", "VARCHAR", "Random name of the open page."),
     Column("reader", "VARCHAR", "The reader's name in the study (never the code they sign in with); of "
            "feedback, the user name of who signed in with Hugging Face."),
@@ -157,6 +165,11 @@ class Event:
             object.__setattr__(self, "regions", fit_regions(self.regions))
         for name in _TYPES:
             object.__setattr__(self, name, _fit(name, getattr(self, name)))
+
+    @property
+    def erases(self) -> list[str]:
+        """The ids of the rows that a tombstone takes out, [] of any other event."""
+        return list((self.answers or {})["ids"]) if self.kind == "erasure" else []
 
     @property
     def claim(self) -> str | None:

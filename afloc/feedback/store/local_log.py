@@ -12,8 +12,16 @@ from pathlib import Path
 import duckdb
 
 from afloc.errors import StoreError
-from afloc.feedback.store.events import Event, SlotTakenError
-from afloc.feedback.store.log import NOT_READ, Batch, Saved, UncertainError, UnfitError
+from afloc.feedback.store.erasing import REWRITE, is_to_be_rewritten, rewrite_erased
+from afloc.feedback.store.events import ErasedError, Event, SlotTakenError
+from afloc.feedback.store.log import (
+    NOT_READ,
+    Batch,
+    Saved,
+    UncertainError,
+    UnfitError,
+    UnreachableError,
+)
 from afloc.feedback.store.recovery import (
     SavedCount,
     copy_database,
@@ -25,7 +33,14 @@ from afloc.feedback.store.recovery import (
     unreachable,
 )
 from afloc.feedback.store.schema import older_version, prepare
-from afloc.feedback.store.tables import find_events, insert_claims, insert_events, insert_studies
+from afloc.feedback.store.tables import (
+    erase_events,
+    find_events,
+    insert_claims,
+    insert_events,
+    insert_studies,
+    refuse_erased,
+)
 
 ROOM_TO_SAVE = 1 << 20  # bytes; the largest answer
 _VALUE_ERRORS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
@@ -68,6 +83,15 @@ class LocalLog:
         except StoreError:
             connection.close()
             raise
+        if is_to_be_rewritten(connection):  # an erasure was cut short
+            connection.close()
+            try:
+                self.notices += rewrite_erased(self._path)
+            except (duckdb.Error, OSError):
+                raise UnreachableError(
+                    "The data folder cannot be used: there is no room to erase what is to be erased."
+                ) from None
+            connection, _ = open_database(self._path, self.notices)
         self._note_missing_rows(wal)
         self._connection = connection
         self._write_notices()
@@ -82,7 +106,7 @@ class LocalLog:
         connection = self._opened()
         try:
             return self._commit(connection, batch)
-        except SlotTakenError:
+        except (ErasedError, SlotTakenError):
             self._roll_back()
             raise
         except _VALUE_ERRORS:
@@ -113,7 +137,11 @@ class LocalLog:
 
     def close(self) -> None:
         """Fold DuckDB's own log into the file and close it."""
+        rewrite = self._connection is not None and is_to_be_rewritten(self._connection)
         self._disconnect()
+        if rewrite:
+            with contextlib.suppress(duckdb.Error, OSError, StoreError):  # or at the next opening
+                rewrite_erased(self._path)
 
     def _commit(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[str, Saved]:
         seq, rows, claims = self.last_seq, [], {}
@@ -125,8 +153,12 @@ class LocalLog:
                 saved[event.id] = Saved(event.id, seq, event.time)
                 rows.append(event.row(seq))
                 claims[event.id] = event.claim
+        refuse_erased(connection, list(claims))
         insert_claims(connection, claims, batch.doubles)
         insert_events(connection, rows)
+        if erased := [name for event in batch.events if event.id in claims for name in event.erases]:
+            erase_events(connection, erased)
+            connection.execute("INSERT OR REPLACE INTO store VALUES (?, 'yes')", [REWRITE])
         insert_studies(connection, batch.studies)
         if batch.check:
             connection.execute("INSERT OR REPLACE INTO store VALUES ('checked', ?)", [str(_now())])

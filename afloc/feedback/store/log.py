@@ -92,7 +92,8 @@ class Log(Protocol):
     def commit(self, batch: Batch) -> dict[str, Saved]:
         """Add a batch, then say for each of its events where it is, by id; one that was there stays as it is.
 
-        SlotTakenError, UnfitError: it cannot be added. UncertainError: see there. Any other StoreError:
+        A tombstone takes its rows out in the same step, for good. SlotTakenError, ErasedError, UnfitError: it
+        cannot be added. UncertainError: see there. Any other StoreError:
         nothing is added, and the log cannot be reached.
         """
 

@@ -12,17 +12,21 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from afloc.errors import SettingsError
-from afloc.feedback.store.events import SlotTakenError, claim_of
+from afloc.feedback.store.events import ErasedError, SlotTakenError, claim_of
 from afloc.feedback.store.log import UnreachableError
 
 EVENTS, STUDIES, CLAIMS = "afloc_events", "afloc_studies", "afloc_claims"
+ERASED = "afloc_erased"
 CONNECT_SECONDS = 10
 ROWS_AT_ONCE = 5_000  # rows read together
 
-_CREATE = "".join(
-    f"CREATE TABLE IF NOT EXISTS {table} "
-    "(place BIGINT PRIMARY KEY, id TEXT UNIQUE NOT NULL, row TEXT NOT NULL);"
-    for table in (EVENTS, STUDIES)
+_CREATE = (
+    "".join(
+        f"CREATE TABLE IF NOT EXISTS {table} "
+        "(place BIGINT PRIMARY KEY, id TEXT UNIQUE NOT NULL, row TEXT NOT NULL);"
+        for table in (EVENTS, STUDIES)
+    )
+    + f"CREATE TABLE IF NOT EXISTS {ERASED} (id TEXT PRIMARY KEY);"
 )
 _CREATE_CLAIMS = f"CREATE TABLE {CLAIMS} (claim TEXT PRIMARY KEY, id TEXT NOT NULL)"
 _ADD_CLAIMS = (
@@ -59,11 +63,13 @@ class PostgresTables:
         rows: Sequence[tuple[str, dict]],
         claims: Mapping[str, str | None] | None = None,
         doubles: Container[str] = (),
+        erases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Add (id, row) in one transaction; one whose id is there already is left as it is.
 
         `claims`: what a row claims (`events.claim_of`), by id. SlotTakenError where another row has the claim
-        of a new one that is not in `doubles`; then nothing is added.
+        of a new one that is not in `doubles`; then nothing is added. `erases`: the ids of the rows that a
+        tombstone takes out, by its id; ErasedError for a row that was erased.
         """
 
         def insert(connection: Any) -> None:
@@ -76,6 +82,10 @@ class PostgresTables:
                 for name, row in rows:
                     if (name,) not in known:
                         fresh.setdefault(name, row)
+                if connection.execute(
+                    f"SELECT 1 FROM {ERASED} WHERE id = ANY(%s) LIMIT 1", [list(fresh)]
+                ).fetchone():
+                    raise ErasedError
                 wanted = {name: claims[name] for name in fresh if claims and claims[name]}
                 kept = connection.execute(_ADD_CLAIMS, [list(wanted.values()), list(wanted)]).fetchall()
                 if any((name,) not in kept and name not in doubles for name in wanted):
@@ -86,7 +96,13 @@ class PostgresTables:
                         [(n, name, json.dumps(row)) for n, (name, row) in enumerate(fresh.items(), last + 1)],
                     )
 
+                gone = [each for name in fresh for each in (erases or {}).get(name, ())]
+                if gone:
+                    _erase(connection, gone)
+
         self._ask("adding", insert)
+        if erases and any(erases.values()):
+            self._ask("adding", _vacuum)
 
     def after(self, table: str, number: int) -> list[tuple[int, str, dict]]:
         """The next rows behind `number`, at most ROWS_AT_ONCE: (number, id, row)."""
@@ -127,6 +143,20 @@ class PostgresTables:
                         _claim_saved(connection)
                 self._connections[purpose] = connection
             return self._connections[purpose]
+
+
+def _erase(connection: Any, ids: list[str]) -> None:
+    connection.execute(
+        f"INSERT INTO {ERASED} SELECT DISTINCT unnest(%s::TEXT[]) ON CONFLICT DO NOTHING", [ids]
+    )
+    for table in (EVENTS, CLAIMS):
+        connection.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [ids])
+
+
+def _vacuum(connection: Any) -> None:
+    """Write the tables anew, so that nothing of the rows stays in their files."""
+    for table in (EVENTS, CLAIMS):
+        connection.execute(f"VACUUM FULL {table}")
 
 
 def _claim_saved(connection) -> None:

@@ -5,6 +5,7 @@ has been added since, whoever added it. So the queries are those of a local stor
 """
 
 import contextlib
+import json
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ from afloc.feedback.store.events import NAMES, Event
 from afloc.feedback.store.log import Batch, KeptStudy, Saved, UncertainError
 from afloc.feedback.store.postgres import EVENTS, STUDIES, PostgresTables
 from afloc.feedback.store.schema import prepare
-from afloc.feedback.store.tables import COLUMN_LIST, find_events, insert_studies
+from afloc.feedback.store.tables import COLUMN_LIST, erase_events, find_events, insert_studies
 
 
 class PostgresLog:
@@ -44,7 +45,8 @@ class PostgresLog:
         if batch.events or batch.check:
             claims = {event.id: event.claim for event in batch.events}
             rows = [(event.id, _server_row(event)) for event in batch.events]
-            self._server.add(EVENTS, rows, claims, batch.doubles)
+            erases = {event.id: event.erases for event in batch.events}
+            self._server.add(EVENTS, rows, claims, batch.doubles, erases)
         return self.find(batch.events)
 
     def find(self, events: Sequence[Event]) -> dict[str, Saved]:
@@ -114,6 +116,8 @@ def _insert_from_server(connection: duckdb.DuckDBPyConnection, found: list[tuple
     with connection.cursor() as cursor:
         cursor.register("fresh", table)
         cursor.execute(f"INSERT INTO events ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM fresh")
+    tombstones = (json.loads(row["answers"]) for row in rows if row["kind"] == "erasure")
+    erase_events(connection, [name for each in tombstones for name in each["ids"]])
 
 
 def _read_study(name: str, row: dict) -> KeptStudy:

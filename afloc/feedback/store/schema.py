@@ -64,6 +64,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _ONE_A_SLOT,  # a view has the columns that its table had when it was made
     ),
     ('ALTER TABLE events ADD COLUMN IF NOT EXISTS "active_ms" BIGINT', _ONE_A_SLOT),
+    ("CREATE TABLE erased (id UUID PRIMARY KEY)",),  # what no import may bring back
 )
 
 

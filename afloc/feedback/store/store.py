@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +87,11 @@ class Store:
         query = f"SELECT id, seq, time FROM events WHERE id = TRY_CAST(? AS UUID){wanted}"
         rows = self.rows(query, [str(name), *columns.values()]) if name else []
         return Saved(**rows[0]) if rows else None
+
+    def erased(self, ids: Iterable[str]) -> set[str]:
+        """Those of `ids` that were erased."""
+        query = "SELECT id FROM erased WHERE id IN (SELECT unnest(?::UUID[]))"
+        return {row["id"] for row in self.rows(query, [list(ids)])}
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT as dicts, JSON columns read and ids as text. Values go as parameters.

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from afloc.feedback.store.events import NAMES, Event, SlotTakenError
+from afloc.feedback.store.events import NAMES, ErasedError, Event, SlotTakenError
 from afloc.feedback.store.log import KeptStudy, Saved
 
 ROWS_AT_ONCE = 200  # in one INSERT
@@ -30,6 +30,25 @@ def insert_events(connection: duckdb.DuckDBPyConnection, rows: Sequence[Sequence
             f"INSERT INTO events ({COLUMN_LIST}) VALUES {', '.join([_MARKS] * len(some))}",
             [value for row in some for value in row],
         )
+
+
+def refuse_erased(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
+    """ErasedError where one of the ids was erased."""
+    query = "SELECT 1 FROM erased WHERE id IN (SELECT unnest(?::UUID[])) LIMIT 1"
+    if ids and connection.execute(query, [list(ids)]).fetchone():
+        raise ErasedError
+
+
+def erase_events(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
+    """Take rows out, and keep their ids as erased."""
+    if not ids:
+        return
+    gone = "(SELECT unnest(?::UUID[]))"
+    connection.execute(
+        "INSERT INTO erased SELECT DISTINCT unnest(?::UUID[]) ON CONFLICT DO NOTHING", [list(ids)]
+    )
+    for table in ("events", "claims"):
+        connection.execute(f"DELETE FROM {table} WHERE id IN {gone}", [list(ids)])
 
 
 def insert_studies(connection: duckdb.DuckDBPyConnection, studies: Sequence[KeptStudy]) -> None:

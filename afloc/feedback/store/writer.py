@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from afloc.errors import StoreError
-from afloc.feedback.store.events import SlotTakenError
+from afloc.feedback.store.events import ErasedError, SlotTakenError
 from afloc.feedback.store.log import Batch, Log, Saved, UncertainError, UnfitError, UnreachableError, join
 
 EVENTS_AT_ONCE = 200  # committed together, at most
@@ -99,7 +99,7 @@ class Writer:
         """Commit all, then answer the callers. Where one may be at fault each is tried alone."""
         try:
             saved = self._log.commit(join(job.batch for job in jobs))
-        except (SlotTakenError, UnfitError, UncertainError) as error:
+        except (ErasedError, SlotTakenError, UnfitError, UncertainError) as error:
             if len(jobs) > 1:
                 for job in jobs:
                     self._save([job])

@@ -5,53 +5,50 @@ and the feedback of the Probe tab. Nobody else is told anything, not even a coun
 """
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from afloc.feedback.analysis import figures
-from afloc.feedback.analysis.agreement_tables import COEFFICIENTS
-from afloc.feedback.analysis.data_frames import (
-    PROBE_QUESTIONS,
-    double_readings,
-    kept_studies,
-    overview,
-    study_frame,
-)
+from afloc.errors import DataError
+from afloc.evaluation.figures.style import KINDS, draw
+from afloc.feedback import erasure
+from afloc.feedback.analysis.data_frames import kept_studies, overview, study_frame
 from afloc.feedback.analysis.planning import guess, of_study, plan
-from afloc.feedback.analysis.reading_times import explain_times
-from afloc.feedback.analysis.results import analyse, explain
 from afloc.feedback.export import export
 from afloc.feedback.export_formats import FORMATS
+from afloc.feedback.publication.package import package
+from afloc.feedback.publication.report import Publication, gather, write_report
+from afloc.feedback.publication.study_plots import TITLES as PLOTS
+from afloc.feedback.publication.study_plots import plot
+from afloc.feedback.publication.tables import tables_of
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import Visitor, may_see_results, require
-from afloc.feedback.studies.questions import Question
 from afloc.feedback.studies.readings import progress
 from afloc.feedback.studies.reference_standard import references
 from afloc.feedback.studies.study import Study
-from afloc.feedback.studies.versions import ALL, Selection, read_versions, select_versions
+from afloc.feedback.studies.versions import ALL, read_versions, select_versions
 from afloc.files import temporary_folder
-from afloc.web.messages import ExportRequest, PowerRequest, ResultsRequest
+from afloc.web.messages import EraseRequest, ExportRequest, PowerRequest, ResultsRequest
 from afloc.web.paths import EXPORT, PLOTLY
 from afloc.web.routes.responses import answering, post_route
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.html import show_html
+from afloc.web.tabs.result_parts import feedback_parts, show_part, study_parts
 
 PROBE = "Feedback in the Probe tab"
 PLANNED = (
     "Cases needed for a power of 0.8 at the 5% level, where every reader reads every case with and without "
     "the model; readers and cases are samples."
 )
-MOST_ROWS = 200  # of a table on the page; the export has all
+PUBLISHED = KINDS | {"table": "text/csv", "report": "text/html", "package": "application/zip"}
+"""What is published of a study, with its media type: a figure of each kind, a table, and the whole."""
 
 
 def results_tab(sessions: StudySessions) -> None:
@@ -60,10 +57,11 @@ def results_tab(sessions: StudySessions) -> None:
 
     @answering(ResultsRequest)
     def results(request: ResultsRequest) -> dict:
-        """{"choices", "study", "versions", "version", "notes", "parts"}.
+        """{"choices", "study", "versions", "version", "key", "notes", "parts", "erasable"}.
 
         `choices` are [id, title] of what may be seen, `versions` [name, title] of the study where it was read
-        in several; a part is what `_part` makes.
+        in several, `key` the key figures ({"label", "value", "detail"}); a part is what `show_part` makes;
+        `erasable` the readers and cases whose rows can be erased.
         """
         visitor, known = _enter(sessions, request.code)
         choices = [[name, study.title] for name, study in known.items() if may_see_results(visitor, name)]
@@ -77,7 +75,9 @@ def results_tab(sessions: StudySessions) -> None:
             "study": chosen,
             "versions": [],
             "version": "",
+            "key": [],
             "notes": [],
+            "erasable": {"readers": [], "cases": []},
         }
         if may_see_results(visitor, None):
             shown["notes"] = sessions.store.notices + (
@@ -86,12 +86,13 @@ def results_tab(sessions: StudySessions) -> None:
         if study is None:
             return shown | {"parts": analysed(None, "", sessions.store.last_seq)["parts"]}
         found = analysed(study.id, request.version or "", sessions.store.last_seq)
-        notes = shown["notes"] + double_readings(sessions.store, study.id) + found["notes"]
+        notes = shown["notes"] + found["notes"] + erasure.erasures(sessions.store, study.id)
+        shown["erasable"] = {"readers": list(study.readers), "cases": [case.id for case in study.cases]}
         return shown | found | {"notes": notes, "parts": _show_progress(sessions, study) + found["parts"]}
 
     @answering(PowerRequest)
     def power(request: PowerRequest) -> dict:
-        """A part as `_part` makes it: how many cases so many readers need."""
+        """A part as `show_part` makes it: how many cases so many readers need."""
         visitor, known = _enter(sessions, request.code)
         if request.pilot:
             require(may_see_results(visitor, request.pilot) and request.pilot in known)
@@ -101,31 +102,80 @@ def results_tab(sessions: StudySessions) -> None:
         else:
             found = guess(request.area, request.positive, request.reader_range)
         table = plan(found, request.difference, cases=request.cases)
-        return _part("", table.dropna(axis=1, how="all"), note=PLANNED)
+        return show_part("", table.dropna(axis=1, how="all"), note=PLANNED)
 
-    show_html("results", [results, power], formats=list(FORMATS))
+    @answering(EraseRequest)
+    def erase(request: EraseRequest) -> dict:
+        """{"rows", "said", "done"}: what would be erased, or, where the request says so many rows, is."""
+        visitor, known = _enter(sessions, request.code)
+        require(may_see_results(visitor, request.study) and request.study in known)
+        store = sessions.store
+        if request.reader:
+            wanted = erasure.of_reader(store, request.reader, request.study)
+        else:  # of the image everywhere, where the whole page is one's own
+            digests = erasure.digests_of_case(store, request.study, request.case)
+            wanted = erasure.of_image(store, digests, visitor.study)
+        done = bool(wanted.rows) and request.rows == wanted.rows
+        if done:
+            erasure.erase(store, wanted)
+        return {"rows": wanted.rows, "said": str(wanted), "done": done}
+
+    show_html("results", [results, power, erase], formats=list(FORMATS))
 
 
 def results_routes(sessions: StudySessions) -> list[Route]:
-    """POST /afloc/export {"code", "study" or "", "format", "version" (of iMRMC) or null}: a ZIP file of the
-    export and what explains it."""
+    """POST /afloc/export {"code", "study" or "", "format", "version" or null, "name"}: a ZIP file of the
+    export and what explains it; or one of PUBLISHED."""
 
     def pack(request: ExportRequest) -> Response:
         visitor, known = _enter(sessions, request.code)
         study, format = request.study or None, request.format
-        require(may_see_results(visitor, study) and (study is None or study in known) and format in FORMATS)
+        require(may_see_results(visitor, study) and (study is None or study in known))
+        if study is not None and format in PUBLISHED:
+            published = _gather(sessions.store, study, request.version or "", sessions.store.last_seq)
+            return _send(_publish(sessions.store, published, format, request.name), PUBLISHED[format])
+        require(format in FORMATS)
         name = f"{study or 'afloc'}{FORMATS[format]}"
         out = io.BytesIO()
         with temporary_folder() as folder, zipfile.ZipFile(out, "w") as archive:
             for path in export(sessions.store, folder / name, format, study, request.version or None):
                 archive.write(path, path.name, zipfile.ZIP_DEFLATED)
-        return Response(out.getvalue(), media_type="application/zip", headers={"Cache-Control": "no-store"})
+        return _send(out.getvalue(), "application/zip")
 
     async def send_plotly(_: Request) -> Response:
         cached = {"Cache-Control": "public, max-age=86400"}
         return Response(get_plotlyjs(), media_type="text/javascript", headers=cached)
 
     return [post_route(EXPORT, ExportRequest, pack), Route(PLOTLY, send_plotly)]
+
+
+@lru_cache(4)
+def _gather(store: Store, study_id: str, version: str, _last_seq: int) -> Publication:
+    """Worked out anew only after something was saved."""
+    return gather(store, study_id, version)
+
+
+def _publish(store: Store, published: Publication, format: str, name: str) -> bytes:
+    """One of PUBLISHED; `name`: of the figure or the table. DataError for one that the study has not."""
+    if format == "package":
+        return package(store, published)
+    if format == "report":
+        return write_report(store, published).html().encode()
+    if format == "table":
+        found = (tables_of(published.found) | {"flow": published.flow}).get(name)
+        content = None if found is None else found.to_csv(index=False).encode()
+    else:
+        drawn = draw(lambda: plot(name, published.found), format) if name in PLOTS else None
+        content = drawn
+    if content is None:
+        raise DataError(
+            f"There is no {'table' if format == 'table' else 'figure'} of this name in the study."
+        )
+    return content
+
+
+def _send(content: bytes, kind: str) -> Response:
+    return Response(content, media_type=kind, headers={"Cache-Control": "no-store"})
 
 
 def _enter(sessions: StudySessions, code: str) -> tuple[Visitor, dict[str, Study]]:
@@ -139,28 +189,19 @@ def _remember(store: Store) -> Callable[[str | None, str, int], dict[str, Any]]:
     """The parts of a study (None: of the Probe tab), worked out anew only after something was saved."""
 
     @lru_cache(8)
-    def analysed(study_id: str | None, version: str, _last_seq: int) -> dict[str, Any]:
+    def analysed(study_id: str | None, version: str, last_seq: int) -> dict[str, Any]:
         if study_id is None:
-            return {"parts": _show_feedback(overview(store))}
+            return {"parts": feedback_parts(overview(store))}
         if study_id not in kept_studies(store):
             return {"notes": [], "parts": []}
-        selected = select_versions(store, study_id, version)
-        return {
-            "versions": _name_versions(store, study_id),
-            "version": version,
-            **_show_study(store, selected),
-        }
+        published = _gather(store, study_id, version, last_seq)
+        shown = {"versions": _name_versions(store, study_id), "version": version}
+        if published.frame.empty:
+            return shown | {"notes": list(published.notes), "parts": []}
+        key = [vars(figure) for figure in published.key_figures]
+        return shown | {"key": key, "notes": list(published.notes), "parts": study_parts(published)}
 
     return analysed
-
-
-def _show_feedback(table: pd.DataFrame) -> list[dict[str, Any]]:
-    parts = []
-    for name, title in PROBE_QUESTIONS.items():
-        mine = table[table["question"] == name].drop(columns="question")
-        if len(mine):
-            parts.append(_part(title, mine, figures.overview_figure(mine, title)))
-    return parts
 
 
 def _name_versions(store: Store, study_id: str) -> list[list[str]]:
@@ -189,78 +230,4 @@ def _show_progress(sessions: StudySessions, study: Study) -> list[dict[str, Any]
         }
         for each in progress(sessions.store, study)
     ]
-    return [_part("Progress", pd.DataFrame(rows))]
-
-
-def _show_study(store: Store, selected: Selection) -> dict[str, Any]:
-    """{"notes", "parts"}"""
-    study = selected.study
-    frame = study_frame(store, study, selected.versions)
-    if frame.empty:
-        return {"notes": list(selected.notes), "parts": []}
-    found = analyse(study, frame, references(store, study))
-    parts = []
-    for question in study.scaled_questions:
-        figure = figures.counts_figure(found.counts, question)
-        parts.append(_part(question.text, _of(found.counts, question), figure))
-    for question in study.scaled_questions:
-        figure = figures.agreement_figure(found.pairs, question)
-        table = _list_coefficients(_of(found.agreement, question), question)
-        parts.append(_part(f"Agreement: {question.text}", table, figure))
-    parts.append(_part("Readers against themselves, on repeated cases", found.repeated))
-    for table, figure, note in (
-        (found.overlaps, figures.overlap_figure(found.overlaps), ""),
-        (found.times, figures.times_figure(found.times), explain_times(study)),
-        (found.roc, figures.roc_figure(found.curves, found.roc), ""),
-    ):
-        parts.append(_part(figure.layout.title.text, table, figure, note))
-    parts.append(_part("The difference that the aid makes: multi-reader multi-case analysis", found.mrmc))
-    parts.append(_part("Sensitivity and specificity, and LROC where regions are drawn", found.accuracy))
-    notes = [*selected.notes, *explain(study, frame)]
-    return {"notes": notes, "parts": [part for part in parts if part["rows"]]}
-
-
-def _list_coefficients(table: pd.DataFrame, question: Question) -> pd.DataFrame:
-    """A row for each coefficient, by its full name."""
-    ordinal = question.scale == "ordinal"
-    names = {
-        "kappa": f"Cohen's kappa{', quadratic weights' if ordinal else ''}, mean of pairs",
-        "fleiss": "Fleiss' kappa",
-        "alpha": f"Krippendorff's alpha, {'ordinal' if ordinal else 'nominal'}",
-        "icc": "ICC(2,1), of single readers",
-    }
-    rows = [
-        {
-            "arm": row["arm"],
-            "description": row["description"] or "all",
-            "coefficient": names[name],
-            **{
-                end: row[name + suffix] for end, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
-            },
-            "cases of 2 readers or more": row["n_cases"],
-            "cases of all": row["n_complete"],
-            "readers": row["n_readers"],
-        }
-        for row in table.to_dict("records")
-        for name in COEFFICIENTS
-        if not pd.isna(row[name])
-    ]
-    return pd.DataFrame(rows)
-
-
-def _of(table: pd.DataFrame, question: Question) -> pd.DataFrame:
-    return table[table["question"] == question.id].drop(columns="question")
-
-
-def _part(title: str, table: pd.DataFrame, figure: go.Figure | None = None, note: str = "") -> dict[str, Any]:
-    """{"title", "note", "columns", "rows", "more": rows left out, "figure": Plotly's data and layout, or
-    null}."""
-    shown = json.loads(table.head(MOST_ROWS).to_json(orient="split", double_precision=3, index=False))
-    return {
-        "title": title,
-        "note": note,
-        "columns": [str(name).replace("_", " ") for name in shown["columns"]],
-        "rows": shown["data"],
-        "more": max(0, len(table) - MOST_ROWS),
-        "figure": json.loads(figure.to_json()) if figure and figure.data else None,
-    }
+    return [show_part("Progress", pd.DataFrame(rows), files=("", "flow"))]

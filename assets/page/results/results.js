@@ -4,10 +4,12 @@ import { button, make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
 import { isShown } from "../shared/tab_events.js";
-/** @import { Cell, Part, ResultsProps, ResultsServer, Tab } from "../types" */
+import { createErasing } from "./erasing.js";
+/** @import { Cell, KeyFigure, Part, ResultsProps, ResultsServer, Tab } from "../types" */
 
 const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC", jafroc: "JAFROC" };
 const OF_A_STUDY = ["imrmc", "jafroc"];   // the ratings of one study, in one version
+const ENDINGS = { svg: "svg", png: "png", table: "csv", report: "html", package: "zip" };   // what is published, one file each
 const SILENT = "The server does not answer. Please try again in a moment.";
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
@@ -47,6 +49,10 @@ export function mount({ element, props, server }) {
     version.value = reply.version;
     version.parentElement.hidden = !reply.versions.length;
     for (const format of OF_A_STUDY) find(`[data-format=${format}]`).hidden = reply.study === "";
+    find(".key").replaceChildren(...reply.key.map(showKey));
+    find(".key").hidden = !reply.key.length;
+    find(".publish").hidden = find(".erase").hidden = reply.study === "" || !reply.parts.length;
+    erasing.show(reply.study, reply.erasable);
     find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
     drawn = [];
     find(".parts").replaceChildren(...reply.parts.map(showPart));
@@ -54,8 +60,29 @@ export function mount({ element, props, server }) {
     draw();
   }
 
+  // A figure that the study is about.
+  /** @param {KeyFigure} figure */
+  function showKey({ label, value, detail }) {
+    const shown = make("div", "figure-of");
+    shown.append(make("span", "label", label), make("b", "", value), make("span", "detail", detail));
+    return shown;
+  }
+
+  // What a part can be taken away as.
   /** @param {Part} part */
-  function showPart({ title, note, columns, rows, more, figure }) {
+  function filesOf({ title, plot, table }) {
+    const offers = [...(plot ? [["svg", plot, "SVG"], ["png", plot, "PNG, 300 dpi"]] : []), ...(table ? [["table", table, "CSV"]] : [])];
+    return offers.map(([format, name, text]) => {
+      const made = button("quiet", text);
+      made.setAttribute("aria-label", `${title}: ${text}`);
+      made.addEventListener("click", () => download(format, name));
+      return made;
+    });
+  }
+
+  /** @param {Part} shown */
+  function showPart(shown) {
+    const { title, note, columns, rows, more, figure } = shown;
     const part = make("section", figure ? "part drawn" : "part"), holder = make("div", "table"), table = make("table");
     if (title) part.append(make("h2", "", title));
     if (figure) {
@@ -71,7 +98,13 @@ export function mount({ element, props, server }) {
     holder.tabIndex = 0;
     part.append(holder);
     if (note) part.append(make("p", "more", note));
-    if (more) part.append(make("p", "more", `and ${more} more rows, in the export`));
+    if (more) part.append(make("p", "more", `and ${more} more rows, in the file`));
+    const files = filesOf(shown);
+    if (files.length) {
+      const line = make("div", "files");
+      line.append(...files);
+      part.append(line);
+    }
     return part;
   }
 
@@ -122,12 +155,13 @@ export function mount({ element, props, server }) {
     find(".planned").replaceChildren(...(reply.error ? [] : [showPart(reply)]));
   }
 
-  async function download(format) {
-    const mine = code;
-    state.textContent = "Writing the export…";
+  // `name`: of a figure or a table.
+  async function download(format, name = "") {
+    const mine = code, whole = !OF_A_STUDY.includes(format) && !(format in ENDINGS);
+    state.textContent = format in ENDINGS ? "Writing it…" : "Writing the export…";
     let response;
     try {
-      response = await post(addressOf("export"), JSON.stringify({ code, study: which.value, format, version: OF_A_STUDY.includes(format) ? version.value : null }), SILENT);
+      response = await post(addressOf("export"), JSON.stringify({ code, study: which.value, format, name, version: whole ? null : version.value }), SILENT);
     } catch (error) {
       if (mine === code) state.textContent = error instanceof Refusal ? error.message : SILENT;
       return;
@@ -135,12 +169,14 @@ export function mount({ element, props, server }) {
     if (mine !== code) return;
     const link = make("a");
     link.href = URL.createObjectURL(await response.blob());
-    link.download = `${which.value || "afloc"}-${format}.zip`;
+    link.download = `${[which.value || "afloc", name || format].join("-")}.${ENDINGS[format] ?? "zip"}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     state.textContent = "";
   }
 
+  const erasing = createErasing(find(".erase"), (request) => server.erase({ code, ...request }).catch(() => null), () => show(which.value, version.value));
+  for (const made of element.querySelectorAll(".publish [data-publish]")) made.addEventListener("click", () => download(made.dataset.publish));
   for (const format of props.formats) {
     const made = button("quiet", NAMES[format]);
     made.dataset.format = format;
@@ -165,6 +201,8 @@ export function mount({ element, props, server }) {
     turn++;
     state.textContent = card.code.value = "";
     find(".parts").replaceChildren();
+    find(".key").replaceChildren();
+    erasing.show("", { readers: [], cases: [] });
     find(".planned").replaceChildren();
     find(".notes").replaceChildren();
     root.dataset.stage = "enter";
