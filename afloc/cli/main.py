@@ -36,9 +36,9 @@ def add_feedback(commands: argparse._SubParsersAction) -> None:
 
 
 def add_study(commands: argparse._SubParsersAction) -> None:
-    from afloc.cli.feedback import add_study_commands
+    from afloc.cli.study import add_study_commands
 
-    add_study_commands(commands.add_parser("study", help="check a reader study, show a reader's order"))
+    add_study_commands(commands.add_parser("study", help="check a reader study, write its report"))
 
 
 COMMANDS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
