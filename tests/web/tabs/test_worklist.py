@@ -262,6 +262,9 @@ def test_leaving_warns_only_while_something_would_be_lost(page):
     page.keyboard.press("Control+Z")
     page.fill("#probe .feedback input", "look again")
     assert told_on_leaving(page)
+    page.fill("#probe .feedback input", "")
+    page.fill("#description", "hazy area behind the heart")
+    assert told_on_leaving(page)
 
 
 def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
