@@ -1,7 +1,7 @@
 import { clamp } from "./image_pixels.js";
 /** @import { PointerActions } from "../types" */
 
-const NOTCH = 48;                   // pixels of the wheel to the next frame; a mouse sends 100 or so at once
+const NOTCH = 48;                   // pixels of the wheel to the next frame: a mouse sends 100 or so at once, a touchpad few at a time
 
 // Pointer, wheel and touch on a stage. `on` says what they do: ready() whether anything is shown; paneOf(event), toImage(event);
 // begin(target, point) a gesture { move(point), end(), cancel() } of the shapes or null; panBy, zoomAt(x, y, factor), windowBy, fit;
@@ -57,9 +57,9 @@ export function watchPointer(stage, on) {
   let scrolled = 0;                   // towards the next frame
   function scroll(pixels) {
     scrolled = Math.sign(pixels) === Math.sign(scrolled) ? scrolled + pixels : pixels;
-    const by = Math.trunc(scrolled / NOTCH);
-    scrolled -= by * NOTCH;
-    if (by) on.scroll(by);
+    if (Math.abs(scrolled) < NOTCH) return;
+    on.scroll(Math.sign(scrolled));
+    scrolled = 0;
   }
 
   stage.addEventListener("wheel", (event) => {

@@ -228,6 +228,25 @@ def test_a_prior_that_names_its_view_alone_has_assumed_sides_and_its_own_window(
     expect(page.locator("#probe [data-choose=preset]")).to_have_value("default")
 
 
+def test_the_wheel_goes_through_frames_and_zooms_with_control(page):
+    show(page, dicom(np.stack([BLOCK] * 3)))
+    name, zoom = page.locator("#probe .corner .name"), page.locator("#probe .corner .zoom")
+    page.locator("#probe .stage").hover()
+    before = zoom.inner_text()
+    page.mouse.wheel(0, 120)
+    expect(name).to_have_text("Doe_Jane.dcm  2 of 3")
+    for _ in range(6):
+        page.mouse.wheel(0, 10)  # as a touchpad does
+    expect(name).to_have_text("Doe_Jane.dcm  3 of 3")
+    assert zoom.inner_text() == before
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    settled(page)
+    assert zoom.inner_text() != before
+    expect(name).to_have_text("Doe_Jane.dcm  3 of 3")
+
+
 def test_colours_of_the_film_change_the_display_alone(page):
     show(page, film())
     settled(page)
