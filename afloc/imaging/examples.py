@@ -1,4 +1,4 @@
-"""Images to try AFLoc on that need no download: from scikit-image, and a chest phantom of our own."""
+"""Images to try AFLoc on that need no download: from scikit-image, one with lesions drawn onto it, and a chest phantom."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import numpy as np
 from skimage import data
 
 from afloc.imaging import chest_phantom as phantom
+from afloc.imaging.fundus_lesions import draw_exudates
 from afloc.imaging.image import Image, image_from_array
 
 
@@ -17,6 +18,7 @@ class Example:
 
     ``modality``: its id, as `afloc.language.modalities` lists it. ``pixels``: makes them, in about a second.
     ``boxes``: ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
+    ``offered``: the page offers it; every example can be named in a study.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Example:
     description: str
     pixels: Callable[[], np.ndarray]
     boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+    offered: bool = True
 
     def load(self) -> Image:
         """The image; drawn or read once."""
@@ -52,6 +55,7 @@ EXAMPLES = (
         description="optic disc",
         pixels=data.retina,
         boxes=(("Optic disc", 116, 540, 200, 217),),
+        offered=False,
     ),
     Example(
         name="immunohistochemistry",
@@ -63,6 +67,14 @@ EXAMPLES = (
             ("Gland", *box)
             for box in ((0, 0, 275, 262), (272, 0, 190, 298), (252, 302, 132, 206), (0, 145, 160, 367))
         ),
+    ),
+    Example(
+        name="exudates",
+        title="Eye fundus (scikit-image, exudates drawn)",
+        modality="fundus",
+        description="hard exudates",
+        pixels=lambda: draw_exudates(data.retina(), centre=(705, 705), radius=160),
+        boxes=(("Hard exudates", 500, 472, 400, 422),),
     ),
 )
 

@@ -31,3 +31,13 @@ def test_the_box_holds_the_planted_effusion():
     rows, columns = np.nonzero(film > healthy + 12.0)
     edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
     assert edges == pytest.approx((x, y, x + width, y + height), abs=12)
+
+
+def test_the_box_holds_the_drawn_exudates_and_no_more():
+    eye, drawn = (next(each for each in EXAMPLES if each.name == name) for name in ("retina", "exudates"))
+    ((_, x, y, width, height),) = drawn.boxes
+    changed = np.abs(drawn.load().rgb().astype(int) - eye.load().rgb()).max(axis=2) > 12
+    rows, columns = np.nonzero(changed)
+    edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    assert edges == pytest.approx((x, y, x + width, y + height), abs=12)
+    assert (drawn.pixels() == drawn.pixels()).all() and 0.001 < changed.mean() < 0.01

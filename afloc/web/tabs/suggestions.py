@@ -14,6 +14,7 @@ from afloc.language.findings import FindingEntry, load_findings
 from afloc.language.modalities import MODALITIES
 
 THUMBNAIL = 232, 108  # pixels
+OFFERED = tuple(each for each in EXAMPLES if each.offered)
 
 
 def offer_descriptions() -> dict[str, dict[str, list]]:
@@ -43,7 +44,7 @@ def offer_examples(model: Model) -> list[dict[str, str]]:
     first = choose_first(model)
     return [
         {"name": each.name, "title": each.title, "thumbnail": _thumbnail(each)}
-        for each in sorted(EXAMPLES, key=lambda each: each is not first)
+        for each in sorted(OFFERED, key=lambda each: each is not first)
     ]
 
 
@@ -53,7 +54,7 @@ def choose_first(model: Model) -> Example:
     the first of all: the page then says what the model makes of it.
     """
     placed = []
-    for example in EXAMPLES:
+    for example in OFFERED:
         if example.modality not in model.modalities:
             continue
         view = model.encode(load_example(example.name), example.modality)
@@ -62,7 +63,7 @@ def choose_first(model: Model) -> Example:
             if finding.present:
                 return example
             placed.append(example)
-    return (placed or EXAMPLES)[0]
+    return (placed or OFFERED)[0]
 
 
 def _points_at(finding: Finding, example: Example) -> bool:
