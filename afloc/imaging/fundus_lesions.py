@@ -1,4 +1,4 @@
-"""Hard exudates, drawn onto a photograph of a healthy eye: small waxy yellow deposits in a ring and clusters."""
+"""Hard exudates, drawn onto a photograph of a healthy eye: waxy yellow deposits, in clusters on a ring."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter

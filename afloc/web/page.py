@@ -26,7 +26,7 @@ from afloc.pacs.audit import Audit
 from afloc.pacs.extra import check_extra
 from afloc.settings import Settings
 from afloc.web.metrics import METRICS
-from afloc.web.page_files import head, page_routes, read_asset
+from afloc.web.page_files import first_paint, head, page_routes
 from afloc.web.routes.client_endpoints import Page, add_endpoints
 from afloc.web.routes.figures import figure_routes
 from afloc.web.routes.health import health_routes
@@ -164,13 +164,14 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         show_error=False,
         app_kwargs={
             "middleware": [
-                Middleware(DressPage, framed=framed, head=head().encode(), narrow=NARROW),
+                Middleware(
+                    DressPage, framed=framed, head=head().encode(), body=first_paint().encode(), narrow=NARROW
+                ),
                 Middleware(KnownCalls, calls=page.calls, names=page.endpoints),
             ],
             "exception_handlers": {CallRefusedError: say_refused},
         },
         max_file_size=settings.max_upload_mb << 20,
-        css=read_asset("shell/page.css"),
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         footer_links=[],
         run_history=False,

@@ -20,7 +20,15 @@ from afloc.web.paths import PAGE
 FOLDER = ASSETS / "page"
 STYLES = "styles.css"
 SHEETS = (  # joined in this order: where two rules are alike, the later one counts
-    *("shell/panel.css", "shell/sheet.css", "viewer/viewer.css", "probe/feedback.css", "shell/card.css"),
+    *(
+        "shell/page.css",
+        "shell/first.css",
+        "shell/panel.css",
+        "shell/sheet.css",
+        "viewer/viewer.css",
+        "probe/feedback.css",
+        "shell/card.css",
+    ),
     *(
         "probe/probe.css",
         "probe/pacs.css",
@@ -100,11 +108,19 @@ def address(name: str) -> str:
 def head() -> str:
     """What the page needs in its <head>: the surroundings chosen last time, the styles, the first modules."""
     first = [name for name in page_files() if name.startswith(FIRST) and name not in LATER]
-    links = "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in ("shell/bar.js", *first))
+    links = "".join(
+        f'<link rel="modulepreload" fetchpriority="low" href="{address(name)}">'
+        for name in ("shell/bar.js", *first)
+    )
     return f"""<script>{read_asset("shell/theme.js")}</script>
 <link rel="stylesheet" href="{address(STYLES)}">
 <template id="first-modules">{links}</template>
 <script>{read_asset("shell/preload.js")}</script>"""
+
+
+def first_paint() -> str:
+    """What the body begins with: the outlines of the page, painted until the scripts have built it."""
+    return read_asset("shell/first.html")
 
 
 def page_routes() -> list[Route]:

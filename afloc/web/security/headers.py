@@ -69,13 +69,14 @@ class FixedHeaders:
 
 
 class DressPage:
-    """ASGI: adds `head` to the head of an HTML page, and gives it a policy that names the scripts in it.
+    """ASGI: adds to the head and the body of an HTML page, and gives it a policy that names the scripts in it.
 
-    `narrow`: what is added for who may use the reader's page alone (`StudyOnly`).
+    `narrow`: what is added to the head for who may use the reader's page alone (`StudyOnly`).
     """
 
-    def __init__(self, app: ASGIApp, framed: bool, head: bytes = b"", narrow: bytes = b""):
-        self._app, self._framed, self._head, self._narrow = app, framed, head, narrow
+    def __init__(self, app: ASGIApp, framed: bool, head: bytes = b"", body: bytes = b"", narrow: bytes = b""):
+        self._app, self._framed = app, framed
+        self._head, self._body, self._narrow = head, body, narrow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message | None = None  # of an HTML page, held back until the page is whole
@@ -94,6 +95,7 @@ class DressPage:
                     return
                 more = self._narrow if scope.get("study_only") else b""
                 body = body.replace(b"</head>", self._head + more + b"</head>", 1)
+                body = body.replace(b"<gradio-app", self._body + b"<gradio-app", 1)
                 headers = MutableHeaders(scope=start)
                 headers[NAME] = policy(self._framed, _INLINE.findall(body))
                 headers["Content-Length"] = str(len(body))

@@ -12,10 +12,14 @@ from afloc.web.page_files import address, read_asset
 
 SLOT = "<!-- viewer -->"
 START = """element.style.visibility = "hidden";  // until it does what it shows
+const show = () => {
+  element.style.visibility = "";
+  if (element.id !== "bar") document.getElementById("first")?.remove();
+};
 import(new URL("%s", document.baseURI)).then(
-  ({ mount }) => { element.style.visibility = ""; mount({ element, props, server }); },
+  ({ mount }) => { show(); mount({ element, props, server }); },
   () => {
-    element.style.visibility = "";
+    show();
     element.textContent = "This part of the page could not be loaded. Please reload the page.";
   },
 );"""

@@ -75,7 +75,7 @@ export function createAnswer(root, spoken = null) {
   /** @param {Shown} shown */
   function instead({ kind, finding, sentence = "", unknown = [], offering = false }) {
     if (kind === "typing") return "Or take a known finding from the list: Enter takes the first.";
-    if (kind === "none") return "Type a finding as you would dictate it, or pick one below.";
+    if (kind === "none") return "Type a finding as you would dictate it, or pick one above.";
     if (kind === "question") return "Name a finding to look for, or have all of them looked for.";
     if (kind !== "unknown") return sentence;
     const which = unknown.length ? `Not known: ${unknown.map((word) => `“${word}”`).join(", ")}. ` : "";

@@ -34,6 +34,7 @@
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window, measure, beside).
 
+import { chooseColors, suitedColors } from "./colour_choice.js";
 import { createFrames } from "./frames.js";
 import { createDisplayControls } from "./display_controls.js";
 import { createFilm, samePlace, sameWindow } from "./film.js";
@@ -61,7 +62,7 @@ export function createViewer(root, options) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage"), readout = find(".readout");
   const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)]));
-  const startDisplay = { opacity: 0.9, threshold: PAINT_FROM, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0], film: "plain", texts: true };
+  const startDisplay = { opacity: 0.45, threshold: PAINT_FROM, outline: true, map: true, invert: false, window: [0, 255], colors: Object.keys(tables)[0], film: "plain", texts: true };
 
   const panes = [];
   let maps = [];                                      // [{ map, title, note }], one a pane
@@ -243,7 +244,7 @@ export function createViewer(root, options) {
     setDisplay({ window: [level - width / 2, level + width / 2] }, active);
   }
 
-  const controls = createDisplayControls(root, tables, (change) => setDisplay(change, active));
+  const controls = createDisplayControls(root, tables, (change) => { if (change.colors) chooseColors(change.colors); setDisplay(change, active); });
   const frames = createFrames(find(".frames"), (frame) => options.onFrame?.(frame));
 
   // The first measuring waits for its tools.
@@ -358,7 +359,7 @@ export function createViewer(root, options) {
     preset: () => controls.nextPreset(), film: () => controls.nextFilm(), texts: toggle("texts"),
     beside: () => options.onBeside?.(),
     link() { linked = !linked; for (const { link } of panes) link.setAttribute("aria-pressed", String(linked)); follow(active); followWindow(active); paint(); },
-    colors() { setDisplay({ colors: after(Object.keys(tables), display.colors) }); },
+    colors() { chooseColors(after(Object.keys(tables), display.colors)); setDisplay({ colors: suitedColors(Object.keys(tables), false) }); },
     undo: () => active.annotations.undo(), redo: () => active.annotations.redo(), remove: () => active.annotations.remove(),
     display() { find(".display").setAttribute("aria-expanded", String(root.toggleAttribute("data-display"))); },    // on a phone
     full() { document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.(); },
@@ -438,7 +439,7 @@ export function createViewer(root, options) {
       beside = false;
       take(shown, name, about, which);
       frames.show(which[0], which[1], true);
-      setDisplay({ window: shown.window, invert: false, film: "plain" });
+      setDisplay({ window: shown.window, invert: false, film: "plain", colors: suitedColors(Object.keys(tables), shown.levels[0].planes.length > 1) });
       current.viewport.fitted = true;
       layOut();
     },
