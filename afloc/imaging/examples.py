@@ -1,4 +1,4 @@
-"""Images to try AFLoc on that need no download: of scikit-image, one with drawn lesions, and a chest phantom."""
+"""Images to try AFLoc on, without a download: of scikit-image, one with drawn lesions; a chest phantom."""
 
 import functools
 from collections.abc import Callable

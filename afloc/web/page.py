@@ -27,6 +27,7 @@ from afloc.pacs.extra import check_extra
 from afloc.settings import Settings
 from afloc.web.metrics import METRICS
 from afloc.web.page_files import first_paint, head, page_routes
+from afloc.web.routes.card import card_routes
 from afloc.web.routes.client_endpoints import Page, add_endpoints
 from afloc.web.routes.figures import figure_routes
 from afloc.web.routes.health import health_routes
@@ -143,6 +144,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
             *study_editor_routes(sessions, sets, framed),
             *results_routes(sessions),
             *health_routes(model, store, page.calls, sessions.queue, METRICS, settings.metrics_token),
+            *card_routes(model),
             *page_routes(),
         ],
         middleware=[

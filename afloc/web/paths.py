@@ -16,8 +16,9 @@ EXPORT = "/afloc/export"
 PACS = "/afloc/pacs"
 DICOM = "/afloc/dicom"  # results as DICOM files
 PLOTLY = "/afloc/plotly.js"
+CARD = "/afloc/card"  # the model card
 PAGE = "/afloc/page"  # scripts and style sheets
-OWN = (IMAGES, SETS, RUNS, FIGURE, EDITOR, STUDY, EXPORT, PLOTLY, PACS, DICOM)
+OWN = (IMAGES, SETS, RUNS, FIGURE, EDITOR, STUDY, EXPORT, PLOTLY, PACS, DICOM, CARD)
 
 UPLOAD = "/gradio_api/upload"  # files for the named endpoints
 CALL = "/gradio_api/call/"  # the named endpoints

@@ -190,7 +190,7 @@ interface Descriptions { simple: string[]; precise: string[]; about: string[]; t
 export interface ProbeProps {
   colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
   most_checked: number; upload_mb: number;
-  card: string; modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
+  modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
   pacs: { search: boolean; send: boolean; dicom: boolean };
 }
 export interface GroundTruthProps {

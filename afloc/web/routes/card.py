@@ -14,7 +14,7 @@ from afloc.web.paths import CARD
 
 
 def card_routes(model: Model) -> list[Route]:
-    """GET the card of the model, for who may see the page."""
+    """GET the card of the model, for whoever may see the page."""
     up = "../" * (CARD.count("/") - 1)  # to the page, also below a path
     page = (
         read_asset("shell/card.html")

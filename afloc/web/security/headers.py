@@ -69,7 +69,7 @@ class FixedHeaders:
 
 
 class DressPage:
-    """ASGI: adds to the head and the body of an HTML page, and gives it a policy that names the scripts in it.
+    """ASGI: adds to the head and the body of an HTML page; its policy names the scripts in it.
 
     `narrow`: what is added to the head for who may use the reader's page alone (`StudyOnly`).
     """

@@ -1,43 +1,44 @@
-// The sheet on what the numbers, the maps and the model are. What is said of the model comes from its card and config.
+// The sheet on what this does and what it cannot do. How the model was made and tested stands in its card, a page of its own.
 
 import { make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
+import { addressOf } from "../shared/server.js";
 /** @import { Grid, ProbeProps } from "../types" */
 
 // `image` and `grid`: those shown, or null.
 /** @param {HTMLDialogElement} dialog @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} [grid] */
 export function openHelp(dialog, props, image, grid) {
-  // The card's Markdown, as far as cards use it: headings, lists, tables as they stand, paragraphs.
-  function renderCard(text) {
-    const parts = [];
-    for (const block of text.split(/\n\s*\n/)) {
-      const lines = block.trim().split("\n"), plain = (line) => line.replace(/\*\*|`/g, "");
-      if (/^#+ /.test(lines[0])) parts.push(make("h3", "", plain(lines.shift().replace(/^#+ /, ""))));
-      if (!lines.length || !lines[0]) continue;
-      if (lines[0].startsWith("|")) parts.push(make("pre", "", lines.filter((line) => !/^\|[-| :]+$/.test(line)).map(plain).join("\n")));
-      else if (lines[0].startsWith("- ")) {
-        const list = make("ul");
-        for (const item of plain(lines.join(" ")).split(/(?:^|\s)- (?=\S)/).filter(Boolean)) list.append(make("li", "", item));
-        parts.push(list);
-      } else parts.push(make("p", "", plain(lines.join(" "))));
-    }
-    return parts;
-  }
-
-  function explain() {
-    const cell = grid && image ? ` On this image a cell is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels: ${grid[0].length} by ${grid.length} cells.` : "";
-    const point = !props.calibrated ? "This model has no calibration, so only the fit of a description is given and no verdict."
-      : "From the line across the scale on a finding is flagged. Below it the map is held back, because a map always has a highest place, whether or not something is there. Above the scale stand those without and those with the finding, of patients whose images the model did not learn from; a press on the blue line below tells how often the verdict is right.";
-    return [
-      make("h3", "", "The number"), make("p", "", `How likely it is that the finding is there, by the model's own calibration: the same however it is asked, with a side, as a denial, or in a scan. ${point}`),
-      make("h3", "", "What holds"), make("p", "", "A denial is answered by the finding it denies. A side that you name is held against the side that the map of the finding lies on, in the patient's terms, where the model can tell sides. Anatomy and free words have a map and no verdict. Of what is not understood nothing is said."),
-      make("h3", "", "The map"), make("p", "", `Where the image resembles the words, from 0 to 1 on a scale that is the same for every image. It is coarser than the image: the model sees it at ${[...new Set(Object.values(props.image_sizes))].join(" or ")} pixels.${cell} Edges within a cell mean nothing.`),
-      make("h3", "", "The words"), make("p", "", "Under the description each word is tinted by its pull: the value of its own map where the whole map is strongest. Point at a word to see its map."),
-      make("h3", "", "The sides"), make("p", "", "R and L beside a chest film, or A and P beside a lateral one, are what its file says. Where the file is silent they say “assumed”: films are hung with the patient's right on the left. They are never part of a saved picture."),
-      make("h3", "", "What the model was made for"), make("p", "", `${props.model} (${props.fingerprint}), for: ${props.trained_on.join(", ")}.`),
-    ];
-  }
-
-  dialog.querySelector(".text").replaceChildren(...explain(), ...renderCard(props.card));
+  const part = (title, ...texts) => [make("h3", "", title), ...texts.map((text) => make("p", "", text))];
+  const list = make("ul"), card = make("p"), link = Object.assign(make("a", "", "model card"), { href: addressOf("card"), target: "_blank" });
+  list.append(...limits(props).map((text) => make("li", "", text)));
+  card.append(`${props.model} (${props.fingerprint}). How it was made and tested, and how often it is right: `, link, ".");
+  dialog.querySelector(".text").replaceChildren(
+    ...part("What it does", "It shows where an image fits your words, and how likely the finding is. Nobody drew boxes to train it: it learned from images and their reports.", number(props), map(image, grid),
+      "Point at a word under the description to see its own map. R and L are what the file says, or “assumed”."),
+    ...part("What it cannot do"), list,
+    ...part("Keys", "? lists them all. / describes, s scans for every finding, h held down looks beneath the map, m and o hide map and contour, k keeps a map beside the next, 1 to 6 judge the answer, Ctrl O opens images."),
+    ...part("The model"), card,
+  );
   openSheet(dialog);
 }
+
+/** @param {ProbeProps} props */
+function number({ calibrated }) {
+  if (!calibrated) return "This model has no calibration: the number is how well the words fit, from 0 to 1, and there is no verdict.";
+  return "The number is a probability, the same however the finding is worded. From the line across the scale on it is flagged; below, the map is held back, because every map has a highest place. The strips are patients without and with the finding, whose images it did not learn from.";
+}
+
+function map(image, grid) {
+  const cell = grid && image ? ` A cell of it is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels here (${grid[0].length} by ${grid.length} cells); edges within one mean nothing.` : "";
+  return `The map is coloured from the value “From” on, on a scale of 0 to 1 that is the same for every image.${cell}`;
+}
+
+/** @param {ProbeProps} props */
+const limits = ({ trained_on: kinds }) => [
+  "It is for research. It must not guide anybody’s care.",
+  "“Not flagged” does not mean absent. The blue line below an answer says how many such findings are missed.",
+  `It knows these images: ${kinds.join(", ")}. Of others it may say anything, and it does not always notice.`,
+  "It judges the findings of its lists. Anatomy and free words have a map and no verdict. A side is checked where the map can tell it; zone and degree never.",
+  "It reads English. What it does not understand it does not answer.",
+  "It knows nothing of the patient, and compares with no earlier image.",
+];

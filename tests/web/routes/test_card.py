@@ -1,19 +1,20 @@
 """The model card, as people read it in a browser."""
 
+import shutil
 from urllib.parse import urljoin
 
 import httpx
 
 from afloc.web.routes.card import render_card
 from tests.web.conftest import EMBEDDED, serve
-from tests.web.tiny import write_tiny_model
 
 HOSTILE = """---
 license: other
 ---
 # A card
 
-<script>window.hit = 1</script> and [a file](../LICENSE), [a page](https://example.org), [no](javascript:alert(1))
+<script>window.hit = 1</script> and [a file](../LICENSE), [a page](https://example.org) or
+[no](javascript:alert(1))
 
 | finding | AUROC |
 |---|---|
@@ -28,8 +29,8 @@ def test_a_card_is_markup_with_tables_and_nothing_of_it_runs():
     assert "<a>a file</a>" in shown and '<a href="https://example.org">a page</a>' in shown
 
 
-def test_the_card_of_the_served_model_is_a_page(tmp_path):
-    folder = write_tiny_model(tmp_path / "model")
+def test_the_card_of_the_served_model_is_a_page(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
     (folder / "README.md").write_text((EMBEDDED / "README.md").read_text())
     with serve(folder, AFLOC_DATA_DIR=str(tmp_path / "data")) as url:
         page = httpx.get(f"{url}afloc/card")

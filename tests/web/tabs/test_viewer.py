@@ -480,8 +480,11 @@ def test_help_tells_of_the_model(page, model):
     text = page.inner_text(".about .text")
     rows, columns = model.encode(EXAMPLES[0].load()).locate("effusion").grid.shape
     assert model.fingerprint in text and f"{columns} by {rows} cells" in text
+    assert "cannot do" in text and len(text.split()) < 330
+    with page.expect_popup() as card:
+        page.click(".about a")
     heading = next(line for line in model.card.splitlines() if line.startswith("#")).lstrip("# ")
-    assert heading in text
+    expect(card.value.locator("h1")).to_have_text(heading)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
