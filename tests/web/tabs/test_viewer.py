@@ -488,7 +488,7 @@ def test_help_tells_of_the_model(page, model):
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_no_serious_fault(open_page, theme):
+def test_axe_finds_no_fault(open_page, theme):
     from axe_playwright_python.sync_playwright import Axe
 
     page, options = open_page(theme=theme), {"resultTypes": ["violations"]}
@@ -499,7 +499,6 @@ def test_axe_finds_no_serious_fault(open_page, theme):
         faults = [
             (each["id"], [node["html"][:120] for node in each["nodes"][:4]])
             for each in Axe().run(page, context, options).response["violations"]
-            if each["impact"] in ("serious", "critical")
         ]
         assert not faults, state
 
