@@ -39,7 +39,8 @@ def render_card(text: str) -> str:
     for token in tokens:
         if token.children:
             token.children = [each for each in map(_keep_address, token.children) if each.type != "image"]
-    return markdown.renderer.render(tokens, markdown.options, {})
+    shown = str(markdown.renderer.render(tokens, markdown.options, {}))
+    return shown.replace("<th></th>", "<td></td>")  # a corner is no header
 
 
 def _keep_address(token: Token) -> Token:

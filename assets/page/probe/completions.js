@@ -56,7 +56,6 @@ export function createCompletions(box, list, terms, take, closed) {
     offered = next;
     active = -1;
     list.hidden = !offered.length;
-    box.setAttribute("aria-expanded", String(!list.hidden));
     list.replaceChildren(...offered.map(({ term }, i) => {
       const option = make("li", "", term);
       Object.assign(option, { id: `completion-${i}`, role: "option" });
