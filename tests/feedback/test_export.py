@@ -21,7 +21,7 @@ from afloc.feedback.analysis import data_frames
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import COPY_NAME, Backup
 from afloc.feedback.export import export, import_rows
-from afloc.feedback.store.events import ADDED, NAMES, Event
+from afloc.feedback.store.events import ADDED, COLUMNS, NAMES, Event
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import import_reference, references
@@ -514,3 +514,32 @@ def test_a_copy_that_fails_says_so(filled, tmp_path):
     backup = Backup(filled, tmp_path / "bucket", minutes=60)
     assert not backup.copy() and backup.problem.startswith("The copy of the feedback failed")
     backup.close()
+
+
+def test_an_export_of_an_old_database_is_the_old_one_but_for_new_columns(filled, tmp_path):
+    """The database as the third version of the schema had it, before active time and erasures."""
+    filled_now, *_ = export(filled, tmp_path / "now.csv")
+    old = tmp_path / "old" / FILE_NAME
+    old.parent.mkdir()
+    with duckdb.connect() as connection:
+        rows = filled.frame("SELECT * EXCLUDE active_ms FROM events ORDER BY seq")
+        studies, claims = (filled.frame(f"SELECT * FROM {name}") for name in ("studies", "claims"))
+        columns = ", ".join(f'"{c.name}" {c.type}' for c in COLUMNS if c.name != "active_ms")
+        connection.execute(f"ATTACH '{old}' AS old")
+        connection.execute(f"CREATE TABLE old.events ({columns}, PRIMARY KEY (id))")
+        connection.execute("CREATE TABLE old.store (key VARCHAR PRIMARY KEY, value VARCHAR)")
+        connection.execute("INSERT INTO old.store VALUES ('id', 'old'), ('schema', '3')")
+        connection.execute("CREATE TABLE old.notices (time TIMESTAMP, notice VARCHAR)")
+        connection.execute(
+            "CREATE TABLE old.studies (version VARCHAR, study VARCHAR, time TIMESTAMP, definition JSON)"
+        )
+        connection.execute("CREATE TABLE old.claims (claim VARCHAR PRIMARY KEY, id UUID)")
+        for name, table in (("events", rows), ("studies", studies), ("claims", claims)):
+            connection.register("table_now", table)
+            connection.execute(f"INSERT INTO old.{name} SELECT * FROM table_now")
+    with Store(old.parent) as store:
+        again, *_ = export(store, tmp_path / "again.csv")
+    assert (old.parent / "feedback.v3.duckdb").is_file()
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (filled_now, again)]
+    assert tables[1]["active_ms"].eq("").all()
+    pd.testing.assert_frame_equal(*(table.drop(columns="active_ms") for table in tables))

@@ -11,7 +11,7 @@ def test_the_report_says_what_was_done_found_and_missed(published, study):
         "Every case is read in both arms",
         "3 readers, 12 cases: 6 with the finding, 6 without it",
         "The protocol was not locked",
-        "Readers: 3 in the study, 3 agreed, 3 began, 3 gave every reading, 0 stopped earlier",
+        "Readers: 3 in the study, 3 agreed, 3 began, 3 gave every reading, 0 have readings missing",
         "Readings: 90 asked for, 90 given (",
         " unaided), 0 missing. Missing readings are not filled in.",
         "Model: no reading has its answer.",
