@@ -571,7 +571,7 @@ def test_results_for_the_coordinator(site, sit):
             page.locator("#results").get_by_role("button", name=pressed).first.click()
         assert download.value.path().read_bytes().startswith(begins), name
     asked = {"code": "the-coordinator", "study": "trial", "format": "svg", "name": "nothing"}
-    assert httpx.post(f"{url}afloc/export", json=asked).status_code == 400
+    assert httpx.post(f"{url}afloc/export", json=asked).status_code == 422
     for format in ("csv", "parquet", "coco"):
         answer = httpx.post(
             f"{url}afloc/export", json={"code": "the-coordinator", "study": "trial", "format": format}
