@@ -361,9 +361,9 @@ def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_
         page.keyboard.press("Enter")
         seat.arrive(4)
         page.keyboard.press("?")
-        expect(
-            page.locator("#study .keys dl div", has_text="a box in the middle").locator("dt")
-        ).to_have_text("Space")
+        expect(page.locator("#study .keys dl div", has_text="one in the middle").locator("dt")).to_have_text(
+            "Space"
+        )
     rows = [row for row in read_events(tmp_path / "data") if row["kind"] == "reading"]
     assert [json.loads(row["answers"]) for row in rows] == [
         {"sure": 1},
@@ -495,7 +495,8 @@ def test_a_reader_reaches_nothing_but_their_own(site, sit):
     for index in (0, -1, last + 1, "0", None):  # the first period is closed
         assert httpx.post(f"{url}afloc/study", json={"code": reader, "index": index}).status_code == 403
     assert set(ask("study", "answer", code=reader, index=0, answers={"sure": 1})) == {"error"}
-    assert "coordinator" in ask("study", "place", code="the-coordinator")["error"]
+    assert ask("study", "place", code="the-coordinator") == {"stage": "coordinator"}
+    assert "coordinator" in ask("study", "agree", code="the-coordinator")["error"]
     own = ask("study", "place", code=reader, index=last)
     assert (
         "truth" not in json.dumps(own)
