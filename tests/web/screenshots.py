@@ -22,8 +22,8 @@ def first_screen(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
-    """Of a healthy eye: what is there, and what is not."""
-    page.click("#probe [data-example=retina]")
+    """Of one eye: what is there, and what is not."""
+    page.click("#probe [data-example=exudates]")
     page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
     for description in ("optic disc", "hard exudates"):
         ask(page, description)
