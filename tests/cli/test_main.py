@@ -60,7 +60,7 @@ def test_a_wrong_command_is_one_sentence(capsys, arguments):
 OF_THE_MODEL = dict.fromkeys(
     ("locate", "classify", "embed", "evaluate", "convert", "serve", "bench"), {"--model", "--device"}
 )
-OF_THE_MODEL |= {"deploy": {"--model"}}
+OF_THE_MODEL |= {"deploy": {"--model"}, "train": {"--device"}}
 
 
 @pytest.mark.parametrize("command", [add.__name__.removeprefix("add_") for add in COMMANDS])

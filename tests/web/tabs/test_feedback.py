@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from pathlib import Path
 
 import duckdb
 import httpx
@@ -203,7 +204,7 @@ def test_no_identity_is_kept(page, rows, folder):
     page.click("[data-there=unsure]")
     wait_for(page, SAVED)
     assert len(rows()) == 1
-    for path in folder.iterdir():
+    for path in filter(Path.is_file, folder.rglob("*")):
         content = path.read_bytes()
         assert b"Doe" not in content and b"4711" not in content, path.name
 
