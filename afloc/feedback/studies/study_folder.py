@@ -28,10 +28,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # no module
 
-ENDING, IMAGES = (
-    ".toml",
-    ".images",
-)  # of a study's file, and of the folder of images that were uploaded for it
+ENDING = ".toml"  # of a study's file
+IMAGES = ".images"  # of the folder of images that were uploaded for it
 UNUSED_SECONDS = 3600.0  # after which an uploaded image goes that no case shows
 MOST_STUDIES, MOST_IMAGES = 500, 4000
 NOT_WRITTEN = "The server cannot write to its folder for studies."

@@ -21,13 +21,8 @@ from afloc.web.security.open_routes import find_route
 COOKIE = "afloc-coordinator"
 HOURS = 12
 CLOSED = "A reader study is under way: until it ends only its coordinator may use this part of the page."
-OPEN = (
-    STUDY,
-    EDITOR,
-    EXPORT,
-    PLOTLY,
-    PAGE,
-)  # of our own routes; export and results ask for a code themselves
+# Of our own routes; export and results ask for a code themselves.
+OPEN = (STUDY, EDITOR, EXPORT, PLOTLY, PAGE)
 ASKED = (UPLOAD, CALL, JOIN)
 HEAD = b"""<style>#tabs [role="tab"]:not(:nth-child(3)) { display: none !important; }</style>
 <script>new MutationObserver((_, watcher) => {
