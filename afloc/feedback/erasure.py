@@ -79,19 +79,19 @@ def of_age(store: Store, days: float) -> Erasure:
     return _select(store, AGE, None, "time < ? AND kind <> 'erasure'", [until])
 
 
-def keep_for(store: Store, days: float) -> Callable[[], None]:
+def keep_for(store: Store, days: float, clock: Callable[[], float] = time.monotonic) -> Callable[[], None]:
     """A function to call now and then: at most once an hour it erases what is older than so many days."""
     next_time = 0.0
 
     def erase_old() -> None:
         nonlocal next_time
-        if time.monotonic() < next_time:
+        if clock() < next_time:
             return
         try:
             if (old := of_age(store, days)).ids:
                 erase(store, old)
                 log.info("%s were erased: they were older than %g days.", old, days)
-            next_time = time.monotonic() + SECONDS_BETWEEN_LOOKS
+            next_time = clock() + SECONDS_BETWEEN_LOOKS
         except StoreError as error:  # the store may be away; it is tried again
             log.warning("What is too old could not be erased: %s", error)
 

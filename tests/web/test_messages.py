@@ -27,6 +27,7 @@ SERVER = {
     "answer": messages.AnswerRequest,
     "results": messages.ResultsRequest,
     "power": messages.PowerRequest,
+    "erase": messages.EraseRequest,
 }
 FEEDBACK = {"token": "t", "description": "edema", "agreement": "yes"}
 ENTRY = {"label": "drawn", "boxes": [], "polygons": [], "runs": []}
