@@ -103,10 +103,7 @@ def plot_findings(entrants: Sequence[Entrant]) -> "Figure | None":
                 _draw_box(axes, of_label[~np.isnan(of_label)], place * step + order, COLOURS[order % 6])
         counts = [entrants[0].cases["label"].to_pylist().count(label) for label in labels]
         names = [f"{shorten(one_line(name), 1.25)} ({n})" for name, n in zip(labels, counts, strict=True)]
-        axes.set_yticks(np.arange(len(labels)) * step + (len(entrants) - 1) / 2, names)
-        axes.set_ylim(len(labels) * step - 0.8, -0.8)
-        axes.grid(axis="x", color=GRID)
-        axes.tick_params(axis="y", length=0)
+        _name_rows(axes, names, step, len(entrants))
         _limit(axes, MEASURES[key])
         axes.set_title(MEASURES[key].heading)
         letter(axes, number)
@@ -152,13 +149,7 @@ def plot_readers(entrants: Sequence[Entrant]) -> "Figure | None":
         for order, (_, found, colour) in enumerate(groups):
             for place, each in enumerate(found):
                 _mark_mean(axes, each[key], place * step + order, colour)
-        axes.set_yticks(
-            np.arange(len(names)) * step + (len(groups) - 1) / 2,
-            [shorten(one_line(each), 1.4) for each in names],
-        )
-        axes.set_ylim(len(names) * step - 0.8, -0.8)
-        axes.grid(axis="x", color=GRID)
-        axes.tick_params(axis="y", length=0)
+        _name_rows(axes, [shorten(one_line(each), 1.4) for each in names], step, len(groups))
         axes.set_xlim(left=0)
         axes.set_title(MEASURES[key].heading)
         letter(axes, number)
@@ -265,6 +256,14 @@ def _draw_box(axes: "Axes", values: np.ndarray, place: float, colour: str) -> No
         )  # fmt: skip
     else:
         axes.plot(values, np.full(len(values), place), "o", markersize=2.8, color=colour)
+
+
+def _name_rows(axes: "Axes", names: Sequence[str], step: float, together: int) -> None:
+    """Write the names beside rows that stand `step` apart, from the top; `together` marks make a row."""
+    axes.set_yticks(np.arange(len(names)) * step + (together - 1) / 2, names)
+    axes.set_ylim(len(names) * step - 0.8, -0.8)
+    axes.grid(axis="x", color=GRID)
+    axes.tick_params(axis="y", length=0)
 
 
 def _mark_mean(axes: "Axes", figure: dict, place: float, colour: str) -> None:

@@ -56,7 +56,6 @@ from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.study_sessions import StudySessions
 
 LARGEST_PICTURE = 1600  # pixels of the longer side
-TABLE_ENDINGS = (".csv", ".json")
 ONLY_THE_PAGES = "Only the coordinator of the page makes and deletes studies."
 
 
