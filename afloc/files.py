@@ -4,16 +4,26 @@ The first are written in a temporary folder on the same disk and moved in place 
 between leaves what was there before, and no temporary folder.
 """
 
+import errno
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from afloc.errors import SettingsError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # no module
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+SECONDS_TO_DIE = 30.0  # after which a file that stands for a lock belongs to nobody any more
+SECONDS_TO_LOOK = 0.02
 _work: Path | None = None
 
 
@@ -76,6 +86,55 @@ def whole_folder(path: Path) -> Iterator[Path]:
         except OSError:  # another process was faster
             if not path.is_dir():
                 raise
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block; others wait. `path`: an empty file that names the lock.
+
+    Where the file system keeps no locks, as some network drives, a second file stands for one. Threads of a
+    process need a lock of their own.
+    """
+    with open(path, "w") as lock:
+        if _locks(lock.fileno()):
+            yield
+            return
+        held = path.with_name(f"{path.name}.held")
+        _make_alone(held)
+        try:
+            yield
+        finally:
+            held.unlink(missing_ok=True)
+
+
+def _locks(file: int) -> bool:
+    """Lock the file; False where the file system keeps no locks."""
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return fcntl is not None
+
+
+def _make_alone(path: Path) -> None:
+    """Make a file that is not there; wait while it is. One that a process left behind when it was killed is
+    told by not changing for SECONDS_TO_DIE, as this process counts them: clocks may differ."""
+    seen, since = None, time.monotonic()
+    while True:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            return
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                if (found.st_ino, found.st_mtime_ns) != seen:
+                    seen, since = (found.st_ino, found.st_mtime_ns), time.monotonic()
+                elif time.monotonic() > since + SECONDS_TO_DIE:
+                    path.unlink()
+        time.sleep(SECONDS_TO_LOOK)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from afloc.errors import DataError, StoreError
-from afloc.feedback.store.events import Event
+from afloc.feedback.store.events import Event, SlotTakenError
 from afloc.feedback.store.store import Store
 
 READER, IMAGE, AGE = "reader", "image", "age"
 IDS_AT_ONCE = 10_000  # in one tombstone
 SECONDS_BETWEEN_LOOKS = 3600.0
+NOTHING = "There is nothing to erase: no row is of them."
 log = logging.getLogger(__name__)
 _SAID = {
     READER: "of one reader, who asked for it",
@@ -105,8 +106,11 @@ def erase(store: Store, wanted: Erasure) -> int:
     file is written anew, so that nothing of the rows stays on the disk.
     """
     if not wanted.ids:
-        raise DataError("There is nothing to erase: no row is of them.")
-    store.record_all(list(_tombstones(wanted)))
+        raise DataError(NOTHING)
+    try:
+        store.record_all(list(_tombstones(wanted)))
+    except SlotTakenError:  # somebody else erases the same at this moment
+        raise DataError(NOTHING) from None
     return wanted.rows
 
 

@@ -173,8 +173,8 @@ class Event:
 
     @property
     def claim(self) -> str | None:
-        """`claim_of` the event."""
-        return claim_of(vars(self))
+        """`claim_of` the event; a tombstone claims to be the one that takes out its rows."""
+        return _digest(["erasure", *sorted(self.erases)]) if self.erases else claim_of(vars(self))
 
     def row(self, seq: int) -> list[Any]:
         """The values in the order of `COLUMNS`, JSON as text."""
@@ -183,16 +183,24 @@ class Event:
 
 
 def claim_of(row: Mapping[str, Any]) -> str | None:
-    """What a reading claims, as 64 hexadecimal digits: to replace this row of its slot, or to be the first.
+    """What there may be once, as 64 hexadecimal digits; None for a row that claims nothing.
 
-    Both stores have a unique key over it, so that of two windows only one can save. None for a row that is no
-    reading or lacks a part of its slot. `schema.CLAIM` works out the same in SQL.
+    A reading, and an answer for training, claims to replace this row of its slot, or to be the first there; a
+    consent claims to be the reader's. Both stores have a unique key over it, so that of two windows only one
+    can save. `schema.CLAIM` works out the same in SQL, of a reading.
     """
-    slot = [row[name] for name in SLOT]
-    if row["kind"] != "reading" or None in slot:
+    kind = row["kind"]
+    if kind in ("reading", "training"):
+        parts = [*(row[name] for name in SLOT), row["replaces"] or ""]
+    elif kind == "consent":
+        parts = [kind, row["study"], row["reader"]]
+    else:
         return None
-    text = "\x1f".join(map(str, (*slot, row["replaces"] or "")))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return None if None in parts else _digest(parts)
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 
 
 def event_from_row(row: Mapping[str, Any]) -> Event:

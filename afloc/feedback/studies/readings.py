@@ -37,14 +37,26 @@ class Progress:
 
 def has_consented(store: Store, study: Study, reader: str) -> bool:
     """Whether the reader agreed to the consent text, or the study has none."""
-    query = "SELECT 1 FROM events WHERE kind = 'consent' AND study = ? AND reader = ? LIMIT 1"
-    return not study.consent or bool(store.rows(query, [study.id, reader]))
+    return not study.consent or _consent(store, study, reader) is not None
+
+
+def _consent(store: Store, study: Study, reader: str) -> Saved | None:
+    query = "SELECT id, seq, time FROM events WHERE kind = 'consent' AND study = ? AND reader = ? LIMIT 1"
+    return next((Saved(**row) for row in store.rows(query, [study.id, reader])), None)
 
 
 def give_consent(store: Store, study: Study, reader: str, session: str | None = None) -> Saved:
+    """Keep that the reader agreed; once, however often and from how many windows it is said."""
     schedule(study, reader)
+    if saved := _consent(store, study, reader):
+        return saved
     store.keep_study(study.version, study.id, study.definition())
-    return store.record(Event("consent", session, reader, study.id, study.version))
+    try:
+        return store.record(Event("consent", session, reader, study.id, study.version))
+    except SlotTakenError:
+        if saved := _consent(store, study, reader):
+            return saved
+        raise
 
 
 def next_slot(store: Store, study: Study, reader: str, now: datetime | None = None) -> Slot | Waiting | None:

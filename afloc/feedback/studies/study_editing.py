@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from afloc.errors import DataError, SettingsError
+from afloc.errors import ChangedError, DataError, SettingsError
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.access import make_code
 from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study import CLOSED, DRAFT, EXAMPLE, OPEN, PAUSED, Study
 from afloc.feedback.studies.study_check import Checked, check_study
 from afloc.feedback.studies.study_file import KEYS, study_of
-from afloc.feedback.studies.study_folder import StudyFolder, StudyText
+from afloc.feedback.studies.study_folder import CHANGED, StudyFolder, StudyText
 from afloc.feedback.studies.study_rules import case_tables
 from afloc.feedback.studies.study_text import comments
 from afloc.text import one_line
@@ -132,6 +132,7 @@ class StudyEditing:
         A study that was started must stay sound; a new version of it needs a reason, which is kept as a
         deviation from the protocol. SettingsError where that is not so.
         """
+        _require_seen(before, token)
         wanted = {key: value for key, value in values.items() if key not in BY_SERVER and value is not None}
         wanted |= {key: before.values[key] for key in BY_SERVER if key in before.values}
         self.folder.check_images(before.name, wanted)
@@ -143,6 +144,7 @@ class StudyEditing:
 
     def change_state(self, file: StudyText, token: str, state: str) -> StudyText:
         """Start, pause, go on or close. The first start locks the protocol: all must be right by then."""
+        _require_seen(file, token)
         now = self.state_of(file)
         if state not in NEXT[now]:
             raise DataError(f"A study that is {now} cannot become {one_line(state, 40)}.")
@@ -167,6 +169,7 @@ class StudyEditing:
     def delete(self, file: StudyText, token: str) -> None:
         """Remove a study and its images; what readers answered stays in the store. DataError while it is
         open."""
+        _require_seen(file, token)
         if self.state_of(file) == OPEN and self.sound(file):
             raise DataError("Readers may be at work: pause or close the study before you delete it.")
         self.folder.delete(file.name, token)
@@ -195,6 +198,13 @@ class StudyEditing:
             return 0
         query = "SELECT count(*) AS n FROM answers WHERE kind = 'reading' AND study = ?"
         return self.store.rows(query, [study.id])[0]["n"]
+
+
+def _require_seen(file: StudyText, token: str) -> None:
+    """ChangedError unless `token` stands for `file`, from which what the server keeps is taken over: the file
+    may have changed and changed back since."""
+    if file.token != token:
+        raise ChangedError(CHANGED)
 
 
 def _now() -> str:

@@ -211,11 +211,19 @@ def read_study(path: Path) -> Study:
 def read_values(path: Path) -> dict[str, Any]:
     """What a study file says, unchecked; SettingsError where it is no TOML or not there."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_values(path.read_text(encoding="utf-8"), path.name)
     except OSError:
         raise SettingsError(f"There is no study file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path.name} is not TOML: {str(error).rstrip('.')}.") from None
+
+
+def parse_values(text: str, name: str) -> dict[str, Any]:
+    """What the text of the study file `name` says, unchecked; SettingsError where it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not TOML: {str(error).rstrip('.')}.") from None
 
 
 def study_of(values: Mapping[str, Any], path: Path) -> tuple[Study | None, list[Fault]]:

@@ -17,16 +17,11 @@ from typing import Any
 
 from afloc.errors import ChangedError, DataError, SettingsError
 from afloc.feedback.studies.study import DRAFT, NAME, NAME_RULE, Study
-from afloc.feedback.studies.study_file import FOLDER, read_studies, read_values, study_of
+from afloc.feedback.studies.study_file import FOLDER, parse_values, read_studies, read_values, study_of
 from afloc.feedback.studies.study_rules import case_tables, same_codes
 from afloc.feedback.studies.study_text import write_values
-from afloc.files import whole_file
+from afloc.files import one_at_a_time, whole_file
 from afloc.imaging.image import read_image
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # no module
 
 ENDING = ".toml"  # of a study's file
 IMAGES = ".images"  # of the folder of images that were uploaded for it
@@ -71,7 +66,7 @@ class StudyFolder(Mapping[str, Study]):
     def __init__(self, folder: Path | None, with_demo: bool = False):
         self.folder = folder
         self._demo = read_studies(FOLDER) if with_demo or folder is None else {}
-        self._known, self._lock = _Known(), threading.RLock()
+        self._known, self._lock, self._writing = _Known(), threading.RLock(), threading.RLock()
         if folder is not None and folder.is_dir():
             read_studies(folder)
         self._current()
@@ -102,7 +97,7 @@ class StudyFolder(Mapping[str, Study]):
         except (OSError, UnicodeDecodeError):
             raise SettingsError("There is no such study any more.") from None
         try:
-            return StudyText(name, path, text, read_values(path))
+            return StudyText(name, path, text, parse_values(text, path.name))
         except SettingsError as error:
             return StudyText(name, path, text, {}, str(error))
 
@@ -166,14 +161,14 @@ class StudyFolder(Mapping[str, Study]):
         folder = self.images(name)
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            if (folder / kept).exists():
+            with suppress(FileNotFoundError):  # another's save may remove it just now, as too old
                 os.utime(folder / kept)  # it was just asked for
-            elif sum(1 for _ in folder.iterdir()) >= MOST_IMAGES:
+                return f"{folder.name}/{kept}"
+            if sum(1 for _ in folder.iterdir()) >= MOST_IMAGES:
                 raise DataError(f"A study has at most {MOST_IMAGES} images.")
-            else:
-                with whole_file(folder / kept) as written:
-                    written.write_bytes(content)
-                    written.chmod(0o600)
+            with whole_file(folder / kept) as written:
+                written.write_bytes(content)
+                written.chmod(0o600)
         except OSError:
             raise SettingsError(NOT_WRITTEN) from None
         return f"{folder.name}/{kept}"
@@ -226,7 +221,7 @@ class StudyFolder(Mapping[str, Study]):
 
     def _check_beside_others(self, path: Path, values: Mapping[str, Any]) -> None:
         study, _ = study_of(values, path)
-        others = [study_of(read_values(each), each)[0] for each in self._paths() if each != path]
+        others = [study_of(self.open(each.stem).values, each)[0] for each in self._paths() if each != path]
         sound = [each for each in others if each]
         if study is None:
             return
@@ -260,17 +255,14 @@ class StudyFolder(Mapping[str, Study]):
 
     @contextmanager
     def _alone(self) -> Iterator[Path]:
-        """One thread of one process at a time, where the file system keeps locks."""
+        """One thread of one process at a time."""
         if self.folder is None:
             raise SettingsError(
                 "This page has no folder for studies: whoever runs it can set AFLOC_STUDIES_DIR."
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock, open(self.folder / _LOCK, "w") as lock:
-                with suppress(OSError):
-                    if fcntl:
-                        fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._writing, one_at_a_time(self.folder / _LOCK):
                 yield self.folder
         except OSError:
             raise SettingsError(NOT_WRITTEN) from None

@@ -4,7 +4,6 @@ Beside each folder lies a file NAME.lock, locked by the process that made the fo
 with its process, however that ends.
 """
 
-import errno
 import secrets
 import shutil
 from contextlib import suppress
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from afloc.files import NO_LOCKS
+
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove a file that a process has open
     fcntl = None  # type: ignore[assignment]  # no module
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,13 @@ export function differing(one, other) {
   return [...keys].filter((key) => !same(one[key], other[key]));
 }
 
+// The keys that both changed, and not to the same: somebody has to choose. One's own save whose reply was lost is none.
+/** @param {object} before @param {object} mine @param {object} theirs @returns {string[]} */
+export function conflicting(before, mine, theirs) {
+  const others = differing(before, theirs);
+  return differing(before, mine).filter((key) => others.includes(key) && !same(mine[key], theirs[key]));
+}
+
 // `theirs` with all that is `mine` and not as `before`: where both changed a key, mine stands.
 /** @param {object} before @param {object} mine @param {object} theirs */
 export function merge(before, mine, theirs) {

@@ -5,7 +5,7 @@ import { button, make } from "../shared/dom.js";
 import { UNHURRIED } from "../shared/saving.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
 import { createFields, placeFaults } from "./fields.js";
-import { differing, merge } from "./merging.js";
+import { conflicting, differing, merge } from "./merging.js";
 import { createPreview } from "./preview.js";
 import { STEPS, stepOf } from "./steps.js";
 import { ask as askName, download } from "./dialogs.js";
@@ -90,8 +90,8 @@ export async function openEditor({ root, code, leave, preview }) {
   async function catchUp() {
     const theirs = await ask("open", { name: study.name }).catch((error) => { say(explain(error), true); });
     if (!theirs) return;
-    const before = JSON.parse(base), both = differing(before, values).filter((key) => differing(before, theirs.values).includes(key));
-    const others = differing(before, theirs.values);
+    const before = JSON.parse(base), both = conflicting(before, values, theirs.values);
+    const others = differing(values, theirs.values).filter((key) => differing(before, theirs.values).includes(key));
     const merged = merge(before, values, theirs.values);
     const settle = (chosen, sentence) => {
       base = JSON.stringify(theirs.values);
@@ -101,7 +101,7 @@ export async function openEditor({ root, code, leave, preview }) {
       say(sentence);
       if (dirty()) changed();
     };
-    if (!both.length) return settle(merged, `Somebody else changed ${others.join(", ")} meanwhile. Your changes stand beside theirs.`);
+    if (!both.length) return settle(merged, others.length ? `Somebody else changed ${others.join(", ")} meanwhile. Your changes stand beside theirs.` : "Saved");
     conflict = { keys: both, theirs: () => settle(theirs.values, "This is what somebody else has saved."), mine: () => settle(merged, "Your version stands.") };
     say("");
     showBar();

@@ -11,7 +11,8 @@ import duckdb
 import pytest
 
 from afloc.cli.feedback import run_summary
-from afloc.errors import AccessError, StoreError
+from afloc.errors import AccessError, AFLocError, StoreError
+from afloc.feedback import erasure
 from afloc.feedback.analysis.data_frames import double_readings, study_frame
 from afloc.feedback.analysis.results import analyse
 from afloc.feedback.backup import Backup
@@ -21,6 +22,7 @@ from afloc.feedback.store.postgres import CLAIMS
 from afloc.feedback.store.store import FILE_NAME, Store
 from afloc.feedback.studies import readings
 from afloc.feedback.studies.reference_standard import references
+from afloc.feedback.studies.study import Case
 from tests.feedback.store.rows import SCRIPT
 from tests.feedback.windows import STUDY
 
@@ -82,6 +84,50 @@ def test_of_many_threads_one_saves_and_nothing_else_is_refused(location):
             thread.join()
         assert len(store.rows(READINGS)) == 1 and len(taken) == 7
         assert {row["id"] for row in store.rows("SELECT id FROM events")} == set(saved)
+
+
+def at_once(act, times=8):
+    """What `act` gave in so many threads that start together; of one that raised, its error."""
+    given, barrier = [], threading.Barrier(times)
+
+    def run():
+        barrier.wait()
+        try:
+            given.append(act())
+        except AFLocError as error:
+            given.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return given
+
+
+def test_all_that_a_reader_or_coordinator_says_at_once_is_kept_once(location):
+    """From several windows in one instant: the consent, an answer for training, the erasure of a reader."""
+    practice = Case("t1", "example:retina", "optic disc", truth=True)
+    study = dataclasses.replace(STUDY, consent="Do you agree?", training=(practice,))
+    with Store(location) as store:
+
+        def count(kind):
+            return store.rows("SELECT count(*) AS n FROM events WHERE kind = ?", [kind])[0]["n"]
+
+        agreed = at_once(lambda: readings.give_consent(store, study, "R1"))
+        assert count("consent") == 1 and len({each.id for each in agreed}) == 1
+        told = at_once(lambda: readings.save_reading(store, study, "R1", 0, {"sure": 3}))
+        changed = [each for each in told if not isinstance(each, AccessError)]
+        taken_back = store.rows(
+            "SELECT replaces FROM events WHERE kind = 'training' AND replaces IS NOT NULL"
+        )
+        assert count("training") == len(changed) == len(taken_back) + 1
+        assert len({row["replaces"] for row in taken_back}) == len(taken_back), "each follows on another"
+        wanted = erasure.of_reader(store, "R1", study.id)
+        gone = at_once(lambda: erasure.erase(store, wanted))
+        assert [each for each in gone if each == wanted.rows] == [wanted.rows] and count("erasure") == 1
+        assert all("nothing to erase" in str(each) for each in gone if each != wanted.rows)
+        assert len(erasure.erasures(store, study.id)) == 1
 
 
 def test_two_windows_on_two_replicas_save_each_case_once(url):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from afloc.errors import DataError, SettingsError
+from afloc.errors import ChangedError, DataError, SettingsError
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.study_editing import StudyEditing
 from afloc.feedback.studies.study_file import FOLDER
@@ -42,6 +42,22 @@ def test_the_start_locks_the_protocol_by_its_hash(editing):
     paused = editing.change_state(file, file.token, "paused")
     again = editing.change_state(paused, paused.token, "open")
     assert editing.folder["trial"].protocol == study.protocol and again.values["state"] == "open"
+
+
+def test_what_was_read_in_between_changes_nothing_of_the_server(editing):
+    """One coordinator pauses the study and goes on with it, while the save of another is under way."""
+    file = start(editing)
+    paused = editing.change_state(file, file.token, "paused")  # what the server reads for the other's save
+    again = editing.change_state(paused, paused.token, "open")
+    assert again.token == file.token
+    for act in (
+        lambda: editing.save(paused, file.token, {**file.values, "minutes": 9}, ""),
+        lambda: editing.change_state(paused, file.token, "closed"),
+        lambda: editing.delete(paused, file.token),
+    ):
+        with pytest.raises(ChangedError):
+            act()
+    assert editing.folder["trial"].state == "open"
 
 
 def test_a_change_of_the_protocol_needs_a_reason_and_is_kept_as_a_deviation(editing):

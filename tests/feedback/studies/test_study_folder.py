@@ -4,10 +4,12 @@ import os
 import re
 import threading
 import tomllib
+from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
 
+from afloc import files
 from afloc.errors import ChangedError, DataError, ImageError, SettingsError
 from afloc.feedback.studies.study_file import FOLDER
 from afloc.feedback.studies.study_folder import StudyFolder
@@ -72,8 +74,12 @@ def test_who_has_not_seen_the_last_change_changes_nothing(folder):
     assert saved.text == demo_as("a").replace("A reader study to try", "Theirs"), "nothing else is touched"
 
 
-def test_of_many_who_save_at_once_one_does(folder):
-    """Each from a process's view of its own: eight folders over the same files."""
+@pytest.mark.parametrize("locks", ["with", "without"])
+def test_of_many_who_save_at_once_one_does(folder, locks, monkeypatch):
+    """Each from a process's view of its own: eight folders over the same files, on a file system that keeps
+    locks and on one that keeps none."""
+    if locks == "without":
+        monkeypatch.setattr(files, "fcntl", None)
     token, done, refused = folder.open("a").token, [], []
 
     def save(number):
@@ -89,6 +95,38 @@ def test_of_many_who_save_at_once_one_does(folder):
     for each in threads:
         each.join()
     assert len(done) == 1 and len(refused) == 7 and folder.open("a") == done[0]
+
+
+def test_a_lock_that_a_killed_process_left_holds_nobody_for_ever(folder, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(files, "SECONDS_TO_DIE", 0.1)
+    (folder.folder / ".afloc-lock.held").touch()
+    a = folder.open("a")
+    assert folder.save("a", a.token, {**a.values, "title": "Later"}).values["title"] == "Later"
+    assert not (folder.folder / ".afloc-lock.held").exists()
+
+
+def test_what_is_opened_while_another_saves_is_one_text(folder, monkeypatch):
+    """The token stands for the very values that are shown."""
+    (before, after), read = (
+        (demo_as("a"), demo_as("a").replace("A reader study to try", "Theirs")),
+        Path.read_text,
+    )
+
+    def read_slowly(path, **how):
+        text = read(path, **how)
+        path.write_text(after if text == before else before)  # somebody else is at it
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_slowly)
+    opened = folder.open("a")
+    assert opened.values == tomllib.loads(opened.text)
+
+
+def test_a_faulty_file_beside_stops_nobody(folder):
+    (folder.folder / "broken.toml").write_text("no = TOML = here")
+    a = folder.open("a")
+    assert folder.save("a", a.token, {**a.values, "title": "Mine"}).values["title"] == "Mine"
 
 
 def test_ids_and_codes_are_each_studys_own(folder):
