@@ -38,7 +38,7 @@ def _auc(found: Results) -> KeyFigure:
     if rows.empty:
         return KeyFigure(label, "–", "needs the same cases rated in both arms, and their truth")
     row = rows.iloc[0]
-    n = f"{row['n_readers']} readers, {row['n_cases']} cases"
+    n = _numbers(row)
     return KeyFigure(label, _signed(row["auc"], 3), _detail(row["low"], row["high"], row["p"], n, 3))
 
 
@@ -48,11 +48,16 @@ def _time(found: Results) -> KeyFigure:
     if rows.empty:
         return KeyFigure(label, "–", "needs the same cases read in both arms")
     row = rows.iloc[0]
-    n = f"{row['n_readers']} readers, {row['n_cases']} cases; ratio of geometric means"
+    n = f"{_numbers(row)}; ratio of geometric means"
     low, high = 100 * row["geometric_low"], 100 * row["geometric_high"]
     return KeyFigure(
         label, f"{_signed(100 * row['geometric'], 1)} %", _detail(low, high, row["p"], n, 1, " %")
     )
+
+
+def _numbers(row: pd.Series) -> str:
+    counts = ((row["n_readers"], "reader"), (row["n_cases"], "case"))
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
 
 
 def _signed(value: float, digits: int) -> str:

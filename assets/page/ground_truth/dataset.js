@@ -62,7 +62,7 @@ export function createDataset(root, stage, measures, asks) {
   function say(state, text) {
     root.dataset.state = state;
     find(".state").textContent = text;
-    if (state !== "done") gallery.say(state === "running" ? "The figures of the set will stand here." : state === "failed" ? "This set could not be evaluated." : text);
+    if (state !== "done") gallery.say(state === "running" ? "The figures of the set will stand here." : state === "failed" ? "This set could not be evaluated." : state === "empty" ? "The figures of a set stand here once one is open." : text);
     find(".run").disabled = state !== "new" && state !== "failed";
   }
 

@@ -68,6 +68,6 @@ export function createGallery(root, measures) {
     return part;
   }
 
-  say("No set is open.");
+  say("The figures of a set stand here once one is open.");
   return { show, say };
 }

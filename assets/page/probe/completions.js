@@ -46,16 +46,21 @@ function distance(one, other) {
   return row[other.length];
 }
 
-// `terms()`: the names of the image's modality; `take(text)`: one was chosen; `closed()`: the list went.
+// `terms()`: the names of the image's modality; `take(text)`: one was chosen; `closed()`: the list went. A text field of several lines
+// may not say by an attribute that a list is open, so a status beside it does.
 /** @param {HTMLTextAreaElement} box @param {HTMLElement} list @param {() => string[]} terms @param {(text: string) => void} take @param {() => void} closed */
 export function createCompletions(box, list, terms, take, closed) {
+  const told = make("p", "offered");
   let offered = [], active = -1;
+  told.setAttribute("role", "status");
+  list.after(told);
 
   function show(next) {
     const before = offered.length;
     offered = next;
     active = -1;
     list.hidden = !offered.length;
+    told.textContent = offered.length ? `${offered.length} known ${offered.length === 1 ? "finding" : "findings"}: the down arrow chooses.` : "";
     list.replaceChildren(...offered.map(({ term }, i) => {
       const option = make("li", "", term);
       Object.assign(option, { id: `completion-${i}`, role: "option" });

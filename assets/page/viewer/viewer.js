@@ -102,6 +102,8 @@ export function createViewer(root, options) {
       const role = roleOf(i, count);
       hang(pane, role.film);
       pane.truth = role.truth || over;
+      pane.frame.classList.toggle("again", i > 0 && role.film === current);
+      pane.frame.classList.toggle("named", count > 1 && role.title === role.film.facts.name && role.film.frames === 1);
       showCaption(pane, role);
       pane.close.hidden = !role.closes;
       pane.close.setAttribute("aria-label", `Close ${role.title || "this map"}`);

@@ -89,8 +89,9 @@ export function createSheet(reading, list) {
     running = false;
     bar.hidden = stop.hidden = true;
     list.ended();
-    const flagged = list.films().filter((film) => asked.some((line) => film.answers.has(line) && isFlagged(film.answers.get(line)))).length;
-    progress.textContent = `${stopped ? "Stopped. " : ""}${flagged} of ${list.films().length} films flagged.`;
+    const read = list.films().filter(({ problem }) => !problem), unread = list.films().length - read.length;
+    const flagged = read.filter((film) => asked.some((line) => film.answers.has(line) && isFlagged(film.answers.get(line)))).length;
+    progress.textContent = `${stopped ? "Stopped. " : ""}${flagged} of ${read.length} films flagged.${unread ? ` ${unread} cannot be opened.` : ""}`;
     list.say(progress.textContent);
     show();
   }

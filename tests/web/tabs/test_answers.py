@@ -188,6 +188,8 @@ def test_known_findings_are_offered_while_one_types(page):
     page.fill("textarea", "")
     box.press_sequentially("left pleu")
     expect(listed.first).to_have_text("pleural effusion")
+    count, told = listed.count(), page.locator("#probe .offered[role=status]")
+    expect(told).to_have_text(f"{count} known findings: the down arrow chooses.")
     box.press("ArrowDown")
     box.press("ArrowDown")
     expect(page.locator(f"#{box.get_attribute('aria-activedescendant')}")).to_have_attribute(
@@ -197,6 +199,7 @@ def test_known_findings_are_offered_while_one_types(page):
     box.press("Enter")
     expect(box).to_have_value("left pleural effusion")
     expect(page.locator("#completions")).to_be_hidden()
+    expect(told).to_be_empty()
     page.fill("textarea", "")
     box.press_sequentially("pneumo")
     expect(listed.first).to_be_visible()

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.imaging.dicoms import dicom
+from tests.web.axe import assert_accessible
 from tests.web.conftest import serve
 from tests.web.tabs.test_probe import ask, insist
 from tests.web.tabs.test_viewer import VIEWER, settled
@@ -186,6 +187,7 @@ def test_a_prior_beside_goes_along_until_it_is_parted(page):
     dates = page.locator("#probe .corner .taken").all_inner_texts()
     assert dates == ["2024-01-02", "2020-01-02"]
     assert letters(page)[:2] == ["R assumed L", "L assumed R"]
+    assert_accessible(page, "a film beside")
     requests = []
     page.on("request", lambda request: requests.append(request.url))
 

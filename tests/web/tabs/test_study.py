@@ -23,6 +23,7 @@ from afloc.imaging.examples import EXAMPLES
 from afloc.web.state.study_sessions import StudySessions
 from afloc.web.tabs.study import show_place
 from tests.imaging.dicoms import dicom
+from tests.web.axe import assert_accessible
 from tests.web.conftest import call_of, held, serve
 from tests.web.tabs.test_probe import a_film, to_png
 
@@ -542,6 +543,7 @@ def test_results_for_the_coordinator(site, sit):
     page.fill("#results .card input", "the-coordinator")
     page.keyboard.press("Enter")
     page.wait_for_selector("#results .figure .main-svg")
+    assert_accessible(page, "results", "#results")
     total = len(schedule(study, "R1"))
     cells = page.locator("#results .part >> nth=0").locator("td").all_inner_texts()
     assert cells[2:4] == [str(total), str(total)]

@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 from afloc.imaging.examples import EXAMPLES
 from afloc.web.messages import MOST_CHECKED
 from tests.imaging.dicoms import dicom
+from tests.web.axe import assert_accessible
 from tests.web.films import EVALUATED, copy_films, draw_films
 from tests.web.tabs.test_probe import to_png
 from tests.web.test_load import server_function, visitor
@@ -180,11 +181,13 @@ def ask_all(page, count, checklist):
     page.focus("#probe .asking .primary")
     page.keyboard.press("Enter")
     expect(page.locator("#probe .asking .progress")).to_contain_text(
-        f"of {count + 1} films flagged", timeout=90_000
+        f"of {count} films flagged. 1 cannot be opened.", timeout=90_000
     )
     page.click("#probe .asking >> text=Copy table as CSV")
     rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"), newline="")))
+    assert_accessible(page, "a list that was asked", "#probe .asking")
     page.keyboard.press("Escape")
+    assert_accessible(page, "a list")
     assert len(rows) == (count + 1) * len(checklist)
     return rows
 
