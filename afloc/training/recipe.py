@@ -146,7 +146,8 @@ class Recipe:
 
     `model` holds the values of the ModelConfig; where the text encoder starts from the weights of a package,
     its shape is not among them. `without` is an ablation: the loss of a level, the reports (only labels are
-    read), the language stage, or the hard negatives ("contraries").
+    read), the language stage, or the hard negatives ("contraries"). `text_encoder_of` is the folder of a
+    model whose text encoder is taken over; the language stage is then left out.
     """
 
     __pydantic_config__ = CLOSED
@@ -156,12 +157,15 @@ class Recipe:
     joint: JointRecipe | None = None
     seed: Seed = 0
     without: Ablation = ()
+    text_encoder_of: Text | None = None
 
     def __post_init__(self) -> None:
         if (self.joint is None) == (self.language is None):
             raise ValueError("needs either [language] and [images], or [joint]")
-        if self.joint is not None and (self.without or self.images):
-            raise ValueError("joint can be combined neither with [images] nor with an ablation")
+        if self.joint is not None and (self.without or self.images or self.text_encoder_of):
+            raise ValueError(
+                "joint can be combined neither with [images] nor with an ablation nor with text_encoder_of"
+            )
         modalities = self.model.get("modalities")
         listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
         if self.joint is None and (listed != sorted(self.images) or not set(self.images) <= set(MODALITIES)):

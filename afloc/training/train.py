@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from afloc.errors import SettingsError
 from afloc.model.config import ModelConfig
 from afloc.model.efficientnet import EfficientNetLite0, load_imagenet_weights
-from afloc.model.files.checkpoint import write_folder
+from afloc.model.files.checkpoint import read_folder, write_folder
 from afloc.model.files.hub import download
 from afloc.model.image_encoder import ImageEncoder, ResNet50
 from afloc.model.network import AFLoc
@@ -109,7 +109,8 @@ class StagedTraining:
 
     def __init__(self, recipe: Recipe, data: Path, folder: Path, compute: Compute):
         self.recipe, self.folder, self.compute = recipe, folder, compute
-        self.stages = [] if "language" in recipe.without else ["language"]
+        learns_language = "language" not in recipe.without and recipe.text_encoder_of is None
+        self.stages = ["language"] if learns_language else []
         self.stages += recipe.images
         self.pairs = read_tables(recipe, data)
         image_start, text_start = starting_files()
@@ -117,7 +118,10 @@ class StagedTraining:
         self.tokenizer = WordPieceTokenizer.read(
             text_start, config.max_tokens, config.text_encoder["vocab_size"]
         )
-        self.network = start_network(AFLoc(config), image_start, text_start).to(compute.device)
+        self.network = start_network(AFLoc(config), image_start, text_start)
+        if recipe.text_encoder_of is not None:
+            take_text_encoder(self.network, Path(recipe.text_encoder_of))
+        self.network.to(compute.device)
 
     def stage(self, name: str) -> Stage:
         recipe, network = self.recipe, self.network
@@ -153,6 +157,15 @@ class StagedTraining:
                 fit_report_level(inputs)
             fitted = {**(config.calibration or {}), stage.name: calibrate(inputs)}
             self.network.config = replace(config, calibration=fitted)
+
+
+def take_text_encoder(network: AFLoc, folder: Path) -> None:
+    """Give `network` the text encoder of the model in `folder`; SettingsError where it has another shape."""
+    taken = read_folder(folder)
+    names = ("text_encoder", "last_n_layers", "max_tokens", "embedding_dim")
+    if any(getattr(taken.config, name) != getattr(network.config, name) for name in names):
+        raise SettingsError(f"The text encoder of {folder} has another shape than the recipe's.")
+    network.text_encoder.load_state_dict(taken.network.text_encoder.state_dict())
 
 
 def read_tables(recipe: Recipe, data: Path) -> dict[str, PairTable]:
