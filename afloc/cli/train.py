@@ -120,7 +120,8 @@ def run_train(arguments: argparse.Namespace) -> None:
 
 def _continue(arguments: argparse.Namespace, compute: "Compute") -> None:
     from afloc.schema import check
-    from afloc.training.continuation import STEPS, Continuation, continue_training, embedded_or
+    from afloc.model.files.checkpoint import embedded_or
+    from afloc.training.continuation import STEPS, Continuation, continue_training
     from afloc.training.recipe import Count, Seed
 
     if arguments.data or arguments.stage or arguments.without or arguments.profile:

@@ -54,11 +54,6 @@ class Continuation:
     seed: int = 0
 
 
-def embedded_or(name: str) -> str | None:
-    """The source of the model of that name: None for the embedded one."""
-    return None if name == EMBEDDED.name else name
-
-
 def continue_training(job: Continuation, folder: Path, command: str, compute: Compute = CPU) -> Change | None:
     """Train the model further, calibrate it and write it to `folder`/model; returns what changed on the
     patients that measure it. Of several processes the first one writes and measures; the others return None.

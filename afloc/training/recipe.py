@@ -146,8 +146,8 @@ class Recipe:
 
     `model` holds the values of the ModelConfig; where the text encoder starts from the weights of a package,
     its shape is not among them. `without` is an ablation: the loss of a level, the reports (only labels are
-    read), the language stage, or the hard negatives ("contraries"). `text_encoder_of` is the folder of a
-    model whose text encoder is taken over; the language stage is then left out.
+    read), the language stage, or the hard negatives ("contraries"). `text_encoder_of` names a model whose
+    text encoder is taken over, "afloc-mini" or a folder; the language stage is then left out.
     """
 
     __pydantic_config__ = CLOSED

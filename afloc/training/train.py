@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from afloc.errors import SettingsError
 from afloc.model.config import ModelConfig
 from afloc.model.efficientnet import EfficientNetLite0, load_imagenet_weights
-from afloc.model.files.checkpoint import read_folder, write_folder
+from afloc.model.files.checkpoint import embedded_or, load_checkpoint, write_folder
 from afloc.model.files.hub import download
 from afloc.model.image_encoder import ImageEncoder, ResNet50
 from afloc.model.network import AFLoc
@@ -120,7 +120,7 @@ class StagedTraining:
         )
         self.network = start_network(AFLoc(config), image_start, text_start)
         if recipe.text_encoder_of is not None:
-            take_text_encoder(self.network, Path(recipe.text_encoder_of))
+            take_text_encoder(self.network, recipe.text_encoder_of)
         self.network.to(compute.device)
 
     def stage(self, name: str) -> Stage:
@@ -159,12 +159,13 @@ class StagedTraining:
             self.network.config = replace(config, calibration=fitted)
 
 
-def take_text_encoder(network: AFLoc, folder: Path) -> None:
-    """Give `network` the text encoder of the model in `folder`; SettingsError where it has another shape."""
-    taken = read_folder(folder)
+def take_text_encoder(network: AFLoc, source: str) -> None:
+    """Give `network` the text encoder of a trained model, its folder, or afloc-mini for the
+    embedded one; SettingsError where it has another shape."""
+    taken = load_checkpoint(embedded_or(source))
     names = ("text_encoder", "last_n_layers", "max_tokens", "embedding_dim")
     if any(getattr(taken.config, name) != getattr(network.config, name) for name in names):
-        raise SettingsError(f"The text encoder of {folder} has another shape than the recipe's.")
+        raise SettingsError(f"The text encoder of {source} has another shape than the recipe's.")
     network.text_encoder.load_state_dict(taken.network.text_encoder.state_dict())
 
 

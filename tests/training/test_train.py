@@ -90,3 +90,25 @@ def test_one_script_trains_and_evaluates(begun, tmp_path, long):
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     summary = json.loads((tmp_path / "run" / "evaluation" / "chest_xray" / "summary.json").read_text())
     assert summary["model"]["name"] == "tiny" and summary["n_images"] == 8
+
+
+def test_the_text_encoder_of_a_model_is_taken_over(begun, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(begun / "packages")
+    given = ("train", "--data", begun / "data", "--out")
+    assert run(*given, tmp_path / "first", begun / "recipe.toml") == 0
+    taken = tmp_path / "taken.toml"
+    taken.write_text(f'text_encoder_of = "{tmp_path / "first" / "model"}"\n{RECIPE}')
+    assert run(*given, tmp_path / "second", taken, "--seed", "1") == 0
+    assert not (tmp_path / "second" / "language").exists()
+    first, second = (load_model(tmp_path / run / "model", "cpu").network for run in ("first", "second"))
+    assert equal(first.text_encoder, second.text_encoder)
+    assert not equal(first.image_encoders, second.image_encoders)
+    capsys.readouterr()
+    taken.write_text(f'text_encoder_of = "afloc-mini"\n{RECIPE}')
+    assert run(*given, tmp_path / "third", taken) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def equal(one, other):
+    mine, others = one.state_dict(), other.state_dict()
+    return all(torch.equal(mine[name], others[name]) for name in mine)

@@ -71,6 +71,11 @@ def _fingerprint(
     return digest.hexdigest()[:12]
 
 
+def embedded_or(name: str) -> str | None:
+    """The source of the model of that name: None for the embedded one."""
+    return None if name == EMBEDDED.name else name
+
+
 def load_checkpoint(source: str | Path | None = None) -> Checkpoint:
     """Load a model; ModelError, one sentence, where that fails.
 
