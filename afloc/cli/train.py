@@ -119,8 +119,8 @@ def run_train(arguments: argparse.Namespace) -> None:
 
 
 def _continue(arguments: argparse.Namespace, compute: "Compute") -> None:
-    from afloc.schema import check
     from afloc.model.files.checkpoint import embedded_or
+    from afloc.schema import check
     from afloc.training.continuation import STEPS, Continuation, continue_training
     from afloc.training.recipe import Count, Seed
 
