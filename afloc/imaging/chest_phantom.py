@@ -12,7 +12,6 @@ from scipy.interpolate import splev, splprep
 from scipy.ndimage import gaussian_filter
 
 SIDE = 1024
-EFFUSION_BOX = (679, 415, 245, 448)  # x, y, width, height in pixels, of the fluid in the lung
 
 _SEED = 7
 

@@ -1,22 +1,27 @@
-"""Images to try AFLoc on, without a download: of scikit-image, one with drawn lesions; a chest phantom."""
+"""Images to try AFLoc on, without a download: of scikit-image, one with drawn lesions; a chest phantom.
+
+What is drawn lies in assets/examples, as `afloc.imaging.draw_examples` wrote it.
+"""
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import PIL.Image
 from skimage import data
 
-from afloc.imaging import chest_phantom as phantom
-from afloc.imaging.fundus_lesions import draw_exudates
 from afloc.imaging.image import Image, image_from_array
+from afloc.resources import ASSETS
 
 
 @dataclass(frozen=True)
 class Example:
     """An image with a description to begin with.
 
-    ``modality``: its id, as `afloc.language.modalities` lists it. ``pixels``: makes them, in about a second.
+    ``modality``: its id, as `afloc.language.modalities` lists it. ``pixels``: reads them.
     ``boxes``: ground truth as (label, x, y, width, height) in pixels of the image, where it is known.
     ``offered``: the page offers it; every example can be named in a study.
     """
@@ -30,7 +35,7 @@ class Example:
     offered: bool = True
 
     def load(self) -> Image:
-        """The image; drawn or read once."""
+        """The image; read once."""
         return _load(self)
 
 
@@ -39,14 +44,24 @@ def _load(example: Example) -> Image:
     return image_from_array(example.pixels())
 
 
+def drawn_file(name: str) -> Path:
+    """Where the picture of an example that is drawn lies."""
+    return ASSETS / "examples" / f"{name}.png"
+
+
+def _read_drawn(name: str) -> np.ndarray:
+    with PIL.Image.open(drawn_file(name)) as picture:
+        return np.asarray(picture)
+
+
 EXAMPLES = (
     Example(
         name="chest_film",
         title="Chest film (synthetic)",
         modality="chest_xray",
         description="left pleural effusion",
-        pixels=phantom.draw_chest_film,
-        boxes=(("Effusion", *phantom.EFFUSION_BOX),),
+        pixels=partial(_read_drawn, "chest_film"),
+        boxes=(("Effusion", 679, 415, 245, 448),),  # of the fluid in the lung
     ),
     Example(
         name="retina",
@@ -73,7 +88,7 @@ EXAMPLES = (
         title="Eye fundus (scikit-image, exudates drawn)",
         modality="fundus",
         description="hard exudates",
-        pixels=lambda: draw_exudates(data.retina(), centre=(705, 705), radius=160),
+        pixels=partial(_read_drawn, "exudates"),
         boxes=(("Hard exudates", 500, 472, 400, 422),),
     ),
 )

@@ -180,6 +180,7 @@ def _start_session(path: Path) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # it would keep 56 MB more, and is no faster
     # Threads that spin when they are done would take a core from PyTorch, which computes the maps.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -13,6 +13,7 @@ from afloc.errors import ImageError, SettingsError
 from afloc.feedback.store.store import Store
 from afloc.imaging.image import Image, read_image
 from afloc.inference.model import PROTOCOLS, Model
+from afloc.inference.zero_gpu import on_zero_gpu
 from afloc.web.errors import explain
 from afloc.web.messages import Judgement, parse, read_description
 from afloc.web.routes.feedback import save_feedback, show_saved
@@ -42,9 +43,10 @@ class Page(gr.Blocks):
         """The names of what clients may call."""
         return [each.api_name for each in self.fns.values() if isinstance(each.api_name, str)]
 
-    def queue(self, *arguments, **settings) -> "Page":
-        super().queue(*arguments, **settings)
-        self._queue = CallQueue(self._queue.max_size, blocks=self, concurrency_count=self.max_threads)
+    def queue(self) -> "Page":
+        """Gradio's would also make an app, to which nobody ever comes."""
+        most_waiting = 1 if on_zero_gpu() else None  # as gradio has it for a lent GPU
+        self._queue = CallQueue(most_waiting, blocks=self, concurrency_count=self.max_threads)
         return self
 
     def create_limiter(self) -> None:
