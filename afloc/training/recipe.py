@@ -140,14 +140,29 @@ class JointRecipe:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What is taken over from a trained model instead of being trained: "language" (the text encoder) and
+    modalities, each with its image encoder and its calibration. `model`: "afloc-mini" for the embedded one,
+    or what `load_checkpoint` takes."""
+
+    __pydantic_config__ = CLOSED
+    model: Text
+    stages: tuple[Text, ...] = ("language",)
+
+    def __post_init__(self) -> None:
+        if "language" not in self.stages:
+            raise ValueError("stages must name language: images are aligned with one text encoder")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A model, its training data and its training: either `language` and `images`, one recipe for each
     modality of the model, or `joint`.
 
     `model` holds the values of the ModelConfig; where the text encoder starts from the weights of a package,
     its shape is not among them. `without` is an ablation: the loss of a level, the reports (only labels are
-    read), the language stage, or the hard negatives ("contraries"). `text_encoder_of` names a model whose
-    text encoder is taken over, "afloc-mini" or a folder; the language stage is then left out.
+    read), the language stage, or the hard negatives ("contraries"). `taken` names stages that
+    are not trained anew.
     """
 
     __pydantic_config__ = CLOSED
@@ -157,19 +172,19 @@ class Recipe:
     joint: JointRecipe | None = None
     seed: Seed = 0
     without: Ablation = ()
-    text_encoder_of: Text | None = None
+    taken: Taken | None = None
 
     def __post_init__(self) -> None:
         if (self.joint is None) == (self.language is None):
             raise ValueError("needs either [language] and [images], or [joint]")
-        if self.joint is not None and (self.without or self.images or self.text_encoder_of):
-            raise ValueError(
-                "joint can be combined neither with [images] nor with an ablation nor with text_encoder_of"
-            )
+        if self.joint is not None and (self.without or self.images or self.taken):
+            raise ValueError("joint can be combined neither with [images], [taken] nor with an ablation")
         modalities = self.model.get("modalities")
         listed = sorted(map(str, modalities)) if isinstance(modalities, list) else None
         if self.joint is None and (listed != sorted(self.images) or not set(self.images) <= set(MODALITIES)):
             raise ValueError("images needs one table for each of the model's modalities, no other")
+        if self.taken and (unknown := sorted(set(self.taken.stages) - {"language", *self.images})):
+            raise ValueError(f"taken.stages must name stages of the recipe, not {unknown[0]!r}")
         for modality, recipe in self.images.items():
             if unknown := sorted(set(recipe.unreliable_maps) - set(load_findings(modality))):
                 raise ValueError(

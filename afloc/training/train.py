@@ -34,7 +34,7 @@ from afloc.training.data.table import PairTable, read_recipe_table
 from afloc.training.distributed import is_first, start
 from afloc.training.fit.calibration import calibrate
 from afloc.training.fit.report_level import fit_report_level
-from afloc.training.recipe import Recipe, model_config, starting_files
+from afloc.training.recipe import Recipe, Taken, model_config, starting_files
 from afloc.training.stages.images import ImageStage
 from afloc.training.stages.joint import JointStage
 from afloc.training.stages.language import LanguageStage
@@ -109,9 +109,8 @@ class StagedTraining:
 
     def __init__(self, recipe: Recipe, data: Path, folder: Path, compute: Compute):
         self.recipe, self.folder, self.compute = recipe, folder, compute
-        learns_language = "language" not in recipe.without and recipe.text_encoder_of is None
-        self.stages = ["language"] if learns_language else []
-        self.stages += recipe.images
+        left_out = {*recipe.without, *(recipe.taken.stages if recipe.taken else ())}
+        self.stages = [name for name in ("language", *recipe.images) if name not in left_out]
         self.pairs = read_tables(recipe, data)
         image_start, text_start = starting_files()
         config = model_config(recipe, text_start)
@@ -119,8 +118,8 @@ class StagedTraining:
             text_start, config.max_tokens, config.text_encoder["vocab_size"]
         )
         self.network = start_network(AFLoc(config), image_start, text_start)
-        if recipe.text_encoder_of is not None:
-            take_text_encoder(self.network, recipe.text_encoder_of)
+        if recipe.taken is not None:
+            take_stages(self.network, recipe.taken)
         self.network.to(compute.device)
 
     def stage(self, name: str) -> Stage:
@@ -159,14 +158,26 @@ class StagedTraining:
             self.network.config = replace(config, calibration=fitted)
 
 
-def take_text_encoder(network: AFLoc, source: str) -> None:
-    """Give `network` the text encoder of a trained model, its folder, or afloc-mini for the
-    embedded one; SettingsError where it has another shape."""
-    taken = load_checkpoint(embedded_or(source))
-    names = ("text_encoder", "last_n_layers", "max_tokens", "embedding_dim")
-    if any(getattr(taken.config, name) != getattr(network.config, name) for name in names):
-        raise SettingsError(f"The text encoder of {source} has another shape than the recipe's.")
-    network.text_encoder.load_state_dict(taken.network.text_encoder.state_dict())
+def take_stages(network: AFLoc, taken: Taken) -> None:
+    """Give `network` the stages that are taken from a trained model; SettingsError where it lacks one, or has
+    another shape."""
+    checkpoint = load_checkpoint(embedded_or(taken.model))
+    source, own = checkpoint.config, network.config
+    modalities = [name for name in taken.stages if name != "language"]
+    calibration = source.calibration or {}
+    if lacking := [name for name in modalities if name not in calibration]:
+        raise SettingsError(f"The model {taken.model} has nothing calibrated for {lacking[0]} to take over.")
+    shapes = [
+        (each.text_encoder, each.last_n_layers, each.max_tokens, each.embedding_dim, each.backbone)
+        + tuple((each.side(name), each.global_grids.get(name)) for name in modalities)
+        for each in (source, own)
+    ]
+    if shapes[0] != shapes[1]:
+        raise SettingsError(f"The model {taken.model} has another shape than the recipe's: train all stages.")
+    network.text_encoder.load_state_dict(checkpoint.network.text_encoder.state_dict())
+    for name in modalities:
+        network.image_encoders[name].load_state_dict(checkpoint.network.image_encoders[name].state_dict())
+    network.config = replace(own, calibration={name: calibration[name] for name in modalities} or None)
 
 
 def read_tables(recipe: Recipe, data: Path) -> dict[str, PairTable]:

@@ -92,21 +92,28 @@ def test_one_script_trains_and_evaluates(begun, tmp_path, long):
     assert summary["model"]["name"] == "tiny" and summary["n_images"] == 8
 
 
-def test_the_text_encoder_of_a_model_is_taken_over(begun, tmp_path, monkeypatch, capsys):
+def test_stages_are_taken_from_a_model(begun, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(begun / "packages")
     given = ("train", "--data", begun / "data", "--out")
+
+    def recipe(model, *stages):
+        path = tmp_path / "taken.toml"
+        path.write_text(f"{RECIPE}\n[taken]\nmodel = '{model}'\nstages = {list(stages)}")
+        return path
+
+    first = tmp_path / "first" / "model"
     assert run(*given, tmp_path / "first", begun / "recipe.toml") == 0
-    taken = tmp_path / "taken.toml"
-    taken.write_text(f'text_encoder_of = "{tmp_path / "first" / "model"}"\n{RECIPE}')
-    assert run(*given, tmp_path / "second", taken, "--seed", "1") == 0
+    assert run(*given, tmp_path / "second", recipe(first, "language"), "--seed", "1") == 0
     assert not (tmp_path / "second" / "language").exists()
-    first, second = (load_model(tmp_path / run / "model", "cpu").network for run in ("first", "second"))
-    assert equal(first.text_encoder, second.text_encoder)
-    assert not equal(first.image_encoders, second.image_encoders)
-    capsys.readouterr()
-    taken.write_text(f'text_encoder_of = "afloc-mini"\n{RECIPE}')
-    assert run(*given, tmp_path / "third", taken) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    models = [load_model(folder, "cpu") for folder in (first, tmp_path / "second" / "model")]
+    assert equal(*(model.network.text_encoder for model in models))
+    assert not equal(*(model.network.image_encoders for model in models))
+    assert run(*given, tmp_path / "third", recipe(first, "language", "chest_xray")) == 0
+    assert load_model(tmp_path / "third" / "model", "cpu").fingerprint == models[0].fingerprint
+    for model, stages in (("afloc-mini", ["language"]), (first, ["chest_xray"]), (first, ["language", "x"])):
+        capsys.readouterr()
+        assert run(*given, tmp_path / "fourth", recipe(model, *stages)) == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def equal(one, other):
