@@ -30,14 +30,25 @@ def add_calibrate(commands: argparse._SubParsersAction) -> None:
         help="the model folder to write: a new one, or MODEL itself, of which config.json alone changes",
     )
     parser.add_argument("--version", help="the version of the calibrated model (default: its former one)")
+    parser.add_argument(
+        "--anatomy",
+        type=float,
+        metavar="WEIGHT",
+        help="the weight of textbook anatomy in the maps of chest films, 0 … 4 (default: as it is)",
+    )
     parser.set_defaults(run=run_calibrate)
 
 
 def run_calibrate(arguments: argparse.Namespace) -> None:
     quiet()
+    from afloc.errors import SettingsError
     from afloc.training.calibrate import calibrate_model
     from afloc.training.recipe import read_recipe
 
     recipe = read_recipe(arguments.recipe)
-    calibrate_model(arguments.folder, recipe, arguments.data, arguments.out, arguments.version)
+    if arguments.anatomy is not None and not 0 <= arguments.anatomy <= 4:
+        raise SettingsError("--anatomy must be from 0 to 4.")
+    calibrate_model(
+        arguments.folder, recipe, arguments.data, arguments.out, arguments.version, arguments.anatomy
+    )
     print(f"Wrote {arguments.out}.")

@@ -152,6 +152,13 @@ def turn(shrunk: np.ndarray, quarters: int) -> np.ndarray:
     return np.rot90(shrunk.reshape(COARSE_SIDE, COARSE_SIDE), quarters).ravel()
 
 
+def hangs_as_usual(shrunk: np.ndarray, layout: Layout) -> bool:
+    """Whether a shrunk picture fits the layout, and better so than turned or inverted."""
+    residual = layout.residual(shrunk)
+    others = np.stack([-shrunk, *(turn(shrunk, quarters) for quarters in (1, 2, 3))])
+    return bool(residual <= min(layout.limit, layout.residual(others).min()))
+
+
 def texture_vectors(features: ImageFeatures) -> np.ndarray:
     """The mean of the shallow local features of each of B images, (B, D)."""
     return features.shallow.mean((2, 3)).float().cpu().numpy()

@@ -1,7 +1,7 @@
 """The findings of the lists in one image, each asked by its simple sentence: the one number of a finding,
 whatever words it was asked in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import FindingEntry, load_findings
+from afloc.language.statements import AFFIRMED, Statement
 from afloc.model.calibration import Calibration, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
@@ -40,12 +41,19 @@ class BareFinding:
 
 
 class BareFindings:
-    """Those of one image, worked out when they are asked for, and kept."""
+    """Those of one image, worked out when they are asked for, and kept. `log_odds`: what anatomy adds to the
+    map of what is stated, as `native_map` takes it."""
 
     def __init__(
-        self, model: SentenceEncoder, features: ImageFeatures, modality: str, calibration: Calibration
+        self,
+        model: SentenceEncoder,
+        features: ImageFeatures,
+        modality: str,
+        calibration: Calibration,
+        log_odds: Callable[[Iterable[Statement]], np.ndarray | None],
     ):
         self._model = model
+        self._log_odds = log_odds
         self._features = features
         self._entries = load_findings(modality)
         self._calibration = calibration
@@ -74,7 +82,8 @@ class BareFindings:
 
     def map(self, found: BareFinding) -> np.ndarray:
         """Its map over the square that the encoder saw."""
-        return native_map(self._features, found.vectors, self._calibration, found.sentences)
+        log_odds = self._log_odds([Statement(found.entry.id, AFFIRMED)])
+        return native_map(self._features, found.vectors, self._calibration, found.sentences, log_odds)
 
     def _judge(self, entry: FindingEntry, point: OperatingPoint, vectors: TextVectors) -> BareFinding:
         sentences = sentence_logits(self._features, vectors, self._calibration)

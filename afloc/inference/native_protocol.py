@@ -17,7 +17,11 @@ def sentence_logits(images: ImageFeatures, texts: TextVectors, calibration: Cali
 
 
 def native_map(
-    image: ImageFeatures, text: TextVectors, calibration: Calibration, sentences: Tensor | None = None
+    image: ImageFeatures,
+    text: TextVectors,
+    calibration: Calibration,
+    sentences: Tensor | None = None,
+    log_odds: np.ndarray | None = None,
 ) -> np.ndarray:
     """Where one text's finding is seen in the square the image encoder saw: float32 (h, w) of the shallow
     map, 0 … 1.
@@ -25,15 +29,20 @@ def native_map(
     The logits of the shallow map with the words and of the deep map with the sentences, mixed, through a
     sigmoid, and smoothed, as widely as the published maps are unless the model says otherwise; then from the
     model's own range to 0 … 1. `sentences`: the text's `sentence_logits`, if they are there already.
+    `log_odds` (h, w): of what the text names by `afloc.inference.anatomy`; they count where the calibration
+    gives them a weight.
     """
     scale = calibration.map_range
-    return np.clip(
-        (raw_map(image, text, calibration, sentences) - scale.floor) / (scale.top - scale.floor), 0, 1
-    )
+    found = raw_map(image, text, calibration, sentences, log_odds)
+    return np.clip((found - scale.floor) / (scale.top - scale.floor), 0, 1)
 
 
 def raw_map(
-    image: ImageFeatures, text: TextVectors, calibration: Calibration, sentences: Tensor | None = None
+    image: ImageFeatures,
+    text: TextVectors,
+    calibration: Calibration,
+    sentences: Tensor | None = None,
+    log_odds: np.ndarray | None = None,
 ) -> np.ndarray:
     """The same before it is stretched to 0 … 1."""
     word = _logit(word_cosines(image, text), calibration.levels.word)
@@ -42,6 +51,8 @@ def raw_map(
     sentence = functional.interpolate(sentences, word.shape[-2:], mode="bilinear", align_corners=False)
     weight = calibration.word_weight
     logits = (weight * word + (1 - weight) * sentence)[0, 0].cpu().numpy()
+    if log_odds is not None and calibration.anatomy_weight:
+        logits = logits + np.float32(calibration.anatomy_weight) * log_odds.astype(np.float32)
     sigma = calibration.smoothing * logits.shape[-1]
     return ndimage.gaussian_filter(expit(logits), sigma, mode="reflect")
 

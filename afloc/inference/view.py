@@ -12,6 +12,7 @@ from torch.nn import functional
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
+from afloc.inference.anatomy import Anatomy
 from afloc.inference.answers import Answer, Judge
 from afloc.inference.bare_findings import BareFindings, SentenceEncoder
 from afloc.inference.doubt import Doubt, doubt_of
@@ -22,6 +23,7 @@ from afloc.inference.picture import Picture
 from afloc.inference.word_maps import Word, remarks, weigh_words
 from afloc.language.findings import load_findings, sentence_for_label
 from afloc.language.reading import read
+from afloc.language.statements import Statement
 from afloc.model.calibration import Calibration
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
@@ -148,7 +150,8 @@ class View:
     ) -> Finding:
         calibration = self._calibration
         sentences = sentence_logits(self._features, affirmed, calibration)
-        square = native_map(self._features, affirmed, calibration, sentences)
+        log_odds = self._log_odds(query.reading.statements)
+        square = native_map(self._features, affirmed, calibration, sentences, log_odds)
         found = sentences if query.reading.affirms else None
         return Finding(
             query.reading.text,
@@ -170,8 +173,19 @@ class View:
     def _judge(self) -> Judge:
         """Judges nothing under protocol `paper`, nor where a doubt stops the answer."""
         stopped = self.protocol == "paper" or (self.doubt is not None and self.doubt.degree == "stopped")
-        bare = BareFindings(self._model, self._features, self.modality, self._calibration)
+        bare = BareFindings(self._model, self._features, self.modality, self._calibration, self._log_odds)
         return Judge(self.modality, self._calibration, None if stopped else bare, self._letterbox().crop)
+
+    @cached_property
+    def _anatomy(self) -> Anatomy:
+        """Of an image in doubt none."""
+        return Anatomy(self._picture, self.modality, usual=self.doubt is None)
+
+    def _log_odds(self, statements: Iterable[Statement]) -> np.ndarray | None:
+        """What anatomy adds to a map of what is stated; None where the model gives it no weight."""
+        if not self._calibration.anatomy_weight:
+            return None
+        return self._anatomy.log_odds(statements, self._letterbox(), self._features.shallow.shape[-1])
 
     def _with_cautions(self, answer: Answer, query: Query) -> Answer:
         """The answer with what is to be said of the text, the model and the image."""

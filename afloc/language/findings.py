@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from afloc.errors import DataError, SettingsError
 from afloc.language.modalities import MODALITIES
+from afloc.language.zones import load_zones
 from afloc.resources import ASSETS
 
 FOLDER = ASSETS / "findings"
@@ -30,7 +31,7 @@ class FindingEntry:
     labels: tuple[str, ...]  # label strings of data sets that mean it
     simple: str  # what a label is asked as: a plain sentence of two words or more
     precise: str  # one sentence on its appearance and place
-    where: str  # where a reader would look
+    where: str  # where a reader would look, in words
     affirmed: tuple[str, ...]  # ways to say it is there
     denied: tuple[str, ...]  # ways to say it is not
     sided: bool  # whether "left" and "right" mean something for it
@@ -38,6 +39,7 @@ class FindingEntry:
     parents: tuple[str, ...] = ()  # findings it implies
     patterns: tuple[str, ...] = ()  # regular expressions for wordings that are no noun
     normal: bool = False  # a structure or a normal statement, not a pathology
+    zones: tuple[str, ...] = ()  # where it lies, as `afloc.language.zones` has it; none: anywhere
     translations: tuple[
         tuple[str, tuple[str, ...]], ...
     ] = ()  # (language, names in it): for suggestions only
@@ -175,11 +177,14 @@ def _entry(name: str, modality: str, table: object, file: str) -> FindingEntry:
         raise DataError(f"{file}: {name} has the unknown field {min(unknown)}.")
     if missing := {key for key, kind in kinds.items() if kind.default is MISSING} - set(table):
         raise DataError(f"{file}: {name} lacks {', '.join(sorted(missing))}.")
-    return FindingEntry(
+    entry = FindingEntry(
         id=name,
         modality=modality,
         **{key: _value(f"{file}: {key} of {name}", value, kinds[key]) for key, value in table.items()},
     )
+    if unknown := set(entry.zones) - set(load_zones(modality)):
+        raise DataError(f"{file}: {name} names the unknown zone {min(unknown)}.")
+    return entry
 
 
 def _value(where: str, value: object, field: Field) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from afloc.language.mentions import Mention
 from afloc.language.vocabulary import DENIED, SHARED, ZONED
 
-_ZONES = {
+ZONES = {
     "upper": r"upper|top|suprahilar|clavic\w+",
     "middle": r"mid|middle|midlung|lingula\w*",
     "lower": r"lower|bottom|infrahilar",
@@ -17,7 +17,7 @@ _ZONES = {
     "peripheral": r"peripher\w+|subpleural",
     "retrocardiac": r"retrocardiac|behind (?:the )?heart",
 }
-_ANY_ZONE = {zone: re.compile(rf"\b(?:{words})\b") for zone, words in _ZONES.items()}
+_ANY_ZONE = {zone: re.compile(rf"\b(?:{words})\b") for zone, words in ZONES.items()}
 
 
 @dataclass(frozen=True)

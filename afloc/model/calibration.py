@@ -175,6 +175,9 @@ class Calibration:
     findings, with one for all others; None: no verdicts. `unreliable_maps`: ids of findings whose maps do not
     find the place.
 
+    `anatomy_weight`: how much of the log odds that anatomy gives a place are added to the logits of a map
+    (`afloc.inference.anatomy`): 1 takes them whole, None or 0 not at all, as before version 0.9.
+
     `finding_points`: operating points of single findings, which outdo those of their families. `performance`:
     by finding, how verdicts on it went. `side_margins`: the findings whose side is judged. `normality`: when
     an image holds for normal; None: that is not judged. `known_words`: those of the reports it learned from.
@@ -195,6 +198,7 @@ class Calibration:
     side_margins: Mapping[str, SideMargin] | None = None
     normality: Normality | None = None
     known_words: tuple[str, ...] | None = None
+    anatomy_weight: Annotated[float | None, Field(alias="anatomy", ge=0, le=4)] = None
 
     def __post_init__(self) -> None:
         if self.presence is not None and OTHER not in self.presence:

@@ -2,8 +2,9 @@
 
 python -m afloc calibrate MODEL --data DATA --recipe assets/configs/mini.toml --out FOLDER
 
-The weights stay, and so do the scales of maps and scores, which were fitted in training: no map changes. The
-held-back patients are those that training left out, by a hash of the patient's name.
+The weights stay, and so do the scales of maps and scores, which were fitted in training: no map changes,
+unless anatomy gets another weight in the maps. The held-back patients are those that training left out, by a
+hash of the patient's name.
 """
 
 import shutil
@@ -14,13 +15,14 @@ from typing import cast
 from afloc.errors import ModelError, SettingsError
 from afloc.files import whole_file
 from afloc.language.modalities import MODALITIES
+from afloc.language.zones import load_zones
 from afloc.model.calibration import Calibration
 from afloc.model.config import ModelConfig
 from afloc.model.files.checkpoint import FILES, LISTS, Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageEncoder
 from afloc.training.data.sampler import Sampler
 from afloc.training.data.table import check_calibration_split, read_recipe_table
-from afloc.training.fit.calibration import fit_verdicts
+from afloc.training.fit.calibration import fit_verdicts, weigh_anatomy
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.fit.split import CalibrationSplit
 from afloc.training.pictures.stored_images import ImagePaths, ImagesOnDemand, stored_size
@@ -29,11 +31,17 @@ from afloc.training.stages.text_bank import TextBank
 
 
 def calibrate_model(
-    source: Path, recipe: Recipe, data: Path, folder: Path, version: str | None = None
+    source: Path,
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    version: str | None = None,
+    anatomy_weight: float | None = None,
 ) -> ModelConfig:
     """Write the model folder `source` to `folder`, calibrated anew; returns its config.
 
     `recipe`: the one it was trained by. `version`: of the calibrated model, its former one unless given.
+    `anatomy_weight`: of its maps, wherever findings have zones; as it is unless given.
     `folder` may be `source`; otherwise it must be new. ModelError where the model has no scales or is not of
     the recipe's modalities; DataError where a table is missing or too small.
     """
@@ -50,12 +58,12 @@ def calibrate_model(
             raise ModelError(
                 f"The model has no scales for {modality}: only what `train` made can be calibrated."
             )
-    fitted = {
-        modality: fit_verdicts(
-            CalibrationSplit(trained_inputs(checkpoint, recipe, modality, data)), scales[modality]
-        )
-        for modality in config.modalities
-    }
+    fitted = {}
+    for modality in config.modalities:
+        inputs, own = trained_inputs(checkpoint, recipe, modality, data), scales[modality]
+        if anatomy_weight is not None and load_zones(modality):
+            own = weigh_anatomy(inputs, own, anatomy_weight)
+        fitted[modality] = fit_verdicts(CalibrationSplit(inputs), own)
     new = replace(config, version=version or config.version, calibration={**scales, **fitted})
     folder.mkdir(parents=True, exist_ok=True)
     if folder.resolve() != source.resolve():

@@ -84,7 +84,8 @@ class ImageRecipe:
     probability that a channel of the features is dropped, `stochastic_depth` that of a residual block.
 
     Maps and scores: `smoothing` is the sigma of the maps as a share of the side, `word_weight` the weight of
-    the word level in a map, `sentence_weight` that of the sentence level in a score. `unreliable_maps` names
+    the word level in a map, `sentence_weight` that of the sentence level in a score, `anatomy_weight` that of
+    anatomy in a map (`Calibration.anatomy_weight`). `unreliable_maps` names
     findings whose maps were measured not to locate them; every answer about them carries a warning.
     `specificity`: the share of absent findings that no verdict may flag, in every source.
     """
@@ -108,6 +109,7 @@ class ImageRecipe:
     smoothing: Share = UNCALIBRATED.smoothing
     word_weight: Share = UNCALIBRATED.word_weight
     sentence_weight: Share = SENTENCE_WEIGHT
+    anatomy_weight: Annotated[float, Field(ge=0, le=4)] | None = None
     unreliable_maps: tuple[str, ...] = ()
     specificity: Annotated[float, Field(gt=0, lt=1)] = SPECIFICITY
 

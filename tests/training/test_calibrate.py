@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from afloc.imaging.image import read_image
+from afloc.imaging.chest_phantom import draw_chest_film
+from afloc.imaging.geometry import area_resize
+from afloc.imaging.image import image_from_array, read_image
 from afloc.inference.model import load_model
 from afloc.model.files.checkpoint import write_folder
 from afloc.model.network import AFLoc
@@ -87,6 +89,21 @@ def test_another_recipe_changes_what_is_said_and_no_map(trained, tmp_path):
     film = read_image(trained / "0.png")
     maps = [model.encode(film, "chest_xray").locate("effusion").grid for model in (before, after)]
     np.testing.assert_array_equal(*maps)
+
+
+def test_anatomy_is_given_its_weight(trained, tmp_path, capsys):
+    options = ("--data", trained, "--recipe", trained / "recipe.toml", "--out")
+    assert run("calibrate", trained / "model", *options, tmp_path / "out", "--anatomy", "1") == 0
+    before, after = (load_model(folder, "cpu") for folder in (trained / "model", tmp_path / "out"))
+    assert before.calibration("chest_xray").anatomy_weight is None
+    assert after.calibration("chest_xray").anatomy_weight == 1
+    film = image_from_array(area_resize(draw_chest_film(), 128, 128))
+    plain, placed = (
+        model.encode(film, "chest_xray").locate("cardiomegaly").grid for model in (before, after)
+    )
+    assert placed[0].mean() < plain[0].mean(), "the heart does not lie in the neck"
+    assert run("calibrate", trained / "model", *options, tmp_path / "no", "--anatomy", "5") == 2
+    assert "--anatomy must be from 0 to 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

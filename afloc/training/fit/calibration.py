@@ -53,7 +53,13 @@ def fit_scales(split: CalibrationSplit) -> Calibration:
     )
     weights = round(word_weight, 4), round(sentence_weight, 4)
     so_far = Calibration(levels, round(inputs.recipe.smoothing, 4), *weights)
-    return replace(so_far, map_range=fit_map_range(inputs, so_far))
+    return weigh_anatomy(inputs, so_far, inputs.recipe.anatomy_weight)
+
+
+def weigh_anatomy(inputs: FitInputs, scales: Calibration, weight: float | None) -> Calibration:
+    """`scales` with this weight of anatomy in the maps, and the range that the maps then have."""
+    weighed = replace(scales, anatomy_weight=weight)
+    return replace(weighed, map_range=fit_map_range(inputs, weighed))
 
 
 def fit_verdicts(split: CalibrationSplit, scales: Calibration) -> Calibration:
@@ -107,7 +113,9 @@ def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
         for present, found in ((1, peaks), (0, lows)):
             having = [f for f in inputs.sampler.common if f in facts and facts[f].present == present]
             for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
-                grid = raw_map(image, inputs.vectors([entries[finding].simple]), calibration)
+                text = inputs.vectors([entries[finding].simple])
+                log_odds = inputs.log_odds(row, finding, image.shallow.shape[-1], calibration)
+                grid = raw_map(image, text, calibration, log_odds=log_odds)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)
     top = max(top, floor + LEAST_RANGE)

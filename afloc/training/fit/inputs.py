@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from afloc.model.calibration import Levels
+from afloc.imaging.geometry import Letterbox
+from afloc.imaging.image import read_image
+from afloc.inference.anatomy import Anatomy
+from afloc.inference.picture import Picture
+from afloc.language.statements import AFFIRMED, Statement
+from afloc.model.calibration import Calibration, Levels
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
@@ -57,6 +62,16 @@ class FitInputs:
         """The features of the images of `rows` in the memory of the CPU, AT_ONCE at a time."""
         for pixels in self.encoder_inputs(rows):
             yield ImageFeatures(*(each.cpu() for each in vars(self.encoder(pixels)).values()))
+
+    def log_odds(self, row: int, finding: str, cells: int, calibration: Calibration) -> np.ndarray | None:
+        """What anatomy adds to the map of a finding over the image of a row, (cells, cells); None where it
+        has no weight or says nothing."""
+        if not calibration.anatomy_weight:
+            return None
+        image = read_image(self.pairs[row].image)
+        letterbox = Letterbox.fit(image.height, image.width, self.size, image.aspect)
+        anatomy = Anatomy(Picture(image), self.modality)
+        return anatomy.log_odds([Statement(finding, AFFIRMED)], letterbox, cells)
 
     def vectors(self, texts: list[str]) -> TextVectors:
         """The vectors of texts in the memory of the CPU."""

@@ -90,5 +90,6 @@ class CalibrationSplit:
         inputs, pair = self.inputs, self.pairs[index]
         (image,) = inputs.encode(self.rows[[index]])
         text = inputs.vectors([load_findings(inputs.modality)[finding].simple])
-        square = native_map(image, text, calibration)
+        log_odds = inputs.log_odds(self.rows[index], finding, image.shallow.shape[-1], calibration)
+        square = native_map(image, text, calibration, log_odds=log_odds)
         return Letterbox.fit(*image_size(pair.image), inputs.size).crop(square)
