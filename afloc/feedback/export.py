@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 
 from afloc.errors import DataError, StoreError
-from afloc.feedback.analysis.data_frames import double_readings, kept_studies, kept_study, study_frame
+from afloc.feedback.analysis.data_frames import kept_studies, kept_study
 from afloc.feedback.coco import write_coco
 from afloc.feedback.export_formats import FORMATS, format_of
+from afloc.feedback.imrmc import write_imrmc
 from afloc.feedback.jafroc import write_jafroc
 from afloc.feedback.store.events import ADDED, COLUMNS, JSON_NAMES, NAMES, event_from_row
 from afloc.feedback.store.store import Store
@@ -62,10 +63,9 @@ def export(
         raise DataError(f"The format {format} holds the ratings of one study: say which with --study.")
     path.parent.mkdir(parents=True, exist_ok=True)
     written = [path]
-    if study is not None and format == "imrmc":
-        _write_imrmc(store, path, study, version)
-    elif study is not None and format == "jafroc":
-        written = write_jafroc(store, path, study, version)
+    if study is not None and format in OF_A_STUDY:
+        write = write_imrmc if format == "imrmc" else write_jafroc
+        written = write(store, path, select_versions(store, study, version))
     else:
         _WRITERS[format](store, path, study)
     written.append(path.with_name(f"{path.stem}.dictionary.csv"))
@@ -194,40 +194,6 @@ def _write_parquet(store: Store, path: Path, study: str | None) -> None:
         "FORMAT parquet, COMPRESSION zstd",
         parameters,
     )
-
-
-def _write_imrmc(store: Store, path: Path, study: str, version: str | None) -> None:
-    """The raw data file of the iMRMC software: sizes, then reader, case, modality (here the arm), score.
-
-    The truth of each case stands as reader -1. Repeated cases are left out. Its first line names the version,
-    and what is left out or pooled.
-    """
-    selected = select_versions(store, study, version)
-    kept = selected.study
-    if kept.presence is None:
-        raise DataError(f"The study {study} asks for no rating of presence, which iMRMC is about.")
-    frame = study_frame(store, kept, selected.versions)
-    column, known = f"q_{kept.presence}", references(store, kept)
-    frame = frame[(frame["repeat"] == 0) & frame[column].notna() & frame["case_id"].isin(known)]
-    if frame.empty:
-        raise DataError(
-            f"The study {study} has no rating of a case whose truth is known: import the reference."
-        )
-    truths = {case: int(known[case].truth) for case in sorted(frame["case_id"].unique())}
-    lines = [
-        " ".join((f"AFLoc study {study}, version {selected.name}.", *selected.notes)),
-        *double_readings(store, study),
-        f"N0: {list(truths.values()).count(0)}",
-        f"N1: {list(truths.values()).count(1)}",
-        f"NR: {frame['reader'].nunique()}",
-        f"NM: {frame['arm'].nunique()}",
-        "",
-        "BEGIN DATA:",
-        *(f"-1,{case},0,{truth}" for case, truth in truths.items()),
-    ]
-    for row in frame.sort_values(["arm", "reader", "case_id"]).itertuples(index=False):
-        lines.append(f"{row.reader},{row.case_id},{row.arm},{int(getattr(row, column))}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 _WRITERS: dict[str, Callable[[Store, Path, str | None], None]] = {

@@ -17,36 +17,52 @@ from afloc.feedback.analysis.afroc import hit
 from afloc.feedback.store.regions import sound_regions
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.reference_standard import Reference, references
-from afloc.feedback.studies.versions import select_versions
+from afloc.feedback.studies.versions import Selection
 from afloc.feedback.workbook import write_workbook
 from afloc.imaging.regions import Region
 
 Rows = list[list[Any]]
 
 
-def write_jafroc(store: Store, path: Path, study_id: str, version: str | None = None) -> list[Path]:
+def write_jafroc(store: Store, path: Path, selected: Selection) -> list[Path]:
     """Write `path` (ROC), and `NAME.lroc.xlsx` and `NAME.froc.xlsx` where there are regions.
 
-    Returns the files. `version` as `select_versions` has it. Repeated cases are left out. DataError where
-    there is no rating of a case whose truth is known.
+    Returns the files. DataError as `jafroc_sheets`.
     """
-    selected = select_versions(store, study_id, version)
+    sheets, cases = jafroc_sheets(store, selected)
+    written = []
+    for paradigm, workbook in sheets.items():
+        ending = "" if paradigm == "ROC" else f".{paradigm.lower()}"
+        written.append(path.with_name(f"{path.stem}{ending}.xlsx") if ending else path)
+        write_workbook(written[-1], workbook)
+    written.append(path.with_name(f"{path.stem}.cases.csv"))
+    with open(written[-1], "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(cases)
+    return written
+
+
+def jafroc_sheets(store: Store, selected: Selection) -> tuple[dict[str, dict[str, Rows]], Rows]:
+    """The sheets TRUTH, TP and FP of ROC, and of LROC and FROC where there are regions; and the number of
+    each case. Each table has its head in the first row.
+
+    Repeated cases are left out. DataError where there is no rating of a case whose truth is known.
+    """
     study, known = selected.study, references(store, selected.study)
     if study.presence is None:
-        raise DataError(f"The study {study_id} asks for no rating of presence, which JAFROC is about.")
+        raise DataError(f"The study {study.id} asks for no rating of presence, which JAFROC is about.")
     asked = next((question.id for question in study.questions if question.type.drawn), "")
     rows = [
         row
         for row in store.rows(
             "SELECT reader, arm, case_id, answers, regions FROM answers WHERE kind = 'reading' AND study = ? "
             "AND repeat = 0 AND list_contains(?::VARCHAR[], coalesce(study_version, '')) ORDER BY seq",
-            [study_id, list(selected.versions)],
+            [study.id, list(selected.versions)],
         )
         if row["case_id"] in known and isinstance((row["answers"] or {}).get(study.presence), int)
     ]
     if not rows:
         raise DataError(
-            f"The study {study_id} has no rating of a case whose truth is known: import the reference."
+            f"The study {study.id} has no rating of a case whose truth is known: import the reference."
         )
     numbers = {name: number for number, name in enumerate(sorted({row["case_id"] for row in rows}), 1)}
     marks = [
@@ -60,19 +76,9 @@ def write_jafroc(store: Store, path: Path, study_id: str, version: str | None = 
     ]
     lesions = {number: known[name] for name, number in numbers.items()}
     located = any(each.regions for each in lesions.values()) and any(regions for *_, regions in marks)
-    written = []
-    for paradigm, workbook in (
-        ("ROC", path),
-        ("LROC", path.with_name(f"{path.stem}.lroc.xlsx")),
-        ("FROC", path.with_name(f"{path.stem}.froc.xlsx")),
-    ):
-        if paradigm == "ROC" or located:
-            write_workbook(workbook, _sheets(paradigm, marks, lesions))
-            written.append(workbook)
-    written.append(path.with_name(f"{path.stem}.cases.csv"))
-    with open(written[-1], "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("CaseID", "case"), *zip(numbers.values(), numbers, strict=True)])
-    return written
+    paradigms = ("ROC", "LROC", "FROC") if located else ("ROC",)
+    cases = [["CaseID", "case"], *([number, name] for name, number in numbers.items())]
+    return {paradigm: _sheets(paradigm, marks, lesions) for paradigm in paradigms}, cases
 
 
 def _sheets(

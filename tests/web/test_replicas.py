@@ -1,14 +1,10 @@
 """Two processes of the page, one Postgres, a real nginx: one is killed while eight clients answer."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections import defaultdict
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,10 +12,9 @@ from gradio_client import Client, handle_file
 
 from afloc.imaging.examples import EXAMPLES
 from tests.feedback.postgres import running_postgres
-from tests.web.nginx import answers, free_port, running_nginx
+from tests.web.replicas import running_proxy, running_replicas
 from tests.web.tabs.test_probe import to_png
 
-ROOT = Path(__file__).parents[2]
 CLIENTS = 8
 
 
@@ -31,37 +26,15 @@ def database():
 
 @pytest.fixture(scope="module")
 def replicas(database, tiny_folder, tmp_path_factory):
-    """Two processes and their ports, each with folders of its own."""
-    started = []
-    for port in (free_port(), free_port()):
-        folder = tmp_path_factory.mktemp("replica")
-        own = {"AFLOC_MODEL": tiny_folder, "AFLOC_HOST": "127.0.0.1", "AFLOC_PORT": port}
-        own |= {"AFLOC_DATA_URL": database, "AFLOC_DATA_DIR": folder, "GRADIO_TEMP_DIR": folder / "uploads"}
-        environment = os.environ | {name: str(value) for name, value in own.items()}
-        with open(folder / "log", "wb") as log:
-            command = [sys.executable, "app.py"]
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        started.append((process, port))
-    for process, port in started:
-        while not answers(f"http://127.0.0.1:{port}/"):
-            assert process.poll() is None
-            time.sleep(0.1)
-    yield started
-    for process, _ in started:
-        process.kill()
-        process.wait()
+    with running_replicas(tmp_path_factory.mktemp("replicas"), tiny_folder, database) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def proxy(replicas, tmp_path_factory):
-    """The project's nginx configuration before the replicas: its address, and its log of who went where."""
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    site = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
-    for number, (_, of) in enumerate(replicas, 1):
-        site = site.replace(f"page-{number}:7860", f"127.0.0.1:{of}")
-    (folder / "site.conf").write_text(site)
-    log = f"log_format who '$cookie_afloc_replica $upstream_addr'; access_log {folder}/who who;"
-    with running_nginx(folder, port, f"{log} include {folder}/site.conf;") as url:
+    """Its address, and its log of who went where."""
+    folder = tmp_path_factory.mktemp("nginx")
+    with running_proxy(folder, [port for _, port in replicas]) as url:
         yield url, folder / "who"
 
 

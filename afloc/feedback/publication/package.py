@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from afloc.feedback.export import export
+from afloc.feedback.publication.mrmc_files import mrmc_files
 from afloc.feedback.publication.report import Publication, write_report
 from afloc.feedback.publication.tables import TITLES, tables_of
 from afloc.feedback.store.store import Store
@@ -16,6 +17,7 @@ _ABOUT = """# {title}: data package
 
 data/      every row of the study as CSV and Parquet, what was drawn as COCO; a dictionary of the columns; the
            protocol with all its versions (study.json)
+mrmc/      {mrmc}
 tables/    {tables}
 figures/   each figure as SVG and as PNG with 300 dots an inch
 report.md, report.html   design, flow, results, deviations, versions
@@ -34,6 +36,8 @@ def package(store: Store, published: Publication) -> bytes:
             place = folder / format
             for path in export(store, place / f"{name}.{ending}", format, name):
                 files[f"data/{_once(path, format)}"] = path.read_bytes()
+    mrmc, told = mrmc_files(store, published.selected)
+    files |= mrmc
     tables = tables_of(published.found) | {"flow": published.flow}
     for table, content in tables.items():
         files[f"tables/{table}.csv"] = content.to_csv(index=False).encode()
@@ -42,7 +46,7 @@ def package(store: Store, published: Publication) -> bytes:
     document = write_report(store, published)
     files |= {"report.md": document.markdown().encode(), "report.html": document.html().encode()}
     listed = ", ".join(TITLES[table].lower() if table in TITLES else table for table in tables)
-    files["README.md"] = _ABOUT.format(title=published.study.title, tables=listed).encode()
+    files["README.md"] = _ABOUT.format(title=published.study.title, tables=listed, mrmc=told).encode()
     sums = "".join(f"{hashlib.sha256(files[each]).hexdigest()}  {each}\n" for each in sorted(files))
     files["SHA256SUMS"] = sums.encode()
     out = io.BytesIO()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from collections import defaultdict
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 from afloc.feedback.studies.access import keep_code
 from afloc.feedback.studies.study_file import FOLDER, read_study
 from tests.web.conftest import serve
+from tests.web.study_story import ReaderAtPage
 from tests.web.tabs.test_probe import a_film, to_png
 
 TEMPLATE = (FOLDER / "demo.toml").read_text().replace('"demo-', '"trial-')
@@ -205,34 +207,13 @@ def go_to(page, step):
     page.locator("#study .steps .step", has_text=step).click()
 
 
-SETTLED = """before => {
-  const study = document.querySelector("#study .study"), viewer = study.querySelector(".viewer");
-  const told = !study.querySelector(".reference").hidden;
-  const now = [study.dataset.stage, viewer.dataset.case, told].join();
-  return now !== before && (study.dataset.stage !== "case" || viewer.dataset.state === "ready") && now;
-}"""
-
-
 def read_all(chromium, url, code, stop_after=None):
     """A reader at a browser of their own, who answers 4 everywhere; how many cases they answered."""
-    with chromium.new_context() as context:
-        page = context.new_page()
-        page.goto(url)
-        page.get_by_role("tab", name="Reader study").click()
-        page.fill("#study .card input", code)
-        now, done = page.evaluate(SETTLED, "") or "enter", 0
-        page.keyboard.press("Enter")
-        while True:
-            now = page.wait_for_function(SETTLED, arg=now).json_value()
-            stage, _, told = now.split(",")
-            if stage == "end" or (done == stop_after and told == "false"):
-                return done
-            if stage != "case":
-                page.click("#study .card .go")
-            else:
-                done += told == "false"
-                page.keyboard.press("4")
-                page.keyboard.press("Enter")
+    reader = ReaderAtPage(chromium, url, code, defaultdict(lambda: 4))
+    while reader.arrive() == "case" and len(reader.answered) != stop_after:
+        reader.answer()
+    reader.close()
+    return len(reader.answered)
 
 
 def test_from_an_empty_server_to_the_results(tiny_folder, tmp_path, chromium):
