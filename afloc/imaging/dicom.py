@@ -43,10 +43,8 @@ from afloc.imaging.image import (
     mark,
 )
 
-_ELEMENTS = ["Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation"]
-
-
-_ELEMENTS += [
+ELEMENTS = ["Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation"]
+ELEMENTS += [
     "BurnedInAnnotation",
     *FRAME_ELEMENTS,
     *DISPLAY_ELEMENTS,
@@ -98,7 +96,7 @@ def _read(data: bytes, frame: int) -> tuple[pydicom.Dataset, np.ndarray, int]:
     """A file's elements, the numbers of a frame as they are stored, and how many frames there are."""
     data = inflate(data)
     check_nesting(pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=True))
-    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_ELEMENTS)
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=ELEMENTS)
     if "Rows" not in dataset or not any(name in dataset for name in PIXEL_ELEMENTS[:3]):
         raise ImageError("The DICOM file holds no picture: give one with pixel data.")
     check_size(dataset.Rows, dataset.Columns)

@@ -8,7 +8,7 @@ from pydicom.multival import MultiValue
 
 # Macros of the functional groups of enhanced multi-frame files (PS3.3 C.7.6.16): what each gives takes the
 # place of all attributes of its family.
-_MACROS = {
+MACROS = {
     "PixelMeasuresSequence": ("PixelSpacing", "PixelSpacingCalibrationType"),
     "FramePixelDataPropertiesSequence": ("ImagerPixelSpacing",),
     "ProjectionPixelCalibrationSequence": ("ObjectPixelSpacingInCenterOfBeam",),
@@ -22,7 +22,7 @@ _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 # fmt: off
 FRAME_ELEMENTS = [
-    *_GROUPS, *(name for names in _MACROS.values() for name in names), "NumberOfFrames",
+    *_GROUPS, *(name for names in MACROS.values() for name in names), "NumberOfFrames",
 ]
 # fmt: on
 
@@ -40,7 +40,7 @@ def take_frame(dataset: pydicom.Dataset, frame: int) -> None:
         groups = dataset.get(sequence) or []
         if index >= len(groups):
             continue
-        for macro, names in _MACROS.items():
+        for macro, names in MACROS.items():
             items = groups[index].get(macro) or []
             given = [name for name in names if items and _has_value(items[0], name)]
             if not given or given == ["VOILUTFunction"]:

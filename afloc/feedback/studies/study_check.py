@@ -12,6 +12,7 @@ from afloc.feedback.studies.study import EXAMPLE, Study
 from afloc.feedback.studies.study_file import read_values, study_of
 from afloc.feedback.studies.study_rules import case_tables
 from afloc.imaging.burned_in import shows_text
+from afloc.imaging.dicom_tags import has_other_tags
 from afloc.imaging.examples import load_example
 from afloc.imaging.image import Image, is_dicom, read_image
 from afloc.schema import Fault
@@ -36,7 +37,7 @@ class Look:
 
     width: int = 0
     height: int = 0
-    is_dicom: bool = False
+    has_tags: bool = False
     has_text: bool = False
     problem: str = ""
 
@@ -72,7 +73,7 @@ def advise(study: Study, looks: Mapping[str, Look] | None = None) -> list[str]:
     blocks = Counter(case.block for case in study.cases if case.block)
     looks = looks or {}
     shown = [key for key, look in looks.items() if look.has_text]
-    dicom = sum(look.is_dicom for look in looks.values())
+    tagged = sum(look.has_tags for look in looks.values())
     advice = {
         f"of {len(ratings)} ratings the first is taken for how sure readers are that the finding is there; "
         "if it is another one, name that as presence.": len(ratings) > 1 and study.presence == ratings[0],
@@ -98,8 +99,8 @@ def advise(study: Study, looks: Mapping[str, Look] | None = None) -> list[str]:
         f"fewer readers than blocks: {len(blocks)} blocks, {len(study.readers)} readers.": len(study.readers)
         < len(blocks),
         f"text stands in a corner of {_list(shown)}: look whether it names a patient.": shown,
-        f"{dicom} of the image files are DICOM: readers see no tag of them, but the files stay on the "
-        "server as they are.": dicom,
+        f"{tagged} of the image files are DICOM with the tags they came with: no reader sees one, but they "
+        "stay on the server; send the images here again to have them without.": tagged,
     }
     return [sentence for sentence, applies in advice.items() if applies]
 
@@ -131,7 +132,7 @@ def _look(path: Path, _size: int, _time: int) -> Look:
     except ImageError as error:
         return Look(problem=str(error))
     has_text = image.burned_in or shows_text(image.pixels, image.window)
-    return Look(image.width, image.height, is_dicom(content), bool(has_text))
+    return Look(image.width, image.height, is_dicom(content) and has_other_tags(content), bool(has_text))
 
 
 def _compare(key: str, case: Mapping[str, Any], look: Look) -> Iterator[Fault]:

@@ -21,7 +21,8 @@ from afloc.feedback.studies.study_file import FOLDER, parse_values, read_studies
 from afloc.feedback.studies.study_rules import case_tables, same_codes
 from afloc.feedback.studies.study_text import write_values
 from afloc.files import one_at_a_time, whole_file
-from afloc.imaging.image import read_image
+from afloc.imaging.dicom_tags import strip_tags
+from afloc.imaging.image import is_dicom, read_image
 
 ENDING = ".toml"  # of a study's file
 IMAGES = ".images"  # of the folder of images that were uploaded for it
@@ -152,11 +153,15 @@ class StudyFolder(Mapping[str, Study]):
     def add_image(self, name: str, path: Path) -> str:
         """Keep a copy of an image file for a study; its name as a case has it. ImageError for no image.
 
-        It is named after its content, because the name that it had may be a patient's.
+        It is named after its content, because the name that it had may be a patient's; so may the tags of a
+        DICOM file, which do not come along.
         """
         self.open(name)
         content = path.read_bytes()
-        read_image(content)
+        if is_dicom(content):
+            content = strip_tags(content)
+        else:
+            read_image(content)
         kept = f"{hashlib.sha256(content).hexdigest()[:20]}{_suffix(path)}"
         folder = self.images(name)
         try:

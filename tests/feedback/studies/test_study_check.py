@@ -51,7 +51,7 @@ def test_the_command_says_all_of_it(tmp_path, capsys):
 
 
 def test_advice_on_training_and_blocks(tmp_path):
-    (tmp_path / "a.dcm").write_bytes(dicom(np.zeros((64, 64), np.uint8)))
+    (tmp_path / "a.dcm").write_bytes(dicom(np.zeros((64, 64), np.uint8), PatientName="Doe^J"))
     text = DEMO.read_text().replace("[readers]", "training_feedback = true\n[readers]", 1)
     text = text.replace('id = "c01"', 'id = "c01"\nblock = "A"').replace(
         'id = "c02"', 'id = "c02"\nblock = "B"'

@@ -11,8 +11,12 @@ from PIL import Image as Picture
 
 from afloc import files
 from afloc.errors import ChangedError, DataError, ImageError, SettingsError
+from afloc.feedback.studies.study import Case, read_case
+from afloc.feedback.studies.study_check import check_study
 from afloc.feedback.studies.study_file import FOLDER
 from afloc.feedback.studies.study_folder import StudyFolder
+from afloc.imaging.image import read_image
+from tests.imaging.dicoms import RAMP, dicom
 
 DEMO = (FOLDER / "demo.toml").read_text()
 
@@ -160,6 +164,29 @@ def test_an_uploaded_image_keeps_no_name_and_goes_with_its_study(folder, film):
     assert folder["a"].cases[0].digest and (folder.folder / kept).stat().st_mode & 0o077 == 0
     folder.delete("a", a.token)
     assert not list(folder) and {path.name for path in folder.folder.iterdir()} <= {"sent", ".afloc-lock"}
+
+
+def test_a_dicom_file_is_kept_without_its_tags_and_an_old_one_is_still_shown(folder, tmp_path):
+    content = dicom(RAMP, bits=6, PatientName="Doe^Jane", PixelSpacing=[0.2, 0.2])
+    (tmp_path / "sent").mkdir()
+    sent = tmp_path / "sent" / "film.dcm"
+    sent.write_bytes(content)
+    kept = folder.add_image("a", sent)
+    written = (folder.folder / kept).read_bytes()
+    assert b"Doe" not in written and kept == folder.add_image("a", sent)
+    image = read_case(folder.folder, Case("x", kept, "x"))
+    assert image.digest == read_image(content).digest and image.spacing == (0.2, 0.2)
+
+    old = folder.images("a") / "old.dcm"  # as an earlier AFLoc kept it
+    old.write_bytes(content)
+    cases = [{"id": name, "image": f"a.images/{file}", "description": "x"} for name, file in (
+        ("new", kept.removeprefix("a.images/")), ("old", "old.dcm"))]  # fmt: skip
+    a = folder.open("a")
+    values = {**a.values, "cases": cases, "repeats": 0}
+    folder.save("a", a.token, values)
+    advice = " ".join(check_study(a.path, values).advice)
+    assert "1 of the image files are DICOM with the tags" in advice
+    assert read_case(folder.folder, folder["a"].case("old")).digest == image.digest
 
 
 def test_an_uploaded_image_that_no_case_shows_goes_after_an_hour(folder, film):
