@@ -327,6 +327,7 @@ class AnswerRequest(DraftRequest):
 
 # --- Making a study ---
 
+LONGEST_TABLE = 4_000_000  # characters
 StudyName = Annotated[str, Field(max_length=80)]
 """The name of a study's file, without its ending."""
 
@@ -374,6 +375,13 @@ class AddCasesRequest(OpenStudyRequest):
     set: str
     finding: Description = ""
     taken: list[str] = []
+
+
+class TruthRequest(OpenStudyRequest):
+    """`table`: the text of a CSV. `cases`: the ids of the cases that the form has."""
+
+    table: Annotated[str, Field(max_length=LONGEST_TABLE)]
+    cases: list[str]
 
 
 class PictureRequest(OpenStudyRequest):

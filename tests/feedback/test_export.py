@@ -364,11 +364,19 @@ def test_the_last_imported_reference_stands(study, tmp_path):
             ("case,truth\nc0,1\nc1,maybe\n", "Line 3: truth is 'maybe'"),
             ('case,truth,boxes\nc0,1,"[[1,2,0,4]]"\n', "Line 2: boxes must be"),
             ("case,truth\n", "holds no case"),
+            ("case,truth\nc0,1\nc0,0\n", "Line 3: case 'c0' stands in line 2 already"),
+            ('case,truth,boxes\nc0,0,"[[1,2,3,4]]"\n', "Line 2: boxes are only for"),
+            ("case,truth,boxes\nc0,1," + "[" * 9999 + "\n", "Line 2: boxes must be"),
+            ("case,truth\nx,1\nc0,2\ny,0\n", r"Line 2: .* 'x'\. Line 3: truth is '2'.* Line 4: .* 'y'\."),
         ]:
             path.write_text(text)
             with pytest.raises(DataError, match=message):
                 import_reference(store, study, path)
         assert references(store, study) == found
+        # As a spreadsheet of another country saves it; a line without a truth says nothing.
+        path.write_text('\ufeffCase;Truth;Boxes\nc0;1;"[[1,2,3,4]]"\nc7;;\n;;\n', encoding="utf-8")
+        assert len(import_reference(store, study, path)) == 1
+        assert references(store, study)["c0"].regions == (Box(1, 2, 3, 4),)
 
 
 def test_no_identifier_is_kept(tmp_path, caplog):

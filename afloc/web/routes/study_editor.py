@@ -1,8 +1,9 @@
 """Making and running studies from the page: everything a coordinator asks for, each as POST with their code.
 
-POST /afloc/studies/list, new, open, save, state, delete, cases, codes, progress, preview, power {"code", …}
-answer with JSON; /afloc/studies/picture with a PNG, /afloc/studies/pixels with the pixels of a case as a
-reader gets them. The coordinator of the page makes studies; that of a study sees and changes this study.
+POST /afloc/studies/list, new, open, save, state, delete, cases, truth, codes, progress, preview, power
+{"code", …} answer with JSON; /afloc/studies/picture with a PNG, /afloc/studies/pixels with the pixels of a
+case as a reader gets them. The coordinator of the page makes studies; that of a study sees and changes this
+study.
 """
 
 import hmac
@@ -29,6 +30,7 @@ from afloc.feedback.studies.access import (
 )
 from afloc.feedback.studies.new_cases import cases_of_images, cases_of_set
 from afloc.feedback.studies.readings import progress
+from afloc.feedback.studies.reference_standard import read_truths
 from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study import Case, Study, read_case
 from afloc.feedback.studies.study_editing import StudyEditing
@@ -47,6 +49,7 @@ from afloc.web.messages import (
     PreviewRequest,
     SaveStudyRequest,
     StudyStateRequest,
+    TruthRequest,
 )
 from afloc.web.paths import EDITOR
 from afloc.web.routes.images import pixels_response, show_pixels
@@ -136,6 +139,17 @@ def study_editor_routes(sessions: StudySessions, sets: Sets, framed: bool = Fals
             if uploaded:
                 sets.uploads.drop(request.set)
         return vars(found)
+
+    def read_table(request: TruthRequest) -> dict[str, Any]:
+        """{"truths": {case: {"truth", "boxes"}}, "faults"}: the page puts them into the study, or shows what
+        is wrong."""
+        open_file(request)
+        told = read_truths(request.table, request.cases)
+        truths = {
+            case: {"truth": each.truth, "boxes": [list(box) for box in each.regions]}
+            for case, each in told.references.items()
+        }
+        return {"truths": truths, "faults": list(told.faults)}
 
     def codes(request: CodesRequest) -> dict[str, Any]:
         enter(request)
@@ -232,6 +246,7 @@ def study_editor_routes(sessions: StudySessions, sets: Sets, framed: bool = Fals
         route("state", StudyStateRequest, change_state),
         route("delete", ChangeStudyRequest, delete),
         route("cases", AddCasesRequest, add_cases),
+        route("truth", TruthRequest, read_table),
         route("codes", CodesRequest, codes),
         route("progress", OpenStudyRequest, show_progress),
         route("preview", PreviewRequest, preview),

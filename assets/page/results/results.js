@@ -208,5 +208,6 @@ export function mount({ element, props, server }) {
     root.dataset.stage = "enter";
   });
   for (const sheet of ["keys", "help"]) document.addEventListener(`afloc:${sheet}`, () => { if (isShown(element)) openSheet(find(".about")); });
+  root.dataset.stage = "enter";
   new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
 }

@@ -1,11 +1,77 @@
 // The reference standard: whether the finding is there, and where. No reader's page is told of it but after a training case.
 
 import { button, make, svg } from "../shared/dom.js";
+import { download } from "./dialogs.js";
 import { fetchPicture, thumbnail } from "./pictures.js";
 /** @import { StepContext } from "../types" */
 
 const SIZE = 900;                   // pixels of the picture that boxes are drawn on
+const MOST_FAULTS = 50;             // of a table, named
 const LEAST = 4;                    // pixels of a box on the screen; less is a click
+
+const EXAMPLE = `case,truth,boxes
+c001,1,"[[120,80,60,40]]"
+c002,1,
+c003,0,`;
+const told = new Map();             // what was said of the last table, by study, until the next one
+
+// The truth of all cases as a table: taken away, filled in elsewhere, and read back.
+/** @param {StepContext} context */
+function tableOfTruths({ study, values, fields, changed, render, ask, say, explain }) {
+  const box = make("div", "truth-table"), line = make("div", "line-buttons"), problem = make("div", "problem"), how = make("details", "further");
+  const cases = [...(values.training ?? []), ...(values.cases ?? [])], byId = new Map(cases.map((each) => [each.id, each]));
+  const input = Object.assign(make("input"), { type: "file", accept: ".csv,.tsv,.txt", hidden: true });
+  const save = button("quiet bordered", "As CSV");
+  problem.setAttribute("role", "alert");
+  save.title = "A line for each case, to be filled in and read back here";
+  save.addEventListener("click", () => download(`${study.name}-truth.csv`, asTable(cases), "text/csv"));
+  line.append(input, fields.action("From a CSV…", () => input.click()), save);
+  how.append(make("summary", "", "How the table looks"), make("pre", "", EXAMPLE), make("p", "hint", "truth: 1 the finding is there, 0 it is not; a line without one says nothing. boxes: x, y, width and height in pixels of the image, a list of boxes; it may be missing. Cases that are not in the table stay as they are."));
+  input.addEventListener("change", () => { if (input.files[0]) read(input.files[0]); input.value = ""; });
+
+  async function read(file) {
+    let reply;
+    say("Reading the table…");
+    try {
+      reply = await ask("truth", { name: study.name, table: await file.text(), cases: [...byId.keys()] });
+    } catch (error) {
+      say("");
+      return complain([explain(error)]);
+    }
+    say("");
+    if (reply.faults.length) return complain(reply.faults);
+    for (const [id, { truth, boxes }] of Object.entries(reply.truths)) {
+      const each = byId.get(id);
+      each.truth = truth;
+      if (boxes.length) each.boxes = boxes; else delete each.boxes;
+    }
+    const count = Object.keys(reply.truths).length, left = cases.length - count;
+    told.set(study.name, `The truth of ${count} ${count === 1 ? "case" : "cases"} was read${left ? `; ${left} ${left === 1 ? "is" : "are"} not in the table and ${left === 1 ? "stays" : "stay"} as before` : ""}.`);
+    changed();
+    render();
+  }
+
+  function complain(faults) {
+    const list = make("ul", "faults");
+    list.append(...faults.slice(0, MOST_FAULTS).map((sentence) => make("li", "", sentence)));
+    problem.replaceChildren(make("p", "", `Nothing of the table was taken over. ${faults.length === 1 ? "One thing is" : `${faults.length} things are`} wrong:`), list);
+    if (faults.length > MOST_FAULTS) problem.append(make("p", "", `And ${faults.length - MOST_FAULTS} more.`));
+    status.textContent = "";
+  }
+
+  const status = make("p", "hint", told.get(study.name) ?? "");
+  told.delete(study.name);
+  status.setAttribute("role", "status");
+  box.append(line, status, problem, how);
+  return box;
+}
+
+/** @param {{ id: string, truth?: boolean, boxes?: number[][] }[]} cases */
+function asTable(cases) {
+  const quote = (text) => `"${text.replaceAll('"', '""')}"`;
+  const rows = cases.map(({ id, truth, boxes }) => [id, truth === undefined ? "" : Number(truth), boxes?.length ? quote(JSON.stringify(boxes)) : ""].join(","));
+  return ["case,truth,boxes", ...rows, ""].join("\n");
+}
 
 /** @param {HTMLElement} form @param {StepContext} context */
 export function buildTruth(form, context) {
@@ -14,6 +80,7 @@ export function buildTruth(form, context) {
   const known = (values.cases ?? []).filter(({ truth }) => typeof truth === "boolean").length;
   form.append(make("p", "hint", "Where it is known. It can also be imported when all have read: afloc feedback reference FILE --study ID."));
   if (!lists.length) return form.append(make("p", "note", "There are no cases yet."));
+  form.append(tableOfTruths(context));
   form.append(make("p", "count", `${known} of ${values.cases?.length ?? 0} cases have a truth, ${(values.cases ?? []).filter(({ truth }) => truth === true).length} with the finding.`));
   const table = make("table", "cases"), head = make("tr");
   for (const title of ["Image", "Case", "The finding is", "Where", ...(values.training?.length ? ["Said after the answer"] : [])]) head.append(make("th", "", title));
