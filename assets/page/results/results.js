@@ -10,6 +10,7 @@ import { createErasing } from "./erasing.js";
 const NAMES = { csv: "CSV", parquet: "Parquet", coco: "COCO", imrmc: "iMRMC", jafroc: "JAFROC" };
 const OF_A_STUDY = ["imrmc", "jafroc"];   // the ratings of one study, in one version
 const ENDINGS = { svg: "svg", png: "png", table: "csv", report: "html", package: "zip" };   // what is published, one file each
+const NARROWEST = 460, GAP = 14;   // pixels: a column of parts, and what is between two
 const SILENT = "The server does not answer. Please try again in a moment.";
 
 // Starts the tab in its element. `props` and `server`: what the Python side gives and answers.
@@ -55,10 +56,27 @@ export function mount({ element, props, server }) {
     erasing.show(reply.study, reply.erasable);
     find(".notes").replaceChildren(...reply.notes.map((note) => make("p", "", note)));
     drawn = [];
-    find(".parts").replaceChildren(...reply.parts.map(showPart));
-    if (!reply.parts.some(({ rows }) => rows.length)) find(".parts").replaceChildren(make("p", "nothing", "Nothing was answered yet."));
+    parts = reply.parts.map(showPart);
+    if (!reply.parts.some(({ rows }) => rows.length)) parts = [make("p", "nothing", "Nothing was answered yet.")];
+    arrange();
     draw();
   }
+
+  // Side by side, each part below the shortest column so far; the last ones end on one line.
+  /** @type {HTMLElement[]} */
+  let parts = [];
+  let across = 0;
+  const columnsFor = (width) => Math.max(1, Math.floor((width + GAP) / (NARROWEST + GAP)));
+  function arrange() {
+    const holder = find(".parts");
+    across = columnsFor(holder.clientWidth);
+    const columns = Array.from({ length: Math.min(across, parts.length) }, () => make("div", "column"));
+    holder.replaceChildren(...columns);
+    const height = (column) => { const last = column.lastElementChild; return last ? last.offsetTop + last.offsetHeight : 0; };
+    for (const part of parts) columns.reduce((shortest, each) => (height(each) < height(shortest) ? each : shortest)).append(part);
+    for (const column of columns) column.classList.add("whole");
+  }
+  new ResizeObserver(([{ contentRect }]) => { if (parts.length && contentRect.width && columnsFor(contentRect.width) !== across) arrange(); }).observe(find(".parts"));
 
   // A figure that the study is about.
   /** @param {KeyFigure} figure */
@@ -200,6 +218,7 @@ export function mount({ element, props, server }) {
     code = null;
     turn++;
     state.textContent = card.code.value = "";
+    parts = [];
     find(".parts").replaceChildren();
     find(".key").replaceChildren();
     erasing.show("", { readers: [], cases: [] });

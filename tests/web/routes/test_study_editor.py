@@ -69,7 +69,7 @@ def test_who_is_no_coordinator_is_told_nothing(ask, study):
         *(("list", {}), ("open", {}), ("preview", {}), ("pixels", {}), ("progress", {}), ("codes", {})),
         *(("save", {"token": token, "values": {}}), ("delete", {"token": token})),
         *(("new", {}), ("cases", {"set": "x"}), ("picture", {"image": "example:retina"}), ("power", {})),
-        ("state", {"token": token, "state": "open"}),
+        *(("state", {"token": token, "state": "open"}), ("truth", {"table": "", "cases": []})),
     )
     for code in ("demo-1", "trial-1"):  # readers
         for action, question in actions:
@@ -154,6 +154,22 @@ def test_a_set_becomes_cases_with_their_truth_and_no_name_is_kept(site, ask, stu
     assert len([path for path in kept if ".images" in path.parent.name]) == 2
     assert not any(NAME in str(path) or NAME.encode() in path.read_bytes() for path in kept)
     read_study(data / "studies" / "trial.toml")
+
+
+def test_the_truth_of_cases_is_read_from_a_table_or_all_is_said_that_is_wrong(ask, study):
+    known = {"name": "trial", "cases": ["c01", "c02", "t1"]}
+    table = 'case,truth,boxes\nc01,1,"[[1,2,3,4],{""x"":5,""y"":6,""w"":7,""h"":8}]"\nt1,no,\nc02,,\n'
+    status, told = ask("truth", table=table, **known)
+    assert status == 200 and told["truths"] == {
+        "c01": {"truth": True, "boxes": [[1, 2, 3, 4], [5, 6, 7, 8]]},
+        "t1": {"truth": False, "boxes": []},
+    }
+    _, told = ask("truth", table="case,truth\nc01,1\nc09,1\nc02,perhaps\nc01,0\n", **known)
+    assert not told["faults"][0].startswith("Line 2") and [each[:6] for each in told["faults"]] == [
+        "Line 3",
+        "Line 4",
+        "Line 5",
+    ]
 
 
 def test_images_without_a_table_and_what_is_none(site, ask, study):
@@ -253,8 +269,18 @@ def test_from_an_empty_server_to_the_results(tiny_folder, tmp_path, chromium):
         page.wait_for_selector("dialog.boxes .stage img")
         page.get_by_label("Box 1, width").fill("20")
         page.get_by_text("Done").click()
-        for name in ("c002", "c003"):
-            page.get_by_label(f"The finding of {name}").select_option("no")
+        table = {"name": "truth.csv", "mimeType": "text/csv", "buffer": b"case,truth\nc002,2\nc009,0\n"}
+        page.set_input_files("#study .truth-table input", table)
+        expect(page.locator("#study .truth-table li")).to_have_count(2)
+        expect(page.locator("#study .truth-table .problem")).to_contain_text("Nothing of the table was taken")
+        page.set_input_files("#study .truth-table input", table | {"buffer": b"case,truth\nc002,0\nc003,0\n"})
+        expect(page.locator("#study .truth-table [role=status]")).to_have_text(
+            "The truth of 2 cases was read; 1 is not in the table and stays as before."
+        )
+        with page.expect_download() as loading:
+            page.get_by_text("As CSV").click()
+        kept = loading.value.path().read_text()
+        assert kept.startswith("case,truth,boxes\nc003,0,\nc001,1,") and kept.endswith("\nc002,0,\n")
 
         go_to(page, "Consent and contact")
         page.get_by_label("Consent", exact=True).fill("Your answers are kept.")
