@@ -29,6 +29,11 @@ class ReaderAtPage:
         self.page.keyboard.press("Enter")
 
     @property
+    def index(self) -> int:
+        """The place of the case on the screen in the reader's order."""
+        return int(self._now.split(",")[1])
+
+    @property
     def server(self) -> str:
         """Which process answers this page."""
         return self.page.evaluate("fetch('config').then((reply) => reply.json()).then((told) => told.app_id)")
@@ -47,10 +52,9 @@ class ReaderAtPage:
 
     def answer(self) -> None:
         """Answer the case on the screen, and do not wait for the server."""
-        index = int(self._now.split(",")[1])
-        self.page.keyboard.press(str(self.ratings[index]))
+        self.page.keyboard.press(str(self.ratings[self.index]))
         self.page.keyboard.press("Enter")
-        self.answered.append(index)
+        self.answered.append(self.index)
 
     def close(self) -> None:
         self.context.close()

@@ -184,7 +184,8 @@ def _flow(study: Study, published: Publication) -> Sequence[str]:
     arms = ", ".join(f"{count:,} {arm}" for arm, count in by_arm.items()) or "none"
     return [
         f"Readers: {len(flow)} in the study, {(flow['Agreed'] == 'yes').sum()} agreed, {begun} began, "
-        f"{complete} gave every reading, {begun - complete} have readings missing.",
+        f"{complete} gave every reading, {begun - complete} {'has' if begun - complete == 1 else 'have'} "
+        "readings missing.",
         f"Readings: {flow['Asked for'].sum():,} asked for, {flow['Given'].sum():,} given ({arms}), "
         f"{flow['Missing'].sum():,} missing. Missing readings are not filled in.",
         f"Cases: {len(study.cases)} in the study, {len(readers)} read by anybody, "
