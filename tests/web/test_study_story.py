@@ -24,9 +24,9 @@ from tests.web.routes.test_study_editor import go_to, open_studies
 from tests.web.study_story import ReaderAtPage
 from tests.web.tabs.test_probe import a_film, to_png
 
-CASES, FOR_TRAINING = int(__import__("os").environ.get("N", 40)), 2
+CASES, FOR_TRAINING = 40, 2
 TRAINED = 2 * FOR_TRAINING  # answers: each case is trained without the model and with it
-DOUBLED_AT = 11 if CASES > 10 else 5  # the place in the order at which the second reader opens another window
+DOUBLED_AT = 11  # the place in the order at which the second reader opens another window
 
 
 @pytest.fixture

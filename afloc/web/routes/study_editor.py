@@ -36,6 +36,7 @@ from afloc.feedback.studies.study import Case, Study, read_case
 from afloc.feedback.studies.study_editing import StudyEditing
 from afloc.feedback.studies.study_file import FOLDER
 from afloc.feedback.studies.study_folder import StudyText
+from afloc.imaging.regions import Box
 from afloc.web.messages import (
     AddCasesRequest,
     ChangeStudyRequest,
@@ -146,7 +147,7 @@ def study_editor_routes(sessions: StudySessions, sets: Sets, framed: bool = Fals
         open_file(request)
         told = read_truths(request.table, request.cases)
         truths = {
-            case: {"truth": each.truth, "boxes": [list(box) for box in each.regions]}
+            case: {"truth": each.truth, "boxes": [list(box) for box in each.regions if isinstance(box, Box)]}
             for case, each in told.references.items()
         }
         return {"truths": truths, "faults": list(told.faults)}
