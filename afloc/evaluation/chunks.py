@@ -1,7 +1,8 @@
 """The chunks of a run: some images each, measured and written whole or not at all.
 
 A chunk is a folder with a Parquet table for each of TABLES, and of its cases
-- `maps.npy`, float16 (cases, 2, GRID_SIDE, GRID_SIDE): the model's map and the ground truth, as `map_grids`;
+- `maps.npy`, float16 (cases, 3, GRID_SIDE, GRID_SIDE): the model's map, the ground truth and the map of
+  anatomy, as `map_grids`;
 - `masks.parquet`: the ground truth over the map as run lengths, so that no mask file is decoded again.
 """
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from afloc.errors import DataError, ImageError
 from afloc.evaluation.agreement import hold_readers
+from afloc.evaluation.baselines import AnatomyPriors
 from afloc.evaluation.config import EvaluationConfig
 from afloc.evaluation.datasets.ground_truth import GroundTruth
 from afloc.evaluation.datasets.masks import draw_runs, encode_runs
@@ -97,13 +99,15 @@ def measure_chunk(config: EvaluationConfig, rows: range, images: Iterable[Image 
         # One by one: the rounding of a text's embedding depends on what it is encoded together with, and
         # shards meet the texts in another order.
         found = {text: view.locate(text) for text in queries.texts}
+        anatomy = AnatomyPriors(image, view.modality)
         for index, (truth, text) in enumerate(zip(row.truths, queries.truths, strict=True)):
             mask = truth.draw(image.height, image.width)
             if mask.any():  # an empty mask says that the finding is not there
                 laid = map_mask(truth, mask, config.protocol)
                 case = _measure_case(config, row, truth, mask, laid, found[text])
                 records["cases"].append({"row": number, "truth": index, "modality": view.modality, **case})
-                measured.grids.append(np.stack([to_map_grid(found[text]), mask_to_grid(mask)]))
+                grids = to_map_grid(found[text]), mask_to_grid(mask), anatomy.map(text)
+                measured.grids.append(np.stack(grids))
                 size = {"height": laid.shape[0], "width": laid.shape[1]}
                 measured.masks.append({**size, "runs": encode_runs(laid)})
         for label, text in queries.labels.items():
@@ -203,7 +207,7 @@ def write_chunk(path: Path, measured: Measured) -> None:
             table = pa.Table.from_pylist([without_nan(record) for record in measured.records[name]], schema)
             pq.write_table(table, folder / f"{name}.parquet")
         np.save(
-            folder / "maps.npy", np.array(measured.grids, np.float16).reshape(-1, 2, GRID_SIDE, GRID_SIDE)
+            folder / "maps.npy", np.array(measured.grids, np.float16).reshape(-1, 3, GRID_SIDE, GRID_SIDE)
         )
         pq.write_table(pa.Table.from_pylist(measured.masks, _MASKS), folder / "masks.parquet")
 
@@ -228,8 +232,13 @@ class CaseFiles:
         """The ground truths, by the number of their case."""
         return _Grids(self, 1)
 
+    @property
+    def anatomy_maps(self) -> "_Grids":
+        """The maps of anatomy, by the number of their case."""
+        return _Grids(self, 2)
+
     def grids(self, case: int) -> np.ndarray:
-        """The model's map and the ground truth of a case, (2, GRID_SIDE, GRID_SIDE)."""
+        """The model's map, the ground truth and the map of anatomy of a case, (3, GRID_SIDE, GRID_SIDE)."""
         chunk = self._chunk_of(case)
         if self._maps is None or self._maps[0] != chunk:
             self._maps = chunk, np.load(self._folders[chunk] / "maps.npy")
@@ -249,7 +258,7 @@ class CaseFiles:
 
 @dataclass(frozen=True)
 class _Grids:
-    """One kind of grid: the model's maps (0) or the ground truths (1)."""
+    """One kind of grid: the model's maps (0), the ground truths (1) or the maps of anatomy (2)."""
 
     files: CaseFiles
     kind: int

@@ -14,7 +14,7 @@ from afloc.language.findings import find_by_label
 STYLES = ("simple", "precise")
 COMMON_FINDINGS = 10  # asked of images without a finding
 
-_LAYOUT = 3  # of the chunks' files; a run does not go on from chunks of another layout
+_LAYOUT = 4  # of the chunks' files; a run does not go on from chunks of another layout
 _CHUNK_IMAGES = 32
 
 

@@ -129,8 +129,9 @@ def _add_baselines(
             truth_mean = learned.get(keys[case][1])
         size, mask = (rows[case]["height"], rows[case]["width"]), files.mask(case)
         regions = truth_regions(mask)
-        for name, grid in zip(BASELINES, (own_mean, truth_mean, center), strict=True):
-            if grid is not None:
+        grids = (own_mean, truth_mean, files.anatomy_maps[case], center)
+        for name, grid in zip(BASELINES, grids, strict=True):
+            if grid is not None and not np.isnan(grid).any():
                 heatmap = from_map_grid(grid, *size, config.protocol)
                 figures = without_nan(asdict(measure(heatmap, mask, regions)))
                 for metric in LOCALIZATION:

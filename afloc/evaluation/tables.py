@@ -21,8 +21,10 @@ def format_table(summary: dict) -> str:
     for group, title in (("pathology", "mean over pathologies"), ("all", "mean over all categories")):
         lines.append(_line(title, "", summary["overall"][group]))
     blind = summary["overall"]["pathology"]["blind"]
-    for name, title in zip(BASELINES, ("own mean map", "mean ground truth", "center"), strict=True):
-        lines.append(_line(f"  {title}, pathologies", "", blind[name]))
+    titles = ("own mean map", "mean ground truth", "anatomy", "center")
+    for name, title in zip(BASELINES, titles, strict=True):
+        if name != "anatomy" or blind[name]["cnr"]["mean"] is not None:
+            lines.append(_line(f"  {title}, pathologies", "", blind[name]))
     for source, each in summary["normal_images"].items():
         source = source[:40]
         present, painted = (_number(each[key]["mean"], 3) for key in ("judged_present", "painted_area"))
@@ -49,13 +51,13 @@ def format_table(summary: dict) -> str:
 def _ranked(summary: dict) -> list[str]:
     """Pixel AP with its lift over the blind maps, AUPRO and the distance of centers."""
     titles = [MEASURES[metric].name for metric in RANKED]
-    own, truth = (f"less {title}" for title in ("own mean", "mean truth"))
-    heads = f"{titles[0]:^22} {own:^22} {truth:^22} {titles[1]:^22} distance"
+    less = " ".join(f"{f'less {title}':^22}" for title in ("own mean", "mean truth", "anatomy"))
+    heads = f"{titles[0]:^22} {less} {titles[1]:^22} distance"
     lines = ["", f"{'No display curve changes these':32} {heads}"]
     rows = sorted(summary["categories"].items(), key=lambda item: (not item[1]["pathology"], item[0]))
     rows.append(("mean over pathologies", summary["overall"]["pathology"]))
     for name, each in rows:
-        lifts = [each["difference"][blind]["pixel_ap"] for blind in BASELINES[:2]]
+        lifts = [each["difference"][blind]["pixel_ap"] for blind in BASELINES[:3]]
         figures = [each["pixel_ap"], *lifts, each["aupro"]]
         distance = _number(each["center_distance_share"]["mean"], 3)
         cells = " ".join(f"{_figure(found):22}" for found in figures)

@@ -48,6 +48,11 @@ class Anatomy:
             return None
         return find_lung_frame(thumbnail if thumbnail.ndim == 2 else thumbnail.mean(2))
 
+    def knows(self, statements: Iterable[Statement]) -> bool:
+        """Whether textbooks give a place to all that is stated, in an image that has a frame."""
+        placed = _placed(statements)
+        return bool(placed) and all(self._zones_of(each) for each in placed)
+
     def plausibility(
         self, statements: Iterable[Statement], across: np.ndarray, down: np.ndarray
     ) -> np.ndarray | None:
@@ -56,9 +61,10 @@ class Anatomy:
         `across` (columns,), `down` (rows,): shares of the image's width and height, from its top left; they
         may lie outside. None where anatomy says nothing.
         """
-        placed = _placed(statements)
-        if not placed or not all(self._zones_of(each) for each in placed) or self.frame is None:
+        statements = tuple(statements)
+        if not self.knows(statements) or self.frame is None:
             return None
+        placed = _placed(statements)
         x, y = self.frame.across(across), self.frame.down(down)[:, None]
         found = np.max([self._of(each, x, y) for each in placed], axis=0)
         return LEAST + (1 - LEAST) * found

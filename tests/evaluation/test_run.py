@@ -87,6 +87,7 @@ def test_a_case_is_what_the_model_answers(whole, table, config):
         assert case["dice"] == pytest.approx(np.mean([dice(heatmap, mask, t) for t in levels]), abs=1e-5)
         assert case["cnr"] == pytest.approx(cnr(heatmap, mask), abs=1e-4)
         assert case["pointing"] == pytest.approx(pointing(heatmap, mask))
+        assert case["anatomy_cnr"] == 0, "these images show no lungs, so anatomy knows no place"
         assert case["fixed_iou"][9] == pytest.approx(iou(finding.heatmap, mask, 0.5), abs=1e-6)
     effusions = [case for case in files_of(whole)[1] if case["label"] == "Effusion"]
     assert {case["description"] for case in effusions} == {"pleural effusion is present"}

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AS_MUCH = "at_readers"  # of a summary: a model where its map marks as much as the readers do
-BASELINE_TITLES = {"own_mean": "Own mean map", "truth_mean": "Mean ground truth", "center": "Center"}
+BASELINE_TITLES = {
+    "own_mean": "Own mean map",
+    "truth_mean": "Mean ground truth",
+    "anatomy": "Anatomy",
+    "center": "Center",
+}
 BOXED = ("iou", "dice", "cnr")  # measures of a case that are drawn as boxes
 FEWEST = 5  # cases that a box is drawn of; fewer are points alone
 MOST_KEYS = 12  # findings told apart by colour and sign
@@ -55,7 +60,11 @@ def plot_means(entrants: Sequence[Entrant]) -> "Figure | None":
         (entrant.name, found, COLOURS[i % 6])
         for i, (entrant, found) in enumerate(zip(entrants, overall, strict=True))
     ]
-    rows += [(titles[name], blind[name], gray) for name, gray in zip(BASELINES, GRAYS, strict=True)]
+    rows += [
+        (titles[name], blind[name], gray)
+        for name, gray in zip(BASELINES, GRAYS, strict=True)
+        if name != "anatomy" or any(_mean(blind[name], key) is not None for key in shown)
+    ]
     columns = min(4, len(shown))
     lines = -(-len(shown) // columns)
     tall = 0.75 + lines * (0.62 + _ROW * len(rows))

@@ -27,7 +27,7 @@ COLUMN, PAGE = 88 / 25.4, 180 / 25.4
 """Inches: the widths of a journal's column and of its page."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-GRAYS = ("#5f5f5f", "#909090", "#c4c4c4")
+GRAYS = ("#5f5f5f", "#858585", "#a6a6a6", "#c4c4c4")
 INK, SOFT, GRID = "#1a1a1a", "#5a5a5a", "#d9d9d9"
 TEXT, SMALL = 8.0, 7.0  # points
 

@@ -49,10 +49,10 @@ def test_means_stand_beside_the_blind_maps_with_their_intervals(both):
     overall = both[0].summary["overall"]["pathology"]
     axes = panel_of(figure, "IoU")
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["simple", "precise", "Own mean map, simple", "Mean ground truth", "Center"]
+    assert names == ["simple", "precise", "Own mean map, simple", "Mean ground truth", "Anatomy", "Center"]
     assert points(axes)[0] == (overall["iou"]["mean"],)
     assert tuple(overall["iou"]["ci95"]) in [tuple(line.get_xdata()) for line in axes.lines]
-    assert points(panel_of(figure, "CNR"))[4] == (overall["blind"]["center"]["cnr"]["mean"],)
+    assert points(panel_of(figure, "CNR"))[5] == (overall["blind"]["center"]["cnr"]["mean"],)
     drawn = {axes.get_title() for axes in figure.axes if axes.get_visible()}
     shared = overall.keys() & overall["blind"]["center"].keys() & MEASURES.keys()
     assert drawn == {MEASURES[key].heading for key in shared}  # whatever the summary has
