@@ -1,5 +1,6 @@
 """Models that several tests share: one in the released format, and a small one that answers at once."""
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 # threads, which wait for each other where several tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import certifi
 import pytest
 import torch
 
@@ -18,6 +20,11 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="many more kills, damaged files and random inputs")
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("long") and not item.config.getoption("--long"):
+        pytest.skip("takes long: --long")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """With `-n`, each file is run by one process: it sets its server up once."""
@@ -26,13 +33,13 @@ def pytest_cmdline_main(config):
 
 
 def pytest_collection_modifyitems(items):
-    """What drives a browser is marked, so that `-m "not browser"` runs the rest, and comes first: its files
-    take longest, and a long file at the end would leave all processes but one idle."""
+    """What drives a browser is marked, so that `-m "not browser"` runs the rest, and comes first; then comes
+    the rest of the page. These files take longest: one at the end would keep one process busy alone."""
     for item in items:
         if "chromium" in item.fixturenames:
             item.add_marker("browser")
     driven = {item.path for item in items if item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path not in driven)
+    items.sort(key=lambda item: (item.path not in driven, "web" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +58,26 @@ def cache_folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate(tmp_path_factory) -> None:
+    """The tests talk to this machine alone, without TLS. Yet each `httpx.get` reads all certificates that it
+    trusts: 30 ms for those it comes with, nothing for one."""
+    end = "-----END CERTIFICATE-----\n"
+    path = tmp_path_factory.mktemp("certificate") / "one.pem"
+    path.write_text(certifi.contents().partition(end)[0] + end)
+    os.environ["SSL_CERT_FILE"] = str(path)
+
+
 @pytest.fixture(scope="session")
-def released_checkpoint(tmp_path_factory) -> Path:
-    """The checkpoint that the reference vectors were computed on."""
-    return write_released(tmp_path_factory.mktemp("released") / "afloc_random.ckpt", draw_state())
+def released_checkpoint(cache_folder) -> Path:
+    """The checkpoint that the reference vectors were computed on, written once for all processes of xdist."""
+    path = cache_folder.parent / "released" / "afloc_random.ckpt"
+    path.parent.mkdir(exist_ok=True)
+    with open(path.parent / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            write_released(path.with_suffix(".part"), draw_state()).rename(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def main(folder: Path, apart: bool) -> None:
     # Nothing of a CI service, in which some libraries keep quiet, and nothing that turns them off.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary)}
     environment |= {"LANG": "C.UTF-8", "AFLOC_DATA_DIR": str(folder / "data")}
-    environment |= {"OMP_NUM_THREADS": "1"}
+    environment |= {"OMP_NUM_THREADS": "1", "AFLOC_MODEL": os.environ.get("AFLOC_MODEL", "")}
 
     def start(*arguments) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

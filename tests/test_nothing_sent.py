@@ -22,21 +22,23 @@ def folder():
         yield Path(folder)
 
 
-def test_page_and_commands_ask_nobody_and_leave_nothing(folder, long):
+def test_page_and_commands_ask_nobody_and_leave_nothing(folder, small_folder, long):
     """Also where `CI` is not set, which alone keeps some libraries quiet. `--long`: each command is one
-    process."""
+    process, and has the embedded model."""
     alone = ["unshare", "--net", "--mount"]
     if sys.platform != "linux" or os.getuid() or subprocess.run([*alone, "true"]).returncode:
         pytest.skip("only root on Linux can give a program a network of its own")
     recipe, data = write_recipe(folder), write_mimic(folder / "mimic")
+    model = [] if long else ["--model", small_folder]
     commands = {
-        "locate": ["locate", FILM, "effusion", "--out", folder / "located"],
-        "evaluate": ["evaluate", write_set(folder / "set", 3), "--out", folder / "evaluated"],
+        "locate": ["locate", FILM, "effusion", *model, "--out", folder / "located"],
+        "evaluate": ["evaluate", write_set(folder / "set", 3), *model, "--out", folder / "evaluated"],
         "train": ["train", recipe, "--data", data, "--out", folder / "trained"],
     }
     (folder / "commands.json").write_text(json.dumps(commands, default=str))
     command = [*alone, sys.executable, "-m", "tests.cut_off", folder, *["--apart"] * long]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environment = os.environ | {"AFLOC_MODEL": "" if long else str(small_folder)}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert found["failed"] == {}

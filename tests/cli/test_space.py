@@ -63,31 +63,36 @@ def test_the_readme_says_what_a_space_runs():
 
 FILL = """
 import sys
+from pathlib import Path
 from afloc.feedback.backup import Backup
 from afloc.feedback.store.events import Event
 from afloc.feedback.store.store import Store
-with Store(sys.argv[1]) as store:
-    backup = Backup(store, "hf:owner/feedback", 60)
-    if backup.problem: print(backup.problem)
-    for number in range(int(sys.argv[2])): store.record(Event("feedback", visible_ms=number))
-    backup.close()
-    print(store.rows("SELECT count(*) AS n FROM events")[0]["n"])
+for start, events in enumerate(map(int, sys.stdin)):
+    with Store(Path(sys.argv[1]) / str(start)) as store:
+        backup = Backup(store, "hf:owner/feedback", 60)
+        for number in range(events): store.record(Event("feedback", visible_ms=number))
+        backup.close()
+        print(backup.problem or store.rows("SELECT count(*) AS n FROM events")[0]["n"], flush=True)
 """
 
 
 def test_feedback_survives_the_disk_of_a_space(hub, tmp_path):
     """Each start has an empty disk; one of them does not reach the hub, and overwrites nothing."""
 
-    def run(number, events):
-        command = [sys.executable, "-c", FILL, str(tmp_path / str(number)), str(events)]
-        return subprocess.run(command, env=hub.environment, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-c", FILL, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, env=hub.environment, cwd=ROOT, **pipes) as process:
 
-    assert run(1, 3) == "3\n"
-    made = hub.asked["owner/feedback"]
-    assert (made["type"], made["visibility"]) == ("dataset", "private")
-    assert run(2, 2) == "5\n"
-    hub.down, before = True, dict(hub.repositories["owner/feedback"])
-    assert run(3, 1).startswith("The copy of the feedback could not be read")
-    hub.down = False
-    assert hub.repositories["owner/feedback"] == before
-    assert run(4, 0) == "5\n"
+        def start(events):
+            process.stdin.write(f"{events}\n")
+            return process.stdout.readline()
+
+        assert start(3) == "3\n"
+        made = hub.asked["owner/feedback"]
+        assert (made["type"], made["visibility"]) == ("dataset", "private")
+        assert start(2) == "5\n"
+        hub.down, before = True, dict(hub.repositories["owner/feedback"])
+        assert start(1).startswith("The copy of the feedback could not be read")
+        hub.down = False
+        assert hub.repositories["owner/feedback"] == before
+        assert start(0) == "5\n"

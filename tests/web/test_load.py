@@ -105,7 +105,7 @@ def held():
 
 def test_memory_and_open_files_stay_where_they_are(tiny_folder, tmp_path, long):
     """Pages come and go: each a session, an image, descriptions never asked before, an answer."""
-    pages, asked = (500, 20) if long else (24, 10)
+    pages, asked = (500, 20) if long else (16, 4)
     marks = []
     with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path), AFLOC_IMAGE_MEMORY_MB="64") as url:
         for number in range(pages):
@@ -125,8 +125,8 @@ def test_memory_and_open_files_stay_where_they_are(tiny_folder, tmp_path, long):
     assert last_memory <= memory + 0.1 * memory
 
 
-def test_saving_and_health_go_on_while_300_scans_wait(tiny_folder, tmp_path, monkeypatch):
-    sites, scans = [], 300
+def test_saving_and_health_go_on_while_many_scans_wait(tiny_folder, tmp_path, monkeypatch, long):
+    sites, scans = [], 300 if long else 30
     film = a_film()
 
     def build_and_keep(*settings):
@@ -162,10 +162,9 @@ def test_saving_and_health_go_on_while_300_scans_wait(tiny_folder, tmp_path, mon
         assert answered.index("key") < 5  # after one or two turns of the scans, not after all
 
 
-def test_one_who_types_alone_is_measured(long, capsys):
+@pytest.mark.long
+def test_one_who_types_alone_is_measured(capsys):
     """`python -m tests.web.typing_users --users 1`."""
-    if not long:
-        pytest.skip("starts the page and a browser: --long")
     typing_users.main(["--users", "1", "--keys", "4"])
     assert "the reader in Chromium, one of 1: p50 " in capsys.readouterr().out
     with pytest.raises(SystemExit):

@@ -5,7 +5,6 @@ import pytest
 from tests.web import soak
 
 
-def test_three_minutes_of_forty_sessions_kills_and_floods(tiny_folder, long):
-    if not long:
-        pytest.skip("takes minutes: --long")
+@pytest.mark.long
+def test_three_minutes_of_forty_sessions_kills_and_floods(tiny_folder):
     assert soak.main(["--minutes", "3", "--kills", "4", "--model", str(tiny_folder)]) == 0

@@ -16,10 +16,12 @@ from afloc.feedback.studies.schedule import schedule
 from afloc.feedback.studies.study_file import FOLDER, read_study
 
 
-@pytest.fixture
-def analysed(filled, study):
-    frame = data_frames.study_frame(filled, study)
-    return frame, results.analyse(study, frame, references(filled, study))
+@pytest.fixture(scope="module")
+def analysed(filled_folder, study):
+    """The readings and what they come to: to be read, not changed."""
+    with Store(filled_folder) as store:
+        frame = data_frames.study_frame(store, study)
+        return frame, results.analyse(study, frame, references(store, study))
 
 
 def test_the_frame_holds_each_reading_that_stands(filled, study, analysed):

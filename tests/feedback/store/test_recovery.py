@@ -112,7 +112,7 @@ def test_a_damaged_log_never_stops_the_start(tmp_path, killed_folder, long, dama
     folder, rows = killed_folder
     log = (folder / "feedback.duckdb.wal").read_bytes()
     chance, recovered = random.Random(damage), 0
-    for number in range(200 if long else 20):
+    for number in range(200 if long else 8):
         broken = bytearray(log)
         if damage == "cut":
             broken = broken[: chance.randrange(len(log))]
@@ -146,7 +146,7 @@ def test_damage_anywhere_never_stops_the_saving(tmp_path, killed_folder, long, p
     folder, rows = killed_folder
     name = "feedback.duckdb" if "database" in part else "feedback.duckdb.wal"
     content, chance = (folder / name).read_bytes(), random.Random(part)
-    for number in range(200 if long else 12):
+    for number in range(200 if long else 5):
         broken = bytearray(content)
         if part == "cut database":
             broken = broken[: chance.randrange(len(broken))]

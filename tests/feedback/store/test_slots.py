@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -154,14 +155,24 @@ def test_two_windows_on_two_replicas_save_each_case_once(url):
         assert readings.resume(store, STUDY, "R1", 0)["kind"] == "reading" and not double_readings(store)
 
 
-@pytest.mark.parametrize("way", ["import", "late restore"])
-def test_double_readings_are_taken_in_and_break_nothing(location, tmp_path, way, capsys):
-    for reader in ("R1", "R2"):
-        with Store(tmp_path / "elsewhere") as store:
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """What two readers answered on another computer: the rows, and a folder with them in two formats."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with Store(folder / "data") as store:
+        for reader in ("R1", "R2"):
             read_all(store, reader, 2)
-            rows = store.rows(READINGS)
-            copy = tmp_path / "bucket" / ("feedback.csv" if way == "import" else "feedback.parquet")
-            export(store, copy)
+        for name in ("feedback.csv", "feedback.parquet"):
+            export(store, folder / name)
+        return store.rows(READINGS), folder
+
+
+@pytest.mark.parametrize("way", ["import", "late restore"])
+def test_double_readings_are_taken_in_and_break_nothing(location, elsewhere, tmp_path, way, capsys):
+    rows, folder = elsewhere
+    copy = tmp_path / "bucket" / ("feedback.csv" if way == "import" else "feedback.parquet")
+    copy.parent.mkdir()
+    shutil.copy(folder / copy.name, copy)
     with Store(location) as store:
         read_all(store, "R1", 4)
         mine = store.rows(READINGS)

@@ -86,10 +86,10 @@ def without_digests(study):
 
 
 @pytest.fixture
-def turned(file, location):
+def turned(file, tmp_path):
     """A store with a study whose labels were turned round in the middle: (store, first, second)."""
     first = read_study(file)
-    with Store(location) as store:
+    with Store(tmp_path) as store:
         read_on(store, first, "R1", 4)
         second = change(file, LABELS, '["present", "unsure", "absent"]')
         read_on(store, second, "R2", 3, lambda case: 1 if case.truth else 3)
@@ -264,7 +264,7 @@ def test_a_version_whose_definition_is_lost_is_named(turned, tmp_path):
             select_versions(again, "trial", first.version)
 
 
-def test_the_summary_says_it_and_takes_another(turned, location, capsys, tmp_path):
+def test_the_summary_says_it_and_takes_another(turned, capsys, tmp_path):
     store, first, second = turned
     export(store, tmp_path / "out.csv")
     run("feedback", "import", tmp_path / "out.csv", "--data", tmp_path / "data")

@@ -42,7 +42,7 @@ def held_for(rows: int, folder) -> int:
 def test_what_is_held_of_a_table_is_an_index(tmp_path, long):
     """20,000 rows with --long. A row as a pair takes several kilobytes."""
     write_films(tmp_path)
-    few, many = (100, 20_000) if long else (100, 400)
+    few, many = (100, 20_000) if long else (60, 180)
     held_for(few, tmp_path)  # fills the caches of the language
     grown = held_for(many, tmp_path) - held_for(few, tmp_path)
     assert grown / (many - few) < 500

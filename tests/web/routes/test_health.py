@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import duckdb
@@ -26,14 +27,14 @@ LINE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"{}]*"(,[a-z]+="[^"{}]*")*\})? [0-9.e+-
 
 
 @contextmanager
-def running_app(**environment):
-    """`python app.py` as a process, and its address once it answers."""
+def running_app(log, **environment):
+    """`python app.py` as a process, and its address once it answers. `log`: for what it imports and says."""
     process = subprocess.Popen(
-        [sys.executable, "app.py"],
+        [sys.executable, "-X", "importtime", "app.py"],
         cwd=ROOT,
         env=os.environ | {"AFLOC_HOST": "127.0.0.1"} | environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:
@@ -84,15 +85,15 @@ def test_metrics_are_for_this_computer_or_for_the_token(tiny_folder, tmp_path):
             assert httpx.get(f"{url}metrics", headers=headers).status_code == 404
 
 
-def test_a_signal_ends_the_server_once_everything_acknowledged_is_on_the_disk(tiny_folder, tmp_path):
+def test_it_loads_what_it_needs_and_a_signal_ends_it_once_everything_acknowledged_is_on_the_disk(
+    tiny_folder, tmp_path
+):
     film = tmp_path / "Doe_Jane.png"
     film.write_bytes(to_png(a_film(6)))
     data = tmp_path / "data"
     acknowledged, enough = [], threading.Event()
-    with running_app(AFLOC_MODEL=str(tiny_folder), AFLOC_DATA_DIR=str(data), AFLOC_LOG="json") as (
-        process,
-        url,
-    ):
+    own = {"AFLOC_MODEL": str(tiny_folder), "AFLOC_DATA_DIR": str(data), "AFLOC_LOG": "json"}
+    with open(tmp_path / "log", "wb") as file, running_app(file, **own) as (process, url):
 
         def answer_on(reader):
             session = Client(url, verbose=False)
@@ -112,7 +113,7 @@ def test_a_signal_ends_the_server_once_everything_acknowledged_is_on_the_disk(ti
         with httpx.stream("GET", f"{url}gradio_api/heartbeat/open-page"):  # as every open page has one
             assert enough.wait(60)
             process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=60)
+            process.wait(timeout=60)
         for reader in readers:
             reader.join()
     assert process.returncode in (0, -signal.SIGTERM)
@@ -120,11 +121,20 @@ def test_a_signal_ends_the_server_once_everything_acknowledged_is_on_the_disk(ti
         saved = {str(row[0]) for row in database.execute("SELECT id FROM events").fetchall()}
     assert len(acknowledged) >= 12 and set(acknowledged) <= saved
     assert not (data / f"{FILE_NAME}.wal").exists()  # the store was closed, not left
-    lines = [json.loads(line) for line in log.splitlines()]
+    written = (tmp_path / "log").read_text().splitlines()
+    log = [line for line in written if not line.startswith("import time:")]
+    lines = [json.loads(line) for line in log]
     requests = [line for line in lines if line["message"] == "request"]
     assert {"time", "level", "route", "method", "status", "ms"} <= requests[0].keys()
     assert {line["route"] for line in requests} >= {"/gradio_api/upload", "/gradio_api/queue/join"}
-    assert not any(word in log for word in ("secret", "Doe", "Jane", str(tmp_path), "127.0.0.1", "Traceback"))
+    secret = ("secret", "Doe", "Jane", str(tmp_path), "127.0.0.1", "Traceback")
+    assert not any(word in line for word in secret for line in log)
+    at_start = takewhile(lambda line: line.startswith("import time:"), written)
+    loaded = {line.rsplit("|", 1)[1].strip() for line in at_start}
+    without_pacs = {"highdicom", "dicomweb_client", "pydicom", "retrying"}
+    assert "afloc.web.page" in loaded and not without_pacs & {name.split(".")[0] for name in loaded}
+    ours = {name for name in loaded if name.startswith("afloc.pacs.")}
+    assert ours == {"afloc.pacs.audit", "afloc.pacs.extra", "afloc.pacs.place"}  # a page of code in all
 
 
 def test_a_port_that_is_taken_is_one_sentence(tiny_folder, tmp_path):

@@ -2,10 +2,7 @@
 
 import io
 import json
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -17,8 +14,6 @@ from tests.pacs.orthanc import PASSWORD, USER, running_orthanc
 from tests.pacs.sources import enhanced, film, source
 from tests.web.conftest import serve
 from tests.web.tabs.test_probe import to_png
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -195,21 +190,3 @@ def test_without_the_extra_the_setting_is_refused(tiny_folder, tmp_path, monkeyp
     refused = pytest.raises(SettingsError, match=r"pip install 'afloc\[pacs\]'")
     with refused, serve(tiny_folder, **asked):
         pass
-
-
-STARTED = """
-import sys
-from tests.web.conftest import serve
-with serve(sys.argv[1], AFLOC_DATA_DIR=sys.argv[2]):
-    print(*sys.modules)
-"""
-
-
-def test_a_page_without_the_setting_loads_nothing_of_it(tiny_folder, tmp_path):
-    command = [sys.executable, "-c", STARTED, tiny_folder, tmp_path]
-    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert "afloc.web.page" in loaded
-    heavy = ("highdicom", "dicomweb_client", "pydicom", "retrying")
-    assert [name for name in loaded if name.split(".")[0] in heavy] == []
-    ours = {name for name in loaded if name.startswith("afloc.pacs.")}
-    assert ours == {"afloc.pacs.audit", "afloc.pacs.extra", "afloc.pacs.place"}  # a page of code in all
