@@ -14,6 +14,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, AuthenticationError
+from playwright.sync_api import expect
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
@@ -497,7 +498,7 @@ def test_signing_in_and_out_in_a_browser(locked, chromium):
     page.goto(locked)
     page.fill("input", "not the password")
     page.click("button")
-    assert "This is not the password" in page.inner_text("[role=status]")
+    expect(page.locator("[role=status]")).to_contain_text("This is not the password")
     page.fill("input", PASSWORD)
     page.click("button")
     page.wait_for_selector(".viewer[data-answer='1'][data-state='ready']")

@@ -226,7 +226,7 @@ def test_the_film_of_the_probe_tab_comes_along_with_what_is_drawn_on_it(page):
 def test_a_set_never_stands_beside_an_image_it_has_nothing_to_do_with(tab):
     assert tab.is_visible(VIEWER) and not tab.is_visible("#ground_truth .gallery")
     tab.click("#ground_truth [data-view=set]")
-    assert not tab.is_visible(VIEWER) and tab.is_visible("#ground_truth .gallery")
+    expect(tab.locator(VIEWER)).to_be_hidden()
     expect(tab.locator("#ground_truth .gallery")).to_have_text("No set is open.")
 
 
@@ -235,8 +235,8 @@ def test_one_threshold_has_one_number(tab):
     for scale, threshold, said in (("stretched", -0.4, "−0.40"), ("fixed", 0.3, "0.30")):
         tab.click(f"#ground_truth [data-scale={scale}]")
         move_slider(tab, threshold)
-        assert tab.inner_text("#ground_truth .threshold") == said
-        assert tab.inner_text("#ground_truth [data-show=threshold]") == said
+        expect(tab.locator("#ground_truth .threshold")).to_have_text(said)
+        expect(tab.locator("#ground_truth [data-show=threshold]")).to_have_text(said)
 
 
 def test_the_tab_opens_with_a_finding_that_is_flagged(tab):

@@ -245,6 +245,7 @@ def test_text_is_shown_as_typed_and_runs_nowhere(page):
     assert page.locator(".caption b").all_text_contents() == shown
     page.click(".try .more")
     page.click("[data-offer=recent]")
+    expect(page.locator(".recent .chip").first).to_be_visible()
     assert set(HOSTILE[:3]) <= set(page.locator(".recent .chip").all_text_contents())
     assert page.evaluate("window.hit") is None
     assert page.locator(".panel script, .verdict img, .caption img, .recent img").count() == 0
@@ -324,7 +325,7 @@ def test_display_changes_ask_nothing_of_the_server(page):
     page.mouse.down()
     page.mouse.move(500, 450)
     page.mouse.up()
-    assert page.evaluate("document.querySelector('.viewer').viewer.transform.zoom") > 1
+    page.wait_for_function("document.querySelector('.viewer').viewer.transform.zoom > 1")
     for slider in ("opacity", "threshold"):
         page.locator(f"[data-set={slider}]").fill("0.5")
     for key in ("o", "m", "w", "+", "-", "0"):

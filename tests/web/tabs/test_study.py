@@ -200,7 +200,7 @@ def test_a_crossover_with_an_interruption(site, sit):
     seats, orders = {}, {reader: schedule(study, reader) for reader in study.readers}
     for reader, code in study.readers.items():
         seat = seats[reader] = sit(code)
-        assert seat.page.inner_text(".card .text") == "Your answers are kept."
+        expect(seat.page.locator(".card .text")).to_have_text("Your answers are kept.")
         seat.page.click(".card .go")
         seat.arrive(0)
     total = len(orders["R1"])
@@ -223,16 +223,16 @@ def test_a_crossover_with_an_interruption(site, sit):
                 seat = seats[reader] = sit(study.readers[reader])
                 seat.arrive(index)
                 check_blind(seat, slot)
-                assert (
-                    seat.page.locator("#study .option[aria-pressed=true]")
-                    .inner_text()
-                    .endswith(study.questions[0].labels[answers["sure"] - 1])
+                label = study.questions[0].labels[answers["sure"] - 1]
+                expect(seat.page.locator("#study .option[aria-pressed=true]")).to_have_text(
+                    re.compile(f"{re.escape(label)}$")
                 )
-                assert seat.page.input_value("#study [data-question=remark] textarea") == answers["remark"]
+                remark = seat.page.locator("#study [data-question=remark] textarea")
+                expect(remark).to_have_value(answers["remark"])
             seat.heard.clear()
             seat.go_on(index, total)
     for seat in seats.values():
-        assert seat.page.inner_text(".card .text") == "Thank you, that was all."
+        expect(seat.page.locator(".card .text")).to_have_text("Thank you, that was all.")
 
     rows = [row for row in read_events(folder) if row["kind"] == "reading"]
     for reader, order in orders.items():

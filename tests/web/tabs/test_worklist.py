@@ -124,7 +124,7 @@ def read_by_keyboard(page, folder, count):
     for number in range(1, count + 1):
         position(page, f"film {number} of {count + 1}, film-{number}.")
         expect(page.locator(f"{ROWS}:has([aria-current]) .said")).to_contain_text("flagged", timeout=20_000)
-        assert page.input_value("#description") == "pleural effusion"
+        expect(page.locator("#description")).to_have_value("pleural effusion")
         seen.append((page.inner_text(".verdict h2"), page.inner_text(".verdict .number")))
         page.keyboard.press("j")
     expect(page.locator(".worklist .told")).to_have_text(re.compile("last film|notes.txt is passed over"))
@@ -157,15 +157,16 @@ def judge_and_come_back(page, count):
     zoom = page.evaluate(zoomed)
     page.keyboard.press("Shift+J")
     position(page, f"film {count - 1} of")
-    assert page.input_value("#description") == "pleural effusion"
-    assert page.evaluate("document.querySelector('#probe .viewer').viewer.shapes.length") == 0
+    expect(page.locator("#description")).to_have_value("pleural effusion")
+    page.wait_for_function("document.querySelector('#probe .viewer').viewer.shapes.length === 0")
     page.keyboard.press("j")
     position(page, f"film {count} of")
-    assert page.input_value("#description") == "cardiomegaly"
-    assert page.inner_text(".verdict h2") == heading and page.evaluate(zoomed) == pytest.approx(zoom)
-    assert page.get_attribute("#probe [data-there=unsure]", "aria-pressed") == "true"
-    assert page.input_value("#probe .feedback input") == "look again"
-    assert page.evaluate("document.querySelector('#probe .viewer').viewer.shapes.length") == 1
+    expect(page.locator("#description")).to_have_value("cardiomegaly")
+    expect(page.locator(".verdict h2")).to_have_text(heading)
+    expect(page.locator("#probe [data-there=unsure]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#probe .feedback input")).to_have_value("look again")
+    page.wait_for_function("document.querySelector('#probe .viewer').viewer.shapes.length === 1")
+    assert page.evaluate(zoomed) == pytest.approx(zoom)
 
 
 def ask_all(page, count, checklist):
@@ -216,7 +217,7 @@ def the_story(page, folder, count, model):
     assert counts == sorted(counts, reverse=True), "flagged films come first"
     assert names(page) == [film[0]["film"] for film in flagged]
     marked = page.locator(f"{ROWS} > .caution-mark")
-    assert marked.count() == count  # a caution stands where its answer stands
+    expect(marked).to_have_count(count)  # a caution stands where its answer stands
     page.click("#probe .orders >> text=file order")
     assert names(page) == [*(f"film-{n}{folder.suffix}" for n in range(1, count + 1)), "notes.txt"]
     page.keyboard.press("Shift+C")
