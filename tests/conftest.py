@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import certifi
 import pytest
 import torch
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from tests.released import REFERENCE, draw_state, write_released
 
@@ -59,13 +60,15 @@ def cache_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_certificate(tmp_path_factory) -> None:
+def httpx_for_tests(tmp_path_factory) -> None:
     """The tests talk to this machine alone, without TLS. Yet each `httpx.get` reads all certificates that it
-    trusts: 30 ms for those it comes with, nothing for one."""
+    trusts: 30 ms for those it comes with, nothing for one. And it waits 5 s for an answer: a busy machine
+    may need more."""
     end = "-----END CERTIFICATE-----\n"
     path = tmp_path_factory.mktemp("certificate") / "one.pem"
     path.write_text(certifi.contents().partition(end)[0] + end)
     os.environ["SSL_CERT_FILE"] = str(path)
+    DEFAULT_TIMEOUT_CONFIG.read = 60
 
 
 @pytest.fixture(scope="session")
