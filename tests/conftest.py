@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 # Read when PyTorch is loaded, here and in what is started from here. Small tensors gain nothing from more
@@ -72,15 +73,27 @@ def httpx_for_tests(tmp_path_factory) -> None:
 
 
 @pytest.fixture(scope="session")
-def released_checkpoint(cache_folder) -> Path:
-    """The checkpoint that the reference vectors were computed on, written once for all processes of xdist."""
-    path = cache_folder.parent / "released" / "afloc_random.ckpt"
-    path.parent.mkdir(exist_ok=True)
-    with open(path.parent / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            write_released(path.with_suffix(".part"), draw_state()).rename(path)
-    return path
+def make_once(cache_folder):
+    """make_once(name, make): a folder that `make(folder)` fills, once for all processes of xdist."""
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, part = cache_folder.parent / name, cache_folder.parent / f"{name}.part"
+        with open(cache_folder.parent / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                part.mkdir()
+                make(part)
+                part.rename(folder)
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def released_checkpoint(make_once) -> Path:
+    """The checkpoint that the reference vectors were computed on: to be read, not changed."""
+    name = "afloc_random.ckpt"
+    return make_once("released", lambda folder: write_released(folder / name, draw_state())) / name
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import shutil
 import uuid
 
 import pytest
@@ -66,8 +67,13 @@ def study():
 
 
 @pytest.fixture(scope="session")
-def filled_folder(study, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("filled")
+def filled_folder(study, make_once, tmp_path_factory):
+    """A folder of this process's own, as a database is open in one process."""
+    filled = make_once("filled", lambda folder: fill(folder, study))
+    return shutil.copytree(filled, tmp_path_factory.mktemp("filled") / "data")
+
+
+def fill(folder, study):
     chance = random.Random(0)
     with Store(folder) as store:
         for reader in study.readers:
@@ -114,7 +120,6 @@ def filled_folder(study, tmp_path_factory):
                 )
             )
         store.record(Event("withdrawal", replaces=saved.id))
-    return folder
 
 
 @pytest.fixture

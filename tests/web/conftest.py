@@ -31,9 +31,9 @@ def model_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory):
+def tiny_folder(make_once):
     """For what does not depend on what the model says."""
-    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return make_once("tiny", write_tiny_model)
 
 
 @pytest.fixture(scope="session")
