@@ -51,70 +51,70 @@ def ways_on(page):
     return page.locator("#probe .verdict .offer").all_text_contents()
 
 
-@pytest.mark.parametrize(
-    "description, kind, heading, words, shows_map",
-    [
-        (
-            "pleural effusion",
-            "flagged",
-            "Pleural effusion: flagged",
-            "^Strongest on the patient’s left",
-            True,
-        ),
-        (
-            "left pleural effusion",
-            "flagged",
-            "Pleural effusion: flagged",
-            "^Seen on the left, as you named it.",
-            True,
-        ),
-        ("cardiomegaly", "not-flagged", "Cardiomegaly: not flagged", "^So no map is shown.$", False),
-        ("nodule", "unreliable", "Lung nodule: not judged reliably", "^So no map is shown.$", False),
-        (
-            "no cardiomegaly",
-            "not-flagged",
-            "Cardiomegaly: not flagged",
-            "^You asked for its absence, which holds.$",
-            False,
-        ),
-        (
-            "no pleural effusion",
-            "flagged",
-            "Pleural effusion: flagged",
-            "absence, which does not hold.$",
-            False,
-        ),
-        ("normal chest", "normal", "Flagged: pleural effusion", "^Flagged are ", False),
-        ("the heart", "no-verdict", "No verdict", "^This is anatomy", None),
-        (
-            "hazy grey area behind the heart",
-            "no-verdict",
-            "No verdict",
-            "^Nothing to judge in these words",
-            None,
-        ),
-        (
-            "banana",
-            "unknown",
-            "Not understood",
-            "^Not known: “banana”. No finding is known by these words.",
-            False,
-        ),
-        ("what is wrong with this film?", "question", "A question, not a finding", "^Name a finding", False),
-    ],
-)
-def test_each_kind_of_answer(page, description, kind, heading, words, shows_map):
+KINDS = [
+    (
+        "pleural effusion",
+        "flagged",
+        "Pleural effusion: flagged",
+        "^Strongest on the patient’s left",
+        True,
+    ),
+    (
+        "left pleural effusion",
+        "flagged",
+        "Pleural effusion: flagged",
+        "^Seen on the left, as you named it.",
+        True,
+    ),
+    ("cardiomegaly", "not-flagged", "Cardiomegaly: not flagged", "^So no map is shown.$", False),
+    ("nodule", "unreliable", "Lung nodule: not judged reliably", "^So no map is shown.$", False),
+    (
+        "no cardiomegaly",
+        "not-flagged",
+        "Cardiomegaly: not flagged",
+        "^You asked for its absence, which holds.$",
+        False,
+    ),
+    (
+        "no pleural effusion",
+        "flagged",
+        "Pleural effusion: flagged",
+        "absence, which does not hold.$",
+        False,
+    ),
+    ("normal chest", "normal", "Flagged: pleural effusion", "^Flagged are ", False),
+    ("the heart", "no-verdict", "No verdict", "^This is anatomy", None),
+    (
+        "hazy grey area behind the heart",
+        "no-verdict",
+        "No verdict",
+        "^Nothing to judge in these words",
+        None,
+    ),
+    (
+        "banana",
+        "unknown",
+        "Not understood",
+        "^Not known: “banana”. No finding is known by these words.",
+        False,
+    ),
+    ("what is wrong with this film?", "question", "A question, not a finding", "^Name a finding", False),
+]  # description, kind, heading, words, whether a map is shown
+
+
+def test_each_kind_of_answer(page):
     page.keyboard.press("Escape")
-    assert ask(page, description) == kind
-    assert text_of(page, "h2").startswith(heading)
-    assert re.search(words, text_of(page, ".words")), text_of(page, ".words")
-    if shows_map is not None:
-        assert (page.get_attribute(".viewer", "data-map") == "shown") is shows_map
-    numbered = kind not in ("normal", "unknown", "question") and description != "the heart"
-    assert bool(text_of(page, ".number")) is numbered
-    heard = page.locator("#probe .spoken")
-    expect(heard).to_contain_text(text_of(page, "h2"))
-    expect(heard).to_contain_text(text_of(page, ".words"))
+    for description, kind, heading, words, shows_map in KINDS:
+        assert ask(page, description) == kind, description
+        assert text_of(page, "h2").startswith(heading), description
+        assert re.search(words, text_of(page, ".words")), text_of(page, ".words")
+        if shows_map is not None:
+            assert (page.get_attribute(".viewer", "data-map") == "shown") is shows_map
+        numbered = kind not in ("normal", "unknown", "question") and description != "the heart"
+        assert bool(text_of(page, ".number")) is numbered
+        heard = page.locator("#probe .spoken")
+        expect(heard).to_contain_text(text_of(page, "h2"))
+        expect(heard).to_contain_text(text_of(page, ".words"))
 
 
 def test_one_number_however_it_is_asked(page):
@@ -213,9 +213,7 @@ def test_known_findings_are_offered_while_one_types(page):
     expect(box).to_have_value("cardiomegaly")
 
 
-@pytest.mark.parametrize("width, height", [*SIZES, (390, 844), (720, 450)])
-def test_nothing_is_cut_off_at_any_size(open_page, width, height):
-    page = open_page(width, height)
+def assert_nothing_is_cut_off(page, width, height):
     for text in (SEVERAL, "right pneumothorax", "nodule", "normal chest", "small left plural efusion"):
         ask(page, text)
         cut = page.evaluate(
@@ -237,27 +235,35 @@ def test_nothing_is_cut_off_at_any_size(open_page, width, height):
             cautions = page.locator(".verdict .warning p").all()
             assert all(caution.bounding_box()["y"] < height for caution in cautions)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_nothing_is_cut_off_at_any_size(open_page):
+    page = open_page(*SIZES[0])
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert_nothing_is_cut_off(page, width, height)
+
+
+@pytest.mark.parametrize("width, height", [(390, 844), (720, 450)])
+def test_nothing_is_cut_off_where_the_page_scrolls(open_page, width, height):
+    page = open_page(width, height)
+    assert_nothing_is_cut_off(page, width, height)
     page.click(".scan-all")
     page.wait_for_selector(".scan .bar")
-    if width <= 860:  # the page scrolls, and nothing in it
-        last = page.locator(".scan .family").last.bounding_box()
-        assert last["y"] + last["height"] <= page.locator("#probe .source").bounding_box()["y"]
+    last = page.locator(".scan .family").last.bounding_box()  # nothing scrolls in it
+    assert last["y"] + last["height"] <= page.locator("#probe .source").bounding_box()["y"]
 
 
-@pytest.mark.parametrize("width, height", SIZES)
-def test_what_can_be_pressed_stays_where_it_is(open_page, width, height):
-    page, places = open_page(width, height), set()
-    for text in (
-        "pleural effusion",
-        "no cardiomegaly",
-        "right pneumothorax",
-        "normal chest",
-        "the heart",
-        "banana",
-    ):
-        ask(page, text)
-        places.add(tuple(page.evaluate(RECTANGLES)))
-    assert len(places) == 1
+def test_what_can_be_pressed_stays_where_it_is(open_page):
+    page = open_page(*SIZES[0])
+    texts = "pleural effusion", "no cardiomegaly", "right pneumothorax", "normal chest", "the heart", "banana"
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        places = set()
+        for text in texts:
+            ask(page, text)
+            places.add(tuple(page.evaluate(RECTANGLES)))
+        assert len(places) == 1
 
 
 def test_cautions_go_wherever_the_answer_goes(page):
