@@ -139,8 +139,7 @@ def test_marks_stay_where_ground_truth_is_held_against_frames(page):
     expect(page.locator("#ground_truth path.own")).to_have_count(1)
 
 
-@pytest.mark.parametrize("tab", ["probe", "ground_truth"])
-@pytest.mark.parametrize("spacing", [[0.5, 1.0], [1.0, 0.5]], ids=["wide", "tall"])
+@pytest.mark.parametrize("tab, spacing", [("probe", [0.5, 1.0]), ("ground_truth", [1.0, 0.5])])
 def test_pixels_are_shown_in_their_shape_and_everything_lies_on_its_place(page, tab, spacing):
     height, width, aspect = 200, 150, spacing[0] / spacing[1]
     left, top, right, bottom = 100, 40, 120, 80  # a bright patch, a hot cell and a box
