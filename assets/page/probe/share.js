@@ -37,16 +37,21 @@ export function createShare(dialog, probe) {
     return { finding, doubt, modality, image: frame === null ? image : { ...image, frame }, model: probe.model, fingerprint: probe.fingerprint, shapes: probe.viewer.shapes, measurements: probe.viewer.measured, note: RESEARCH };
   }
 
-  function picture(overlay) {
+  async function picture(overlay) {
     const { spacing, shown } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
     if (!overlay) return render({ caption: [credit()] });
     const other = probe.viewer.beside ? [render({ beside: true, largest: LARGEST / 2, spacing: undefined, caption: ["The image beside, not asked about.", credit()] })] : [];
     if (shown.length < 2 && !other.length) return render({ caption: [sentence(), credit()] });
     const asked = shown.length ? shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })) : [render({ largest: LARGEST / 2, caption: [credit()] })];
-    return joinPictures([...asked, ...other]);
+    return joinPictures(await Promise.all([...asked, ...other]));
   }
 
-  const blobOf = (canvas) => new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("too large"))), "image/png"));
+  /** @param {boolean} overlay @returns {Promise<Blob>} */
+  async function pictureFile(overlay) {
+    const canvas = await picture(overlay);
+    return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("too large"))), "image/png"));
+  }
+
   const json = (value) => new Blob([JSON.stringify(value, null, 1)], { type: "application/json" });
 
   function save(blob, name) {
@@ -59,9 +64,9 @@ export function createShare(dialog, probe) {
   }
 
   const ways = {
-    picture: async () => save(await blobOf(picture(true)), "afloc-map.png"),
-    plain: async () => save(await blobOf(picture(false)), "afloc-image.png"),
-    copyPicture: async () => { await navigator.clipboard.write([new ClipboardItem({ "image/png": blobOf(picture(true)) })]); return "Picture copied."; },
+    picture: async () => save(await pictureFile(true), "afloc-map.png"),
+    plain: async () => save(await pictureFile(false), "afloc-image.png"),
+    copyPicture: async () => { await navigator.clipboard.write([new ClipboardItem({ "image/png": pictureFile(true) })]); return "Picture copied."; },
     finding: async () => save(json(record()), "afloc-finding.json"),
     copyText: async () => { await navigator.clipboard.writeText(`${sentence()}\n${credit()}`); return "Text copied."; },
     link: async () => { await navigator.clipboard.writeText(linkTo(view())); return "Link copied. Whoever opens it needs the image too."; },

@@ -1,7 +1,7 @@
 // A film on the stage: one image with its window, its place in a pane, and what is drawn on it. The stage has one, or two side by side.
 
 import { createAnnotations } from "./annotations.js";
-import { shadesOf } from "./image_pixels.js";
+import { clamp, shadesOf } from "./image_pixels.js";
 import { sidesOf } from "./orientation.js";
 import { createViewport } from "./viewport.js";
 /** @import { Facts, Film, Orientation, Pane, PixelImage, Range, Shape } from "../types" */
@@ -33,6 +33,15 @@ export function createFilm(stage) {
   function setSides(orientation) { film.sides = sidesOf(orientation); }
 
   return film;
+}
+
+// The window of a film after a drag: across changes how wide it is, down where its middle lies.
+/** @param {Film} film @param {number} dx @param {number} dy @returns {Range} */
+export function movedWindow({ image, window: [low, high] }, dx, dy) {
+  const top = 1 << image.depth;
+  const width = clamp((high - low) * Math.exp(dx / 250), 2, 4 * top);
+  const level = clamp((low + high) / 2 + dy * width / 400, -top, 2 * top);
+  return [level - width / 2, level + width / 2];
 }
 
 // The same window on another film: what lies where between black and white of the one that it opened with.

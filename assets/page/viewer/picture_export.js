@@ -6,9 +6,19 @@ import { pathOf } from "./shapes.js";
 import { colorBarNumbers, drawColorBar } from "./color_bar.js";
 import { paintImage, paintMap } from "./paint.js";
 import { scaleBar } from "./scale_bar.js";
-/** @import { ExportedPicture } from "../types" */
+/** @import { Display, ExportedPicture, Range, RenderOptions } from "../types" */
+/** @import { Films } from "./films.js" */
+/** @import { Layout } from "./layout.js" */
 
 export const LARGEST = 4096, LEGIBLE = 800;                // pixels of the longer side
+
+// A pane of the stage, or the film beside, as the viewer's `render` says.
+/** @param {{ films: Films, layout: Layout, painting: ReturnType<typeof import("./painting.js").createPainting>, marks: ReturnType<typeof import("./marks.js").createMarks>, display: Display, colors: Uint8Array, scale: Range }} stage @param {RenderOptions} [options] */
+export function renderStage({ films, layout, painting, marks, display, colors, scale }, { overlay = true, caption = [], spacing, pane = -1, largest, beside = false } = {}) {
+  const film = beside ? films.second : films.current, { image, shades, facts, annotations } = film, map = overlay && display.map && !beside ? layout.maps.at(pane)?.map : null;
+  const drawn = overlay ? { shapes: [...annotations.truth, ...annotations.shapes], ...marks.saidBy(film) } : { shapes: [] };
+  return renderPicture({ largest, image, shades, film: painting.colorsOf(film), map, scale, paint: { ...display, colors }, caption, spacing: spacing ?? facts.spacing?.[1] ?? null, ...drawn });
+}
 
 // `shown`: { image, shades, film: its colours, map or null, paint, shapes, values: what measures say and where, planes: where lengths hold,
 // scale: the numbers that 0 and 1 of the map stand for, caption: lines, spacing: mm between pixel centres across, or null, largest: pixels of the longer side, at most }.

@@ -184,7 +184,8 @@ def test_the_figure_that_is_saved_is_the_one_that_is_shown(tab):
     display = {"window": [40, 180], "invert": True, "colors": "Viridis", "opacity": 0.7, "outline": False}
     tab.evaluate(f"{viewer}.setDisplay({json.dumps(display)})")
     move_slider(tab, 0.42)
-    painted = tab.evaluate(f"{viewer}.showTruth([]); {viewer}.render({{ pane: 0 }}).toDataURL()")
+    picture = f"(await {viewer}.render({{ pane: 0 }})).toDataURL()"
+    painted = tab.evaluate(f"async () => {{ {viewer}.showTruth([]); return {picture}; }}")
     tab.keyboard.press("x")
     sheet = tab.locator("#ground_truth .take-away")
     expect(sheet).to_have_attribute("data-state", "drawn", timeout=60_000)

@@ -141,7 +141,7 @@ def test_an_area_has_the_mean_of_what_lies_in_it_and_leaves_with_the_picture(pag
         page.click("#probe .share")
         page.click("[data-share=finding]")
     assert json.loads(download.value.path().read_text())["measurements"] == measured(page)[:1]
-    sizes = "o => { const c = document.querySelector('.viewer').viewer.render(o); return c.toDataURL(); }"
+    sizes = "async (o) => (await document.querySelector('.viewer').viewer.render(o)).toDataURL()"
     with_it = page.evaluate(sizes, {"overlay": True})
     page.evaluate(f"{VIEWER}.measures = []")
     assert page.evaluate(sizes, {"overlay": True}) != with_it

@@ -184,7 +184,7 @@ def test_pixels_are_shown_in_their_shape_and_everything_lies_on_its_place(page, 
         page.mouse.move(stage["x"] + sides[2] - across / 2, stage["y"] + sides[3] - down / 2)
         expect(page.locator(f"#{tab} .readout")).to_contain_text(f"x {right - 1}  y {bottom - 1}  px 255")
     picture = page.evaluate(
-        f"(() => {{ const c = {viewer}.render({{ overlay: false }}); return [c.width, c.height]; }})()"
+        f"{viewer}.render({{ overlay: false }}).then(({{ width, height }}) => [width, height])"
     )
     assert picture[1] / picture[0] == pytest.approx(height * aspect / width, abs=0.01)
     assert picture[0] >= width and picture[1] >= height
