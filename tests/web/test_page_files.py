@@ -143,7 +143,7 @@ def test_the_page_works_in_a_frame_of_hugging_face(tiny_folder, tmp_path, monkey
 
 
 def test_a_part_that_cannot_be_loaded_says_so(url, page):
-    page.route("**/probe/scan.js", lambda route: route.abort())
+    page.route("**/probe/asking.js", lambda route: route.abort())
     page.goto(url)
     page.wait_for_function(
         "document.querySelector('#probe')?.textContent.includes('Please reload the page.')"

@@ -126,7 +126,6 @@ export function createScan(panel, probe) {
 
   function forget() { turn++; findings = null; root.replaceChildren(); }
   const toggle = () => show(root.hidden);
-  opener.addEventListener("click", toggle);
 
   return {
     show, toggle,

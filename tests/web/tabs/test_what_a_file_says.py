@@ -205,5 +205,6 @@ def test_text_that_is_burned_in_is_told_where_it_may_be_shared(page):
             "Text may be burned into this picture: look before you share it." if said == "YES" else ""
         )
         page.click("#probe .share")
+        page.wait_for_selector("#probe .sharing[open]")
         expect(caution).to_be_visible() if said == "YES" else expect(caution).to_be_hidden()
         page.keyboard.press("Escape")
