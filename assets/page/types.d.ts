@@ -148,6 +148,11 @@ export interface Measured { finding: Finding; range: Range; agreement: Agreement
 export interface Case { descriptions: string[]; answers: (Measured | null)[] }
 export interface MeasureReply extends Refused { modality: string; orientation: Orientation; doubt: Doubt | null; cases: Case[] }
 
+/** What the Ground truth tab compares: an image, what is marked on it, what the server said of each truth, and how it is shown. */
+export interface Compared {
+  image: OpenImage | null; modality: string | null; truths: Truth[]; chosen: number; cases: Case[]; answers: number; compare: boolean; scale: "stretched" | "fixed";
+}
+
 export interface Interval { mean: number | null; ci95: Range | null }
 export interface SummaryRow { name: string; n: number | null; figures: Record<string, Interval> }
 export interface SetCase { row: number; truth: number; image: string; label: string; iou: number | null; cnr: number | null }
@@ -162,7 +167,7 @@ export type Answers = Record<string, string | number>;
 /** Whose study it is and how much there is; `minutes` is 0 where that is not said. */
 export interface AboutStudy { by: string; contact: string; minutes: number; training: number; cases: number; feedback: boolean }
 /** The reference standard of a training case. */
-export interface Truth { truth: boolean | null; regions: Region[]; explanation: string }
+export interface CaseTruth { truth: boolean | null; regions: Region[]; explanation: string }
 export interface Slot { index: number; total: number; training: boolean; number: number; of: number; arm: "aided" | "unaided"; description: string; questions: Question[]; back: boolean; edit: boolean }
 /** Where a reader is. Of a case also what was saved before, and the finding in the aided arm only. */
 export interface StudyPlace extends Refused {
@@ -223,7 +228,7 @@ export interface StudyServer {
   place: Ask<object, StudyPlace>;
   agree: Ask<object, Refused>;
   draft: Ask<object, Saved & Refused>;
-  answer: Ask<object, Saved & Refused & { truth?: Truth }>;
+  answer: Ask<object, Saved & Refused & { truth?: CaseTruth }>;
 }
 export interface PowerRequest { code: string; pilot: string; difference: number; cases: number | null; area: number; positive: number; reader_range: number }
 export interface ResultsServer {

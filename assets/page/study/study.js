@@ -15,7 +15,7 @@ import { createViewer } from "../viewer/viewer.js";
 import { cardBefore, factsOf, showSteps } from "./cards.js";
 import { createQuestions } from "./questions.js";
 import { inLabels, showTruth } from "./truth.js";
-/** @import { Orientation, StudyPlace, StudyProps, StudyServer, Tab, Truth } from "../types" */
+/** @import { CaseTruth, Orientation, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
 
 const CARDS = { enter: "Sign in", consent: "I agree, begin", training: "Begin the training", cases: "Begin", waiting: "Look again", end: "" };
 
@@ -289,7 +289,7 @@ export function mount({ element, props, server }) {
   }
 
   // The answer to a training case is held against the reference standard, and the reader goes on when they have seen it.
-  /** @param {Truth} shown */
+  /** @param {CaseTruth} shown */
   function reveal(shown) {
     truth = shown;
     moving = false;

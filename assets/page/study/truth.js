@@ -1,14 +1,14 @@
 // The reference standard of a training case, after the reader's answer.
 
 import { toShape } from "../shared/regions.js";
-/** @import { Question, Truth } from "../types" */
+/** @import { CaseTruth, Question } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
 /** @type {(truth: boolean | null) => string} */
 const sentence = (truth) => (truth === null ? "The reference standard says nothing of this case." : truth ? "Reference standard: the finding is there." : "Reference standard: the finding is not there.");
 
 // Says it in `root` and draws its regions; null takes both away. `said`: the reader's own answers in words.
-/** @param {HTMLElement} root @param {Pick<Viewer, "showTruth">} viewer @param {Truth | null} truth @param {string[]} said */
+/** @param {HTMLElement} root @param {Pick<Viewer, "showTruth">} viewer @param {CaseTruth | null} truth @param {string[]} said */
 export function showTruth(root, viewer, truth, said = []) {
   root.hidden = !truth;
   viewer.showTruth((truth?.regions ?? []).map((region) => ({ ...toShape(region), label: "reference" })));
