@@ -2,7 +2,7 @@
 
 The browser fetches scripts, which are ES modules, and the style sheets in one, as GET
 /afloc/page/<version>/<file>. The version is a hash of all of them, so that a browser keeps what it has for as
-long as nothing changes.
+long as nothing changes. The modules that the tab shown first needs come in one file too.
 """
 
 import gzip
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from afloc.resources import ASSETS
+from afloc.web.joined_modules import join, use_joined, what_it_needs
 from afloc.web.paths import PAGE
 
 FOLDER = ASSETS / "page"
@@ -39,8 +40,10 @@ SHEETS = (  # joined in this order: where two rules are alike, the later one cou
     ),
 )
 LATE_SHEETS = ("study_editor/study_editor.css",)  # come with the scripts that need them
-FIRST = ("shared", "viewer", "probe")  # folders whose modules the tab that opens first needs
-LATER = ("probe/help.js", "probe/pacs.js", "probe/share.js")  # but these, which come when they are first used
+FIRST_TAB = "probe/probe.js"
+JOINED = (
+    "joined/first_tab.js"  # all that it needs; a folder deep, as they are, so that import.meta.url serves
+)
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 
@@ -64,12 +67,17 @@ def read_asset(name: str) -> str:
 @cache
 def page_files() -> dict[str, PageFile]:
     """What the browser may fetch, by name, as it is when this is first called."""
-    scripts = (path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.js")))
-    late = (path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.css")))
+    names = (path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.js")))
+    scripts = {name: without_comments(read_asset(name)) for name in names}
+    first = what_it_needs(FIRST_TAB, scripts)
+    sent = {
+        name: use_joined(name, script, first, JOINED) for name, script in scripts.items() if name not in first
+    }
+    sent[JOINED] = join(first, scripts, JOINED)
     return (
         {STYLES: pack("".join(map(read_asset, SHEETS)), "text/css")}
-        | {name: pack(without_comments(read_asset(name)), "text/javascript") for name in scripts}
-        | {name: pack(read_asset(name), "text/css") for name in late if name in LATE_SHEETS}
+        | {name: pack(script, "text/javascript") for name, script in sent.items()}
+        | {name: pack(read_asset(name), "text/css") for name in LATE_SHEETS}
     )
 
 
@@ -107,10 +115,9 @@ def address(name: str) -> str:
 
 def head() -> str:
     """What the page needs in its <head>: the surroundings chosen last time, the styles, the first modules."""
-    first = [name for name in page_files() if name.startswith(FIRST) and name not in LATER]
     links = "".join(
         f'<link rel="modulepreload" fetchpriority="low" href="{address(name)}">'
-        for name in ("shell/bar.js", *first)
+        for name in ("shell/bar.js", FIRST_TAB, JOINED)
     )
     return f"""<script>{read_asset("shell/theme.js")}</script>
 <link rel="stylesheet" href="{address(STYLES)}">

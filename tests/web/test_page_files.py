@@ -41,7 +41,7 @@ def named(url):
 
 def test_what_the_page_names_is_there_and_may_be_kept_for_ever(url):
     files = named(url)
-    assert len(files) == len(set(files)) > 20
+    assert len(files) == len(set(files)) == 4  # the styles, the bar, the first tab, and all that it needs
     for file in files:
         plain = httpx.get(file, headers={"Accept-Encoding": "identity"})
         packed = httpx.get(file, headers={"Accept-Encoding": "gzip"})
@@ -82,7 +82,8 @@ def test_another_file_is_another_version(tmp_path, monkeypatch):
         script = folder / "viewer" / "paint.js"
         script.write_text(script.read_text() + "\n")
         changed = version()
-        script.rename(folder / "viewer" / "painting.js")
+        late = folder / "worklist" / "report.js"
+        late.rename(late.with_name("sentence.js"))
         assert len({before, changed, version()}) == 3
     finally:
         monkeypatch.undo()
@@ -106,7 +107,7 @@ def test_scripts_and_styles_come_once_and_on_a_second_visit_not_at_all(url, page
     assert len(fetched) == len(set(fetched)), "a module that two tabs share is fetched once"
     assert set(named(url)) == {name for name, _, _ in first}, "what is needed first is named, nothing else"
     scripts = sum(size for name, size, _ in first if name.endswith(".js"))
-    assert 0 < scripts < 180_000
+    assert 0 < scripts < 165_000
     page.goto("about:blank")
     page.goto(url)
     page.wait_for_selector(READY)
@@ -128,7 +129,7 @@ def test_the_page_works_below_a_path(tiny_folder, tmp_path, monkeypatch, page):
             page.get_by_role("tab", name="Ground truth").click()
             page.wait_for_selector("#ground_truth .viewer[data-answer='1'][data-state='ready']")
             own = [path for path in asked if "/afloc/" in path]
-            assert len(own) > 20 and all(path.startswith("/heat/maps/afloc/") for path in own)
+            assert len(own) > 10 and all(path.startswith("/heat/maps/afloc/") for path in own)
             page.goto("about:blank")
 
 
@@ -143,7 +144,7 @@ def test_the_page_works_in_a_frame_of_hugging_face(tiny_folder, tmp_path, monkey
 
 
 def test_a_part_that_cannot_be_loaded_says_so(url, page):
-    page.route("**/probe/asking.js", lambda route: route.abort())
+    page.route("**/joined/*.js", lambda route: route.abort())
     page.goto(url)
     page.wait_for_function(
         "document.querySelector('#probe')?.textContent.includes('Please reload the page.')"

@@ -3,14 +3,14 @@
 import { chooseColors, suitedColors } from "./colour_choice.js";
 import { downZoom } from "./paint.js";
 /** @import { Display, Grid } from "../types" */
-/** @import { Films } from "./films.js" */
+/** @import { FilmPair } from "./film_pair.js" */
 
 /** @typedef {ReturnType<typeof createActions>} Actions */
 
 // `viewer`: the parts that they act on, and `start`, how things are displayed at first.
 /**
  * @param {HTMLElement} root @param {{
- *   films: Films, size(): [number, number], start: Display, tables: string[], display(): Display, setDisplay(change: Partial<Display>): void, paint(): void,
+ *   films: FilmPair, size(): [number, number], start: Display, tables: string[], display(): Display, setDisplay(change: Partial<Display>): void, paint(): void,
  *   setMode(name: string): void, mode(): string, windowBy(dx: number, dy: number): void, peek(rows: Grid | null | undefined): void, controls: { nextPreset(): void, nextFilm(): void },
  *   stepFrame(by: number): void, onBeside?(): void, link(): void }} viewer
  */

@@ -3,7 +3,7 @@
 import { readMap } from "./paint.js";
 import { bestColumns, makePane, showCaption, showSides } from "./panes.js";
 /** @import { Film, Grid, HeatMap, Pane, ShownMap } from "../types" */
-/** @import { Films } from "./films.js" */
+/** @import { FilmPair } from "./film_pair.js" */
 
 /** @typedef {ReturnType<typeof createLayout>} Layout */
 
@@ -11,7 +11,7 @@ const MOST_MAPS = 4;
 
 // `on`: onClose?(index) when the cross of a map is pressed (without it maps have none), closeBeside() when that of the film beside is;
 // paint() repaints everything.
-/** @param {HTMLElement} root @param {Films} films @param {{ onClose?(index: number): void, closeBeside(): void, paint(): void }} on */
+/** @param {HTMLElement} root @param {FilmPair} films @param {{ onClose?(index: number): void, closeBeside(): void, paint(): void }} on */
 export function createLayout(root, films, on) {
   const stage = /** @type {HTMLElement} */ (root.querySelector(".stage")), holder = /** @type {HTMLElement} */ (root.querySelector(".panes"));
   const panes = /** @type {Pane[]} */ ([]);

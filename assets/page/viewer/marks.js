@@ -2,10 +2,10 @@
 
 import { isMeasure } from "./shapes.js";
 /** @import { Film, MeasuringTools, Shape } from "../types" */
-/** @import { Films } from "./films.js" */
+/** @import { FilmPair } from "./film_pair.js" */
 
 // `on`: shapes(shapes) after every change of the boxes and outlines; said(text) what the last measure says.
-/** @param {Films} films @param {{ shapes(shapes: Shape[]): void, said(text: string): void }} on */
+/** @param {FilmPair} films @param {{ shapes(shapes: Shape[]): void, said(text: string): void }} on */
 export function createMarks(films, on) {
   const { current } = films;
   let mode = /** @type {string} */ ("pan");           // what dragging does

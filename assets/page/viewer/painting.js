@@ -3,11 +3,11 @@
 import { filmColors } from "./film_colors.js";
 import { paintImage, paintMap, scaled } from "./paint.js";
 /** @import { Display, Film, Pane, Range } from "../types" */
-/** @import { Films } from "./films.js" */
+/** @import { FilmPair } from "./film_pair.js" */
 /** @import { Layout } from "./layout.js" */
 
 // `stage`: its films and panes, how they are displayed, and the numbers that 0 and 1 of a map stand for.
-/** @param {HTMLElement} root @param {Record<string, Uint8Array>} tables @param {{ films: Films, layout: Layout, display(): Display, scale(): Range }} stage */
+/** @param {HTMLElement} root @param {Record<string, Uint8Array>} tables @param {{ films: FilmPair, layout: Layout, display(): Display, scale(): Range }} stage */
 export function createPainting(root, tables, { films, layout, display, scale: scaleOfMap }) {
   const { panes } = layout, undo = root.querySelector("[data-act=undo]"), remove = root.querySelector("[data-act=remove]");
 

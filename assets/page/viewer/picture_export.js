@@ -7,13 +7,14 @@ import { colorBarNumbers, drawColorBar } from "./color_bar.js";
 import { paintImage, paintMap } from "./paint.js";
 import { scaleBar } from "./scale_bar.js";
 /** @import { Display, ExportedPicture, Range, RenderOptions } from "../types" */
-/** @import { Films } from "./films.js" */
+/** @import { FilmPair } from "./film_pair.js" */
 /** @import { Layout } from "./layout.js" */
 
-export const LARGEST = 4096, LEGIBLE = 800;                // pixels of the longer side
+export const LARGEST = 4096;         // pixels of the longer side, at most
+const LEGIBLE = 800;                // and at least, so that texts are read
 
 // A pane of the stage, or the film beside, as the viewer's `render` says.
-/** @param {{ films: Films, layout: Layout, painting: ReturnType<typeof import("./painting.js").createPainting>, marks: ReturnType<typeof import("./marks.js").createMarks>, display: Display, colors: Uint8Array, scale: Range }} stage @param {RenderOptions} [options] */
+/** @param {{ films: FilmPair, layout: Layout, painting: ReturnType<typeof import("./painting.js").createPainting>, marks: ReturnType<typeof import("./marks.js").createMarks>, display: Display, colors: Uint8Array, scale: Range }} stage @param {RenderOptions} [options] */
 export function renderStage({ films, layout, painting, marks, display, colors, scale }, { overlay = true, caption = [], spacing, pane = -1, largest, beside = false } = {}) {
   const film = beside ? films.second : films.current, { image, shades, facts, annotations } = film, map = overlay && display.map && !beside ? layout.maps.at(pane)?.map : null;
   const drawn = overlay ? { shapes: [...annotations.truth, ...annotations.shapes], ...marks.saidBy(film) } : { shapes: [] };

@@ -37,7 +37,7 @@ import { createActions } from "./actions.js";
 import { chooseColors, suitedColors } from "./colour_choice.js";
 import { createDisplayControls } from "./display_controls.js";
 import { movedWindow } from "./film.js";
-import { createFilms } from "./films.js";
+import { createFilmPair } from "./film_pair.js";
 import { createFrames } from "./frames.js";
 import { watchPointer } from "./gestures.js";
 import { clamp, readColors } from "./image_pixels.js";
@@ -66,7 +66,7 @@ export function createViewer(root, options) {
 
   const paint = (image = true, maps = true) => loop.ask(image, maps);
   const size = () => layout.size();
-  const films = createFilms({
+  const films = createFilmPair({
     size, panes: (film) => layout.of(film), nameOf: options.nameOf, repaint: paint,
     moved(film) { loop.touch(); films.follow(film); paint(); }, drawn: (shapes) => marks.drawn(shapes),
   }, (film) => {

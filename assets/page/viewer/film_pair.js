@@ -3,7 +3,7 @@
 import { createFilm, samePlace, sameWindow } from "./film.js";
 /** @import { Facts, Film, Orientation, PixelImage } from "../types" */
 
-/** @typedef {ReturnType<typeof createFilms>} Films */
+/** @typedef {ReturnType<typeof createFilmPair>} FilmPair */
 
 // Of a film beside one that has an R, where its own file is silent.
 /** @type {Orientation} */
@@ -12,7 +12,7 @@ const saysSides = (/** @type {Orientation} */ { patient_right, patient_front, ey
 
 // `stage`: as createFilm has it; `activated(film)` hears which one was touched last.
 /** @param {Parameters<typeof createFilm>[0]} stage @param {(film: Film) => void} activated */
-export function createFilms(stage, activated) {
+export function createFilmPair(stage, activated) {
   const current = createFilm(stage), all = [current];
   let active = current;               // the one that was touched last: keys and presets are for it
   let linked = true;
