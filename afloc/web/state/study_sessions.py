@@ -49,7 +49,7 @@ class StudySessions:
     def visitor(self, code: str) -> Visitor:
         """Whose code it is; AccessError for nobody's, and for a new one after too many wrong."""
         with self.tries.attempt(code):
-            drafts = self.folder.draft_codes if self.folder else {}
+            drafts = self.folder.draft_codes if self.folder is not None else {}
             return sign_in(code, self.studies.values(), self.page_code, drafts)
 
     @property

@@ -54,13 +54,13 @@ def study_tab(sessions: StudySessions) -> None:
     store = sessions.store
     trial = sessions.studies.get(DEMO)
     hint = f"To try it: {', '.join(trial.readers.values())}." if trial and trial.folder == FOLDER else ""
-    if sessions.folder:
+    if sessions.folder is not None:
         hint += f"\n\n{COORDINATORS}"
 
     @answering(PlaceRequest)
     def place(request: PlaceRequest) -> dict:
         """{"title", "reader", "about"} and what `show_place` says; of a coordinator's code only {"stage"}."""
-        if sessions.folder and sessions.visitor(request.code).role == "coordinator":
+        if sessions.folder is not None and sessions.visitor(request.code).role == "coordinator":
             return {"stage": "coordinator"}
         study, reader = sessions.reader(request.code)
         shown = show_place(sessions, study, reader, request.index)

@@ -62,7 +62,7 @@ export function mount({ element, props, server }) {
     draw();
   }
 
-  // Side by side, each part below the shortest column so far; the last ones end on one line.
+  // In columns of about one height: the tallest parts are placed first, each in the shortest column, where they keep their order.
   /** @type {HTMLElement[]} */
   let parts = [];
   let across = 0;
@@ -72,9 +72,17 @@ export function mount({ element, props, server }) {
     across = columnsFor(holder.clientWidth);
     const columns = Array.from({ length: Math.min(across, parts.length) }, () => make("div", "column"));
     holder.replaceChildren(...columns);
-    const height = (column) => { const last = column.lastElementChild; return last ? last.offsetTop + last.offsetHeight : 0; };
-    for (const part of parts) columns.reduce((shortest, each) => (height(each) < height(shortest) ? each : shortest)).append(part);
-    for (const column of columns) column.classList.add("whole");
+    columns[0].append(...parts);   // to be measured
+    const tall = parts.map((part, place) => ({ place, height: part.offsetHeight + GAP })).sort((one, other) => other.height - one.height);
+    const filled = columns.map(() => ({ height: 0, places: /** @type {number[]} */ ([]) }));
+    for (const { place, height } of tall) {
+      const shortest = filled.reduce((least, each) => (each.height < least.height ? each : least));
+      shortest.places.push(place);
+      shortest.height += height;
+    }
+    for (const { places } of filled) places.sort((one, other) => one - other);
+    filled.sort((one, other) => one.places[0] - other.places[0]);
+    columns.forEach((column, n) => { column.append(...filled[n].places.map((place) => parts[place])); column.classList.add("whole"); });
   }
   new ResizeObserver(([{ contentRect }]) => { if (parts.length && contentRect.width && columnsFor(contentRect.width) !== across) arrange(); }).observe(find(".parts"));
 

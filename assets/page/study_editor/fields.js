@@ -3,6 +3,7 @@
 import { button, make } from "../shared/dom.js";
 /** @import { Fields, StudyFault } from "../types" */
 
+const NAMED = { washout_days: "wash-out", blocks_each: "blocks for each reader", training_feedback: "truth after training", by: "by whom", end: "text at the end" };   // keys that are no words of the form
 let numbers = 0;
 
 // Fields that write into an object. `changed()` hears of every change; with `readOnly` none can be made.
@@ -87,7 +88,7 @@ export function reasonOf({ key, sentence }) {
 /** @param {string} key @param {any} values */
 export function nameOf(key, values) {
   const [, list, place, rest = ""] = key.match(/^(\w+)\[(\d+)\]\.?(.*)$/) ?? [];
-  if (!list) return key.replace("readers.", "reader ").replaceAll("_", " ");
+  if (!list) return NAMED[key] ?? key.replace("readers.", "reader ").replaceAll("_", " ");
   const entry = values[list]?.[Number(place) - 1], what = { cases: "case", training: "training case", questions: "question" }[list] ?? list;
   return `${what} ${entry?.id || place}${rest ? `, ${rest}` : ""}`;
 }

@@ -233,8 +233,10 @@ def read_all(chromium, url, code, stop_after=None):
 
 
 def test_from_an_empty_server_to_the_results(tiny_folder, tmp_path, chromium):
-    """A coordinator makes a study, looks at it as a reader would and starts it; one reader stops."""
-    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path)) as url:
+    """A coordinator makes a study, looks at it as a reader would and starts it; one reader stops. There is no
+    study at first, not even the demo."""
+    studies = str(tmp_path / "studies")
+    with serve(tiny_folder, AFLOC_DATA_DIR=str(tmp_path), AFLOC_STUDIES_DIR=studies) as url:
         page, errors = open_studies(chromium, url, keep_code(tmp_path / "studies"))
         page.get_by_text("New study…").click()
         page.fill("dialog [name=name]", "effusions")
@@ -389,6 +391,9 @@ def test_two_replicas_of_one_folder_have_one_study(tiny_folder, tmp_path):
             asked = {"code": "trial-1", "index": 0}
             return httpx.post(f"{url}afloc/study", json=asked).json()["error"]
 
+        draft = ask(one, "new", name="draft", title="Not finished, and the only one")
+        own = httpx.post(f"{other}afloc/studies/list", json={"code": draft["values"]["coordinator"]})
+        assert [each["name"] for each in own.json()["studies"]] == ["draft"]
         made = ask(one, "new", name="trial", text=TEMPLATE)
         assert "not begun" in read(other)
         ask(one, "state", name="trial", token=made["token"], state="open")
