@@ -1,10 +1,11 @@
 """Many at once for a long time: `python -m tests.web.soak` (40 sessions, 30 minutes, 40 kills).
 
-Sessions open images, type, scan, save feedback and drafts of a study, upload sets and ask named endpoints.
-Meanwhile the server is killed and started again, and somebody floods it, is silent on many connections and
-guesses codes. In the last third it is left alive. Prints figures, and ends with status 1 where something that
-was acknowledged is not stored, a session got what is another's, `/health` failed while the server ran, or
-memory or files grew.
+Sessions open images, type, scan, save feedback, drafts and answers of a study, upload sets and ask named
+endpoints. Meanwhile the server is killed and started again, its disk runs full three times, and somebody
+floods it, is silent on many connections and guesses codes. In the last third it is not killed. Prints
+figures, and ends with status 1 where something that was acknowledged is not stored, a session got what is
+another's, `/health` was wrong while the server ran, or memory or files grew. The full disk needs the right to
+mount one.
 """
 
 import argparse
@@ -25,27 +26,56 @@ from pathlib import Path
 
 import httpx
 
-from afloc.feedback.store.store import Store
+from afloc.feedback.store.store import SECONDS_BETWEEN_CHECKS, Store
 from tests.web.nginx import free_port
 from tests.web.routes.test_images import sent_pixels
 from tests.web.tabs.test_probe import a_film, to_png
 
 ROOT = Path(__file__).parents[2]
+STUDY = """
+id = "soak"
+title = "Soak"
+design = "aided"
+seed = 1
+back = true
+edit = true
+consent = "Agreed?"
+
+[readers]
+{readers}
+
+[[questions]]
+id = "remark"
+text = "Anything to add?"
+kind = "text"
+"""
+CASE = """
+[[cases]]
+id = "case-{number}"
+image = "example:chest_film"
+description = "left pleural effusion {number}"
+"""
 PATIENCE = 120.0  # seconds for an answer among so many
+LIFE = 5.0  # seconds, the least from a start to the next kill
+CASES = 6  # of the study
+DISK_MB, FULL_SECONDS, FULL_AT = 256, 20.0, (0.2, 0.5, 0.8)  # of the whole time
 GROWTH = 1.25  # of memory, from the beginning to the end of the last third
 
 
 class Server:
-    """`python app.py`, killed and started again. `alive`: set while it should answer."""
+    """`python app.py`, killed and started again. `alive`: set while it should answer; `full`: while its disk
+    is."""
 
     def __init__(self, folder: Path, model: str):
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         own = {"AFLOC_PORT": str(port), "AFLOC_HOST": "127.0.0.1", "AFLOC_DATA_DIR": str(folder / "data")}
         own |= {"AFLOC_PROXIES": "1", "AFLOC_MODEL": model, "TMPDIR": str(folder / "tmp")}
+        own |= {"AFLOC_STUDIES_DIR": str(folder / "studies")}
         (folder / "tmp").mkdir()
         self.environment = os.environ | own
-        self.alive = threading.Event()
-        self.lives = 0
+        self.alive, self.full = threading.Event(), threading.Event()
+        self.changes = 0  # how often one of the two was set or not any more
+        self.emptied = 0.0  # when its disk was, the last time
         self.start()
 
     def start(self) -> None:
@@ -58,10 +88,12 @@ class Server:
                 if httpx.get(f"{self.url}/health", timeout=PATIENCE).status_code == 200:
                     break
             assert self._process.poll() is None, "the server did not start"
-        self.lives += 1
+            time.sleep(0.1)
+        self.changes += 1
         self.alive.set()
 
     def kill(self) -> None:
+        self.changes += 1
         self.alive.clear()
         self._process.kill()
         self._process.wait()
@@ -78,6 +110,28 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(list((place / "fd").iterdir()))
 
 
+class Disk:
+    """A disk of its own at `folder`, which can run full; `mounted`: whether this process may have one."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        self._folder, self._filler = folder, folder / "filler"
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
+        self.mounted = not subprocess.run(mount, stderr=subprocess.DEVNULL).returncode
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), open(self._filler, "ab", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+    def empty(self) -> None:
+        self._filler.unlink()
+
+    def unmount(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
+
+
 class Session:
     """One open page, at an address of its own. `said`: what it was promised is stored, by id."""
 
@@ -92,7 +146,7 @@ class Session:
         self.client = httpx.Client(base_url=server.url, headers=address, timeout=PATIENCE)
 
     def run(self, end: threading.Event) -> None:
-        acts = [self.type] * 3 + [self.save] * 2 + [self.scan, self.draft, self.call, self.send_set]
+        acts = [self.type] * 3 + [self.save] * 2 + [self.read] * 2 + [self.scan, self.call, self.send_set]
         while not end.is_set():
             try:
                 if not self.token:
@@ -152,16 +206,27 @@ class Session:
             elif found:
                 self.counts["refused"] += 1
 
-    def draft(self) -> None:
-        code, name = f"demo-{1 + self.number % 2}", str(uuid.uuid4())
+    def read(self) -> None:
+        """One reading of the study: its draft, and its answer; a case that was read before where it is the
+        end."""
+        code, name = f"reader-{self.number}", str(uuid.uuid4())
         place = self.ask("place", "study", code=code)
         if place.get("stage") == "consent":
             self.ask("agree", "study", code=code, session=self.name)
-        elif place.get("stage") == "case":
-            index = place["slot"]["index"]
-            kept = self.ask("draft", "study", code=code, index=index, id=name, session=self.name, answers={})
+        if place.get("stage") == "end":
+            place = self.ask("place", "study", code=code, index=self.chance.randrange(CASES))
+        if place.get("stage") != "case":
+            return
+        before = place["saved"]["answers"].get("remark", self.name)
+        self.check(before.split()[0] == self.name)
+        said = {"code": code, "index": place["slot"]["index"], "session": self.name}
+        remark = f"{self.name} {len(self.said)}"
+        for act, id in (("draft", str(uuid.uuid4())), ("answer", name)):
+            kept = self.ask(act, "study", id=id, answers={"remark": remark}, **said)
             if "id" in kept:
-                self.said[name] = ""
+                self.said[id] = remark
+            elif kept:
+                self.counts["refused"] += 1
 
     def call(self) -> None:
         (path,) = self.client.post("/gradio_api/upload", files={"files": to_png(self.film)}).json()
@@ -202,35 +267,72 @@ def disturb(server: Server, end: threading.Event, counts: Counter[str]) -> None:
 def watch(server: Server, end: threading.Event, counts: Counter[str], sizes: list[tuple[float, int]]) -> None:
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         while not end.wait(1):
-            lives = server.lives
+            changes, full = server.changes, server.full.is_set()
             try:
-                healthy = client.get("/health").status_code == 200
+                status = client.get("/health").status_code
             except httpx.HTTPError:
-                healthy = False
-            if server.alive.is_set() and server.lives == lives:  # not killed meanwhile
+                status = 0
+            settled = time.monotonic() > server.emptied + 2 * SECONDS_BETWEEN_CHECKS
+            if server.alive.is_set() and server.changes == changes and settled:
                 counts["health asked"] += 1
-                counts["unhealthy"] += not healthy
+                counts["health asked, disk full"] += full
+                counts["health wrong"] += status != (503 if full else 200)
                 with contextlib.suppress(OSError):
                     sizes.append(server.size())
 
 
+def fill_at_times(disk: Disk, server: Server, end: threading.Event, seconds: float) -> None:
+    begin = time.monotonic()
+    for share in FULL_AT:
+        if end.wait(max(0.0, begin + share * seconds - time.monotonic())):
+            break
+        server.changes += 1
+        disk.fill()
+        server.full.set()
+        server.changes += 1
+        end.wait(min(FULL_SECONDS, 0.05 * seconds))
+        server.full.clear()
+        server.changes += 1
+        disk.empty()
+        server.emptied = time.monotonic()
+
+
+def write_study(folder: Path, readers: int) -> None:
+    folder.mkdir()
+    codes = "\n".join(f'R{number} = "reader-{number}"' for number in range(readers))
+    cases = "".join(CASE.format(number=number) for number in range(CASES))
+    (folder / "soak.toml").write_text(STUDY.format(readers=codes) + cases)
+
+
 def soak(folder: Path, minutes: float, sessions: int, kills: int, model: str) -> list[str]:
     """What went wrong; the figures are printed."""
+    write_study(folder / "studies", sessions)
+    disk = Disk(folder / "data")
+    try:
+        return _soak(folder, disk, 60 * minutes, sessions, kills, model)
+    finally:
+        disk.unmount()
+
+
+def _soak(folder: Path, disk: Disk, seconds: float, sessions: int, kills: int, model: str) -> list[str]:
     server, counts, sizes = Server(folder, model), Counter[str](), []
     end, watched = threading.Event(), threading.Event()
     visitors = [Session(number, server, counts) for number in range(sessions)]
     threads = [threading.Thread(target=each.run, args=(end,)) for each in visitors]
     threads.append(threading.Thread(target=disturb, args=(server, end, counts)))
+    if disk.mounted:
+        threads.append(threading.Thread(target=fill_at_times, args=(disk, server, end, seconds)))
     watching = threading.Thread(target=watch, args=(server, watched, counts, sizes))
+    begin = time.monotonic()
     for thread in (*threads, watching):
         thread.start()
-    seconds = 60 * minutes
-    for _ in range(kills):
-        time.sleep(seconds * 2 / 3 / kills)
+    for number in range(kills):
+        due = begin + (number + 1) * seconds * 2 / 3 / kills
+        time.sleep(max(LIFE, due - time.monotonic()))
         server.kill()
         server.start()
     warm = len(sizes) + 20  # of the last life
-    time.sleep(seconds / 3)
+    time.sleep(max(seconds / 3, begin + seconds - time.monotonic()))
     end.set()
     for thread in threads:
         thread.join()
@@ -239,26 +341,29 @@ def soak(folder: Path, minutes: float, sessions: int, kills: int, model: str) ->
     server.stop()
 
     with Store(folder / "data") as store:
-        rows = store.rows("SELECT id, comment FROM events")
+        rows = store.rows("SELECT id, comment, answers, kind FROM events")
     stored = Counter(row["id"] for row in rows)
-    comments = {row["id"]: row["comment"] or "" for row in rows}
+    comments = {row["id"]: row["comment"] or (row["answers"] or {}).get("remark", "") for row in rows}
     said = {name: text for each in visitors for name, text in each.said.items()}
     left = [path for path in (folder / "tmp").rglob("*") if path.is_file()]
     last = sizes[warm:] or sizes[-1:]
     growth = last[-1][0] / last[0][0]
     counts |= Counter(acknowledged=len(said), killed=kills, files_left=len(left))
+    counts |= Counter(f"stored: {row['kind']}" for row in rows)
     print(json.dumps(dict(sorted(counts.items())), indent=1))
+    print(f"{(time.monotonic() - begin) / 60:.0f} minutes, the disk {'' if disk.mounted else 'not '}filled")
     print(f"memory {last[0][0]:.0f} to {last[-1][0]:.0f} MB, open files {last[0][1]} to {last[-1][1]}")
     wrong = {
         "acknowledged and not stored": sum(comments.get(name) != text for name, text in said.items()),
         "stored twice": sum(n > 1 for n in stored.values()),
         "of another session": counts["foreign"],
-        "/health failed": counts["unhealthy"],
+        "/health wrong": counts["health wrong"],
         "let in under a foreign name": counts["foreign name let in"],
         "files left": len(left),
         "memory grew": growth > GROWTH,
         "open files grew": last[-1][1] > last[0][1] + 400,  # the silent ones come and go
         "nothing was saved": not said,
+        "no answer of the study was saved": not counts["stored: reading"],
     }
     return [f"{what}: {number}" for what, number in wrong.items() if number]
 
