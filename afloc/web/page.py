@@ -46,6 +46,7 @@ from afloc.web.state.call_queue import CallRefusedError, KnownCalls, SharedState
 from afloc.web.state.dataset_runs import Sets
 from afloc.web.state.fair_queue import FairQueue
 from afloc.web.state.locked_folders import LockedFolder, lock_folder, remove_abandoned
+from afloc.web.state.memory import return_unused
 from afloc.web.state.open_images import OpenImages
 from afloc.web.state.set_uploads import SetUploads
 from afloc.web.state.study_sessions import StudySessions
@@ -132,6 +133,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
         sweep(uploads.path, time.time() - LEFTOVER_SECONDS)
         open_images.sweep()
         sets.sweep()
+        return_unused()
 
     app = Starlette(
         routes=[
@@ -187,6 +189,7 @@ def build_site(settings: Settings, framed: bool = False) -> Site:
     rates = settings.rate, settings.rate_all
     names = choose_names(settings.hosts, settings.host, framed)
     gate = Gate(app, settings.max_upload_mb, rates, settings.password, framed, by_hub, METRICS, names)
+    return_unused()  # what loading the model left
     return Site(gate, page, sessions.queue)
 
 
