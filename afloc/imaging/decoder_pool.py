@@ -33,7 +33,7 @@ SECONDS_PER_MB = 0.25
 PATIENCE = 3  # times as long by the clock, on a machine that is busy
 MEMORY = 4 << 30  # bytes of address space of a worker
 LARGE = 16_000_000  # pixels; a larger picture is decoded when it has its part of MOST_LARGE
-MOST_LARGE = 80_000_000  # pixels of large pictures that are decoded at once, here and in the workers some 15
+MOST_LARGE = 80_000_000  # pixels of large pictures that are decoded at once, here and in the workers some 11
 # bytes each: so many at once need not more memory than one
 WORKERS = min(4, os.cpu_count() or 1)
 FILES_PER_WORKER = 1000  # so that what a decoder leaks does not add up

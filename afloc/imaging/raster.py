@@ -33,6 +33,7 @@ PngImagePlugin.MAX_TEXT_MEMORY = 4 << 20  # nothing is done with texts
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _TIFF = (b"II", b"MM")
 _LONG_TEXT = 1 << 16  # bytes
+_STRIP = 256  # rows
 
 
 def read_raster(data: bytes, frame: int = 0) -> Image:
@@ -195,7 +196,18 @@ def _decode(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:
         return on_black(deep)
     if mode in ("PA", "La", "LA", "RGBa", "RGBA") or "transparency" in picture.info:
         return on_black(np.asarray(picture.convert("RGBA")))
-    return np.asarray(picture.convert("L" if mode in ("1", "L") else "RGB"))
+    return _to_array(picture, "L" if mode in ("1", "L") else "RGB")
+
+
+def _to_array(picture: Pillow.Image, mode: str) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3), a strip at a time: of the whole picture Pillow would hold three copies more.
+    It is empty afterwards."""
+    pixels = np.empty((picture.height, picture.width, *((3,) if mode == "RGB" else ())), np.uint8)
+    for top in range(0, picture.height, _STRIP):
+        rows = pixels[top : top + _STRIP]
+        rows[:] = picture.crop((0, top, picture.width, top + len(rows))).convert(mode)
+    picture.close()
+    return pixels
 
 
 def _rawmode(picture: ImageFile) -> str:

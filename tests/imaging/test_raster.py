@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -290,3 +292,25 @@ def test_long_texts_in_a_png():
     packed = chunk(b"zTXt", b"log\0\0" + zlib.compress(np.random.default_rng(0).bytes(1_500_000)))
     for texts in (plain, packed, chunk(b"tEXt", b"log\0" + b"x" * 5_000_000)):
         assert np.array_equal(read_image(film[:33] + texts + film[33:]).pixels, RAMP)
+
+
+NEEDED = """
+import re, sys
+from pathlib import Path
+from afloc.imaging.decoder_process import decode
+peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+file = sys.stdin.buffer.read()
+before = peak()
+decode(file)
+print((peak() - before) // 16_000_000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_picture_in_colour_takes_eight_bytes_a_pixel_at_most():
+    """With 15, one of 79 megapixels found no room in a machine of 2 GB."""
+    file = io.BytesIO()
+    Pillow.new("RGB", (4000, 4000)).save(file, "PNG")
+    call = [sys.executable, "-c", NEEDED]
+    done = subprocess.run(call, input=file.getvalue(), capture_output=True, check=True)
+    assert int(done.stdout) <= 8

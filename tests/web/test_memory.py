@@ -41,7 +41,7 @@ def small_machine() -> Iterator[Path]:
 
 
 def large_picture() -> bytes:
-    """A PNG in colour, of some 30 MB."""
+    """A PNG in colour, of some 80 MB."""
     tile = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE // 8, 3), np.uint8) // 64 * 64
     out = io.BytesIO()
     PIL.Image.fromarray(np.tile(tile, (1, 8, 1))).save(out, "PNG", compress_level=1)
