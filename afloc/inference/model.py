@@ -77,7 +77,7 @@ class Model:
         self._network: AFLoc | None = None
         self._network_turn = threading.Lock()
         self.encoders = self._fastest_encoders()
-        self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of)
+        self.images: ByteCache[ImageFeatures] = ByteCache(image_cache_bytes, _bytes_of_image)
         self.texts: ByteCache[TextFeatures] = ByteCache(text_cache_bytes, _bytes_of)
         self._alone: dict[Tokens, TextFeatures] = {}
         self._image_turn = threading.Lock()
@@ -286,3 +286,7 @@ def load_model(
 
 def _bytes_of(features: ImageFeatures | TextFeatures) -> int:
     return sum(tensor.nbytes + TENSOR_BYTES for tensor in vars(features).values())
+
+
+def _bytes_of_image(features: ImageFeatures) -> int:
+    return 2 * _bytes_of(features)  # with their units

@@ -46,7 +46,7 @@ def weigh_words(
     through a sigmoid.
     """
     words = functional.normalize(text.words[0, :, 1:-1], dim=0)
-    cosines = torch.einsum("dhw,dn->nhw", functional.normalize(image.shallow[0], dim=0), words)
+    cosines = torch.einsum("dhw,dn->nhw", image.units.shallow[0], words)
     grids = letterbox.crop((level.scale * cosines + level.bias).sigmoid().cpu().numpy())
     row, column = np.unravel_index(whole.argmax(), whole.shape)
     return [

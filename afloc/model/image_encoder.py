@@ -1,6 +1,7 @@
 """Image encoder: a convolutional backbone and three projections into the space of the text embeddings."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,12 @@ class ImageFeatures:
     shallow: Tensor
     deep: Tensor
     global_: Tensor
+
+    @cached_property
+    def units(self) -> "ImageFeatures":
+        """The same with vectors of length 1; worked out once, for every description is held against them."""
+        parts = (self.shallow, self.deep, self.global_)
+        return ImageFeatures(*(functional.normalize(each, dim=1) for each in parts))
 
 
 class ResNet50(nn.Module):

@@ -45,17 +45,17 @@ def _inner_mean(units: Tensor, mask: Tensor) -> Tensor:
 
 def word_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
     """Shallow map against words: (B, T, h, w)."""
-    return torch.einsum("bdhw,td->bthw", functional.normalize(images.shallow, dim=1), vectors.word)
+    return torch.einsum("bdhw,td->bthw", images.units.shallow, vectors.word)
 
 
 def sentence_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
     """Deep map against sentences: (B, T, h, w)."""
-    return torch.einsum("bdhw,td->bthw", functional.normalize(images.deep, dim=1), vectors.sentence)
+    return torch.einsum("bdhw,td->bthw", images.units.deep, vectors.sentence)
 
 
 def report_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:
     """Global vector against reports: (B, T)."""
-    return functional.normalize(images.global_, dim=1) @ vectors.report.T
+    return images.units.global_ @ vectors.report.T
 
 
 def attend(maps: Tensor, inside: Tensor | None = None) -> Tensor:
