@@ -228,7 +228,9 @@ def test_a_set_never_stands_beside_an_image_it_has_nothing_to_do_with(tab):
     assert tab.is_visible(VIEWER) and not tab.is_visible("#ground_truth .gallery")
     tab.click("#ground_truth [data-view=set]")
     expect(tab.locator(VIEWER)).to_be_hidden()
-    expect(tab.locator("#ground_truth .gallery")).to_have_text("No set is open.")
+    expect(tab.locator("#ground_truth .gallery")).to_have_text(
+        "The figures of a set stand here once one is open."
+    )
 
 
 def test_one_threshold_has_one_number(tab):
