@@ -74,9 +74,9 @@ EXAMPLES = (
     ),
     Example(
         name="immunohistochemistry",
-        title="Colon tissue (scikit-image)",
+        title="Colon tissue (scikit-image; nothing is flagged)",
         modality="histopathology",
-        description="cell nuclei",
+        description="glandular epithelium",
         pixels=data.immunohistochemistry,
         boxes=tuple(
             ("Gland", *box)

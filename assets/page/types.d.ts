@@ -282,12 +282,12 @@ export interface SharedView {
 /** A drag on the image that has begun. */
 export interface Gesture { move(to: Point): void; end(): void; cancel(): void }
 
-/** One image on the stage, film.js. `step` and `close` are those of one beside another. */
+/** One image on the stage, film.js. `step`, `close`, `map` and `answer` are those of one beside another. */
 export interface Film {
   image: PixelImage | null; shades: Uint8Array | null; window: Range; label: string; facts: Facts; sides: Sides; frame: number; frames: number;
   viewport: ReturnType<typeof import("./viewer/viewport.js").createViewport>; annotations: ReturnType<typeof import("./viewer/annotations.js").createAnnotations>;
   show(image: PixelImage, label: string, facts: Facts, frames: number[]): void; setWindow(window: Range, invert: boolean): void;
-  setSides(orientation: Orientation | null): void; step?(by: number): void; close?(): void;
+  setSides(orientation: Orientation | null): void; step?(by: number): void; close?(): void; map?: HeatMap | null; answer?: ShownMap;
 }
 
 /** A film with one map over it, and shapes over both. `own`, `vertices` and `group` hold the reader's shapes. */
@@ -330,13 +330,16 @@ export interface Said { entries: Map<string, any>; touched: boolean }
 export interface Reading {
   element: HTMLElement; props: ProbeProps; server: ProbeServer; image(): OpenImage | null; description(): string;
   put(opened: OpenedImage, left: FilmLeft | null, reply: LocateReply | null): void; leave(): { image: OpenImage; left: FilmLeft }; waits(on: boolean): void; refuse(sentence: string): void;
+  /** Puts another film beside the one on the stage. */
+  beside(source: () => Promise<Source>): void;
   /** The image on the stage, where it is the user's own and something on it is not stored. */
   unsaved(): OpenedImage | null;
 }
 
 /** What the Probe tab shares. */
 export interface ShareState {
-  finding: Finding | null; doubt: Doubt | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
+  /** Of the film beside, where it was asked. */
+  beside: Finding | null; finding: Finding | null; doubt: Doubt | null; shown: Finding[]; modality: string | null; description: string; kept: string[]; example: string | null;
   image: { width: number; height: number } | null; spacing: number | null; burnedIn: boolean; frame: number | null;
 }
 export interface ExportedPicture {

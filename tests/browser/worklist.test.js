@@ -14,8 +14,11 @@ import { absent, answer, ASSUMED, nothing, PERFORMANCE } from "./answers.js";
 
 // --- ZIP files ---------------------------------------------------------------------------------------------------------
 
-// A ZIP file of [path, content] pairs; `lie(entry)` may change what the directory says of one.
-function zipOf(files, { lie = (entry) => entry, stored = false } = {}) {
+// Whole numbers of eight bytes, one after the other.
+const longs = (...values) => Buffer.concat(values.map((value) => { const bytes = Buffer.alloc(8); bytes.writeBigUInt64LE(BigInt(value)); return bytes; }));
+
+// A ZIP file of [path, content] pairs; `lie(entry)` may change what the directory says of one. `long`: with the numbers of ZIP64.
+function zipOf(files, { lie = (entry) => entry, stored = false, long = false } = {}) {
   const parts = [], directory = [];
   let at = 0;
   for (const [path, content] of files) {
@@ -26,9 +29,11 @@ function zipOf(files, { lie = (entry) => entry, stored = false } = {}) {
     local.writeUInt16LE(name.length, 26);
     central.writeUInt32LE(0x02014b50, 0);
     for (const [field, value] of /** @type {[number, number][]} */ ([[8, entry.flags], [10, entry.method], [28, name.length]])) central.writeUInt16LE(value, field);
-    for (const [field, value] of /** @type {[number, number][]} */ ([[16, entry.crc], [20, entry.packed], [24, entry.size], [42, entry.at]])) central.writeUInt32LE(value, field);
+    for (const [field, value] of /** @type {[number, number][]} */ ([[16, entry.crc], [20, long ? 0xffffffff : entry.packed], [24, long ? 0xffffffff : entry.size], [42, long ? 0xffffffff : entry.at]])) central.writeUInt32LE(value, field);
     parts.push(local, name, packed);
-    directory.push(central, name);
+    const extra = long ? Buffer.concat([Buffer.from([0x55, 0x54, 1, 0, 9, 1, 0, 24, 0]), longs(entry.size, entry.packed, entry.at)]) : Buffer.alloc(0);
+    central.writeUInt16LE(extra.length, 30);
+    directory.push(central, name, extra);
     at += local.length + name.length + packed.length;
   }
   const listed = Buffer.concat(directory), end = Buffer.alloc(22);
@@ -36,7 +41,10 @@ function zipOf(files, { lie = (entry) => entry, stored = false } = {}) {
   end.writeUInt16LE(files.length, 10);
   end.writeUInt32LE(listed.length, 12);
   end.writeUInt32LE(at, 16);
-  return new Blob([...parts, listed, end]);
+  if (!long) return new Blob([...parts, listed, end]);
+  end.fill(0xff, 10, 20);
+  const ends = Buffer.concat([Buffer.from([0x50, 0x4b, 6, 6]), longs(44), Buffer.alloc(12), longs(files.length, files.length, listed.length, at)]);
+  return new Blob([...parts, listed, ends, Buffer.from([0x50, 0x4b, 6, 7, 0, 0, 0, 0]), longs(at + listed.length), Buffer.from([1, 0, 0, 0]), end]);
 }
 
 const FILM = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i) % 251));
@@ -74,9 +82,24 @@ test("what is locked, packed otherwise, changed, cut off or no ZIP file is one s
   await assert.rejects(unpack(away, (await listZip(away))[0]), /damaged/);
   const zip = zipOf([["a.png", FILM]]);
   for (const cut of [zip.slice(0, zip.size - 30), zip.slice(50), new Blob(["PK\x05\x06"]), new Blob([])]) await assert.rejects(listZip(cut), /damaged/);
-  const huge = zipOf([]), end = new Uint8Array(await huge.arrayBuffer());
-  end.set([255, 255], 10);
-  await assert.rejects(listZip(new Blob([end])), /65,000 files/);
+});
+
+test("a ZIP file with the numbers of ZIP64 is read; what it says of sizes is bounded as ever", async () => {
+  const zip = zipOf([["a/", ""], ["a/film.png", FILM]], { long: true });
+  for (const each of [zip, new Blob(["#!/bin/sh\n", zip])]) {
+    const [film, ...more] = await listZip(each);
+    assert.deepEqual([film.path, more], ["a/film.png", []]);
+    assert.deepEqual(Buffer.from(await unpack(each, film)), FILM);
+  }
+  const [large] = await listZip(zipOf([["film.png", FILM]], { long: true, lie: (entry) => ({ ...entry, size: 5e9 }) }));
+  assert.match(troubleOf(large, 128 << 20), /larger than 128 MB/);
+  await assert.rejects(listZip(zipOf([["film.png", FILM]], { long: true, lie: (entry) => ({ ...entry, packed: 5e9 }) })), /damaged/);
+  await assert.rejects(async () => unpack(zip, (await listZip(zipOf([["film.png", FILM]], { long: true, lie: (entry) => ({ ...entry, at: 2 ** 60 }) })))[0]), /damaged/);
+  const bytes = new Uint8Array(await zip.arrayBuffer());
+  const told = (at, ...values) => { const lied = bytes.slice(); lied.set(values, bytes.length + at); return listZip(new Blob([lied])); };
+  await assert.rejects(told(-42 - 20 - 36 + 40, 0, 0, 0, 1), /too many files/);     // a directory of 16 MB
+  await assert.rejects(told(-42 - 56, 0), /damaged/);                             // no end record where it should be
+  await assert.rejects(told(-42, 0), /damaged/);                                  // no locator
 });
 
 // --- DICOM ----------------------------------------------------------------------------------------------------------------

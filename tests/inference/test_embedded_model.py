@@ -75,6 +75,21 @@ def test_the_optic_disc_is_found_and_not_judged(model):
     assert 0.35 < row / height < 0.6 and 0.1 < column / width < 0.35
 
 
+def test_the_tissue_that_the_page_offers_shows_its_glands_and_nothing_flagged_as_it_is_called(model):
+    example = EXAMPLES[2]
+    view = model.encode(example.load(), example.modality)
+    finding = view.locate(example.description)
+    glands = np.zeros(finding.heatmap.shape, bool)
+    for _, x, y, width, height in example.boxes:
+        glands[y : y + height, x : x + width] = True
+    marked = finding.heatmap >= 0.5
+    assert finding.asked.status == "structure" and finding.present is None
+    assert 0.1 < marked.mean() < 0.5 and glands[marked].mean() > 0.85
+    simple = [entry.simple for entry in load_findings(example.modality).values()]
+    flagged = [each.text for each in view.locate_all(simple) if each.present]
+    assert not flagged and "nothing is flagged" in example.title
+
+
 def test_pictures_of_other_kinds_are_stopped_or_bannered(model):
     if model.calibration("chest_xray").training_distribution.level == "global":
         pytest.skip('the embedded model was calibrated before it knew textures: `level` is not "shallow"')

@@ -1,45 +1,95 @@
-// A second film beside the one that is asked about, such as a prior. It is looked at and measured, not asked about: the server reads its
-// pixels and keeps nothing of it.
+// A second film beside the one on the stage, such as a prior. The same is asked of both, each by itself: the model compares no images,
+// and nothing is said of what changed between them. What was asked of it is not stored.
 
-import { Refusal, factsOf, forget, nameOf, send } from "../shared/server.js";
+import { Refusal, askAbout, factsOf, forget, inOneSentence, nameOf, openImage } from "../shared/server.js";
+import { allCautions, hasPlace, isHeldBack, isLow, shortVerdict } from "../shared/verdict.js";
 import { newestOnly } from "../viewer/frames.js";
-import { clamp, readImage } from "../viewer/image_pixels.js";
-/** @import { Source } from "../types" */
+import { clamp } from "../viewer/image_pixels.js";
+/** @import { Finding, LocateReply, OpenImage, ProbeServer, ShownMap, Source } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 
 const UNREACHED = "The server does not answer. Check the connection and open the image again.";
-let opened = 0;                     // of several that are opened at once, the newest is shown
+const NOTHING = /** @type {ShownMap} */ ({ rows: null });
 
-/** @param {Source} source */
-async function fetchFilm(source) {
-  const [about, response] = await send(source), image = readImage(await response.arrayBuffer(), about);
-  forget(about.token);
-  const frames = [about.frame ?? 0, about.frames ?? 1];
-  return /** @type {const} */ ([image, nameOf(about), frames, factsOf(about, source), about.orientation]);
+// What stands above the film beside, and its map: held back as it is of the first film.
+/** @param {LocateReply} reply @param {boolean} insisted @returns {ShownMap} */
+export function shownOf({ error, doubt, finding, remarks }, insisted) {
+  if (error) return { rows: null, note: error };
+  if (doubt?.degree === "stopped") return { rows: null, note: "not asked: is this the right kind of image?", cautions: [doubt.sentence] };
+  if (!finding) return NOTHING;
+  const verdict = [isLow(finding) && "low map", shortVerdict(finding)].filter(Boolean).join(", ");
+  return {
+    rows: hasPlace(finding) && (insisted || !isHeldBack(finding)) ? finding.grid : null,
+    note: `${verdict}, asked by itself`, cautions: [...(doubt ? [doubt.sentence] : []), ...allCautions(finding, remarks)],
+  };
 }
 
-// Opens an image beside the one that a viewer shows: { file }, { example } or any other source. What cannot be opened is a Refusal.
-/** @param {Viewer} viewer @param {Source} source */
-export async function openBeside(viewer, source) {
-  const mine = ++opened, first = viewer.film;
-  const [image, name, frames, facts, orientation] = await fetchFilm(source).catch((error) => { throw error instanceof Refusal ? error : new Refusal(UNREACHED); });
-  if (mine !== opened || viewer.film !== first) return;
-  const [, count] = frames;
-  let wanted = frames[0], open = true;
-  const show = newestOnly(async (/** @type {number} */ frame) => {
-    const [other, otherName, at, its] = await fetchFilm({ ...source, frame }).catch(() => []);
-    if (open && other) viewer.showBesideFrame(other, otherName, at, its);
-  });
-  viewer.showBeside(image, name, frames, facts, orientation ?? null, {
-    step(by) { wanted = clamp(wanted + by, 0, count - 1); show(wanted); },
-    close() { open = false; },
-  });
-}
+/** @param {Viewer} viewer @param {{ server: ProbeServer, question(): { description: string, modality: string | null, insisted: boolean }, refuse(sentence: string): void }} probe */
+export function createBeside(viewer, { server, question, refuse }) {
+  let shown = /** @type {OpenImage | null} */ (null), finding = /** @type {Finding | null} */ (null);
+  let opened = 0;                   // of several that are opened at once, the newest is shown
 
-// Has the reader choose a file to be opened beside; `refuse(sentence)` says why one cannot be.
-/** @param {Viewer} viewer @param {(sentence: string) => void} refuse */
-export function chooseBeside(viewer, refuse) {
-  const chooser = Object.assign(document.createElement("input"), { type: "file" });
-  chooser.addEventListener("change", () => openBeside(viewer, { file: chooser.files[0] }).catch(({ message }) => refuse(message)));
-  chooser.click();
+  // The film beside is another image by now, or none: the server need not keep the one before.
+  /** @param {OpenImage | null} image */
+  function take(image) {
+    if (shown) forget(shown.token);
+    shown = image;
+    finding = null;
+  }
+
+  const ask = newestOnly(async () => {
+    const image = shown, { insisted, ...asked } = question(), isShown = () => image === shown;
+    if (!image) return;
+    try {
+      const reply = asked.description.trim() ? await askAbout(image, isShown, (token) => server.locate({ image: token, ...asked })) : null;
+      if (!isShown() || reply?.gone) return;
+      finding = reply?.doubt?.degree === "stopped" ? null : reply?.finding ?? null;
+      viewer.showBesideMap(reply ? shownOf(reply, insisted) : NOTHING);
+    } catch (error) {
+      if (isShown()) viewer.showBesideMap({ rows: null, note: error instanceof Refusal ? error.message : "not asked: the server does not answer" });
+    }
+  });
+
+  // Opens an image beside the one on the stage: { file }, { example } or any other source.
+  /** @param {Source} source */
+  async function open(source) {
+    const mine = ++opened, first = viewer.film;
+    let from;
+    try { from = await openImage(source); }
+    catch (error) { return refuse(error instanceof Refusal ? error.message : UNREACHED); }
+    const { image, pixels } = from, { about } = image, count = about.frames ?? 1;
+    if (mine !== opened || viewer.film !== first) return forget(image.token);
+    let wanted = about.frame ?? 0;
+    const show = newestOnly(async (/** @type {number} */ frame) => {
+      const other = await openImage({ ...source, frame }).catch(() => null), at = other?.image.about;
+      if (!other) return;
+      if (mine !== opened || !shown) return forget(other.image.token);
+      take(other.image);
+      viewer.showBesideFrame(other.pixels, nameOf(at), [at.frame ?? 0, count], factsOf(at, source));
+      ask();
+    });
+    viewer.showBeside(pixels, nameOf(about), [wanted, count], factsOf(about, source), about.orientation ?? null, {
+      step(by) { wanted = clamp(wanted + by, 0, count - 1); show(wanted); },
+      close() { take(null); },
+    });
+    take(image);
+    ask();
+  }
+
+  return {
+    ask, open,
+    // Has the reader choose a file.
+    choose() {
+      const chooser = Object.assign(document.createElement("input"), { type: "file" });
+      chooser.addEventListener("change", () => open({ file: chooser.files[0] }));
+      chooser.click();
+    },
+    // Another film of the list; `source` fetches it.
+    /** @param {() => Promise<Source>} source */
+    async openFrom(source) {
+      try { await open(await source()); } catch (error) { refuse(inOneSentence(error)); }
+    },
+    get token() { return shown?.token ?? null; },
+    get finding() { return finding; },
+  };
 }

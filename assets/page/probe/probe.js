@@ -13,7 +13,7 @@ import { createExamples } from "./examples.js";
 import { createFeedback, isUnsaved } from "./feedback.js";
 import { createFilms } from "./films.js";
 import { createScanning } from "./scanning.js";
-import { createSheets } from "./sheets.js";
+import { NOT_LOADED, createSheets } from "./sheets.js";
 import { createShownAnswer } from "./shown_answer.js";
 import { createHint, createSuggestions } from "./suggestions.js";
 import { linkedImage, linkedView } from "./view_link.js";
@@ -28,7 +28,7 @@ const DWELL = 1500;                 // ms an answer stands before its descriptio
 export function mount({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const viewer = createViewer(find(".viewer"), { colors: props.colors, onClose: closePane, onShapes: (shapes) => feedback.drawn(shapes), onFrame: (frame) => showFrame(fileOf(image), frame),
-    onBeside: async () => (await import("../beside/open_beside.js")).chooseBeside(viewer, answer.refuse) });
+    onBeside: () => withBeside((film) => film.choose()) });
   const picker = find(".modality select"), chooser = find("input[type=file]"), folders = find("input[webkitdirectory]");
 
   let image = null;                   // { token, source, about } of the image shown
@@ -37,6 +37,7 @@ export function mount({ element, props, server }) {
   let dwelling = 0;
   let reply = null;                   // of the server, as it is shown
   let handed = false;                 // the image on the stage is a list's, which lets go of it
+  let beside = null;                  // what puts a film beside it, once somebody wants that
 
   const asking = createAsking({
     server, image: () => image, question: () => ({ description: description.text, modality }), show: showReply,
@@ -55,8 +56,8 @@ export function mount({ element, props, server }) {
     mapOf: async (token, description) => (await server.locate({ image: token, description, modality })).finding,
   });
   const feedback = createFeedback(find(".feedback"), { viewer, server, about: () => ({ image, modality }), saved: (time) => { find(".last-saved").textContent = `saved ${time}`; } });
-  const answer = createShownAnswer(element, { viewer, feedback, wordMaps, isTyping: () => description.completing, trust() { scan.again(); ask(); } });
-  const sheets = createSheets(element, { viewer, answer, props, hasList: () => Boolean(films.list), asked: () => ({ image, chosen: modality, modality: suggestions.modality, description: description.text }) });
+  const answer = createShownAnswer(element, { viewer, feedback, wordMaps, isTyping: () => description.completing, trust() { scan.again(); ask(); }, insists() { beside?.ask(); } });
+  const sheets = createSheets(element, { viewer, answer, props, hasList: () => Boolean(films.list), asked: () => ({ image, beside: beside?.finding ?? null, chosen: modality, modality: suggestions.modality, description: description.text }) });
 
   // --- images -----------------------------------------------------------------------------------------------------
 
@@ -135,6 +136,7 @@ export function mount({ element, props, server }) {
     },
     unsaved: () => (image && !image.source.example && isUnsavedNow() ? { image, pixels: viewer.film } : null),
     waits(on) { viewer.showState(on ? "loading" : image ? "ready" : "empty"); },
+    beside: (source) => withBeside((film) => film.openFrom(source)),
   }, { openOne: (file) => open({ file }), isUnsaved: (left) => left.measures.length > 0 || isUnsaved(left.said, left.shapes) });
 
   const isUnsavedNow = () => description.typed || viewer.measures.length > 0 || feedback.isUnsaved();
@@ -182,6 +184,15 @@ export function mount({ element, props, server }) {
     clearTimeout(dwelling);
     if (finding) dwelling = setTimeout(() => suggestions.remember(finding.text), DWELL);
     films.list?.answered(reply);
+    beside?.ask();
+  }
+
+  // A film beside the one on the stage; its script comes with the first.
+  async function withBeside(act) {
+    try { beside ??= (await import("../beside/open_beside.js")).createBeside(viewer, { server, refuse: answer.refuse, question: () => ({ description: description.text, modality, insisted: answer.insisted }) }); }
+    catch { return answer.refuse(NOT_LOADED); }
+    hint.end();
+    act(beside);
   }
 
   /** @returns {Promise<ScanReply | null>} */
@@ -255,7 +266,7 @@ export function mount({ element, props, server }) {
   document.addEventListener("afloc:folder", () => { if (isShown(element)) folders.click(); });
   document.addEventListener("afloc:keys", () => { if (isShown(element)) sheets.keys(); });
   document.addEventListener("afloc:help", () => { if (isShown(element)) sheets.help(); });
-  window.addEventListener("pagehide", () => { for (const token of new Set([image?.token, ...(films.list?.tokens ?? [])].filter(Boolean))) forget(token); });
+  window.addEventListener("pagehide", () => { for (const token of new Set([image?.token, beside?.token, ...(films.list?.tokens ?? [])].filter(Boolean))) forget(token); });
   window.addEventListener("beforeunload", (event) => { if (isUnsavedNow() || films.list?.isUnsaved()) event.preventDefault(); });
   window.addEventListener("hashchange", () => { const view = linkedView(); if (view) views.show(view); });
 

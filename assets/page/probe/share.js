@@ -38,9 +38,9 @@ export function createShare(dialog, probe) {
   }
 
   async function picture(overlay) {
-    const { spacing, shown } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
+    const { spacing, shown, beside } = probe.state(), render = (options) => probe.viewer.render({ overlay, spacing, ...options });
     if (!overlay) return render({ caption: [credit()] });
-    const other = probe.viewer.beside ? [render({ beside: true, largest: LARGEST / 2, spacing: undefined, caption: ["The image beside, not asked about.", credit()] })] : [];
+    const other = probe.viewer.beside ? [render({ beside: true, largest: LARGEST / 2, spacing: undefined, caption: [beside ? `The image beside, asked by itself. ${sentence(beside)}` : "The image beside, not asked about.", credit()] })] : [];
     if (shown.length < 2 && !other.length) return render({ caption: [sentence(), credit()] });
     const asked = shown.length ? shown.map((finding, pane) => render({ pane, largest: LARGEST / 2, caption: [sentence(finding), credit()] })) : [render({ largest: LARGEST / 2, caption: [credit()] })];
     return joinPictures(await Promise.all([...asked, ...other]));

@@ -1,14 +1,14 @@
 // What is shown or copied of the answer on demand: Share, Help, the keys, a sentence for the report. Their modules come when they are first used.
 
-/** @import { OpenImage, ProbeProps, ShareState } from "../types" */
+/** @import { Finding, OpenImage, ProbeProps, ShareState } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 /** @import { ShownAnswer } from "./shown_answer.js" */
 
 const COPIED = 2000;                // ms for which a button says that something was copied
-const NOT_LOADED = "This part of the page could not be loaded. Please try again.";
+export const NOT_LOADED = "This part of the page could not be loaded. Please try again.";
 
 // `probe`: its parts, and asked(): what the user asks just now, of which image.
-/** @param {HTMLElement} element @param {{ viewer: Viewer, answer: ShownAnswer, props: ProbeProps, hasList(): boolean, asked(): { image: OpenImage | null, chosen: string | null, modality: string, description: string } }} probe */
+/** @param {HTMLElement} element @param {{ viewer: Viewer, answer: ShownAnswer, props: ProbeProps, hasList(): boolean, asked(): { image: OpenImage | null, beside: Finding | null, chosen: string | null, modality: string, description: string } }} probe */
 export function createSheets(element, { viewer, answer, props, hasList, asked }) {
   const find = (selector) => element.querySelector(selector);
   let sharing = null;
@@ -17,9 +17,9 @@ export function createSheets(element, { viewer, answer, props, hasList, asked })
 
   /** @returns {ShareState} */
   function state() {
-    const { image, modality, description } = asked(), { kept, doubt } = answer;
+    const { image, beside, modality, description } = asked(), { kept, doubt } = answer;
     return {
-      finding: answer.isStopped() ? null : answer.finding ?? kept.at(-1) ?? null, doubt, shown: answer.all(), modality, description, kept: kept.map(({ text }) => text),
+      beside, finding: answer.isStopped() ? null : answer.finding ?? kept.at(-1) ?? null, doubt, shown: answer.all(), modality, description, kept: kept.map(({ text }) => text),
       example: image?.source.example ?? null, image: viewer.image, spacing: image?.about.spacing?.[1] ?? null, burnedIn: image?.about.burned_in === true, frame: frameOf(image),
     };
   }

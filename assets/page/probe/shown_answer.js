@@ -11,10 +11,10 @@ import { createGoOn } from "./go_on.js";
 const LOW = 0.7;                    // of its peak: from where on a low map is painted
 const MOST_KEPT = 3;                // maps beside the newest one
 
-// `probe`: isTyping(), whether a known finding is offered just now; trust() once the user goes on with an image that is in doubt; and its
-// parts that hear of every answer.
-/** @param {HTMLElement} element @param {{ viewer: Viewer, isTyping(): boolean, trust(): void, feedback: ReturnType<typeof import("./feedback.js").createFeedback>, wordMaps: ReturnType<typeof import("./word_maps.js").createWordMaps> }} probe */
-export function createShownAnswer(element, { viewer, isTyping, trust, feedback, wordMaps }) {
+// `probe`: isTyping(), whether a known finding is offered just now; trust() once the user goes on with an image that is in doubt, insists() once
+// the map is shown or held back anyway; and its parts that hear of every answer.
+/** @param {HTMLElement} element @param {{ viewer: Viewer, isTyping(): boolean, trust(): void, insists(): void, feedback: ReturnType<typeof import("./feedback.js").createFeedback>, wordMaps: ReturnType<typeof import("./word_maps.js").createWordMaps> }} probe */
+export function createShownAnswer(element, { viewer, isTyping, trust, insists, feedback, wordMaps }) {
   const find = (selector) => element.querySelector(selector);
   const box = createAnswer(find(".verdict"), find(".spoken")), goOnWith = createGoOn(find(".anyway"));
   const reporter = find(".report"), keeper = find(".keep");
@@ -83,6 +83,7 @@ export function createShownAnswer(element, { viewer, isTyping, trust, feedback, 
     shown++;
     showMaps();
     feedback.showsPlace(!isHeld(finding));
+    insists();
   }
 
   // A map shown although it is low everywhere is painted from lower on, until another answer or the reader changes that.
@@ -105,8 +106,8 @@ export function createShownAnswer(element, { viewer, isTyping, trust, feedback, 
     viewer.showMaps(all().map((about) => ({
       rows: isHeld(about) ? null : about.grid,
       title: kept.length ? about.text : "",
-      note: kept.length ? noteOf(about) : "",
-      cautions: kept.length ? about.cautions : [],
+      note: noteOf(about),
+      cautions: about.cautions,
     })), shown);
   }
 

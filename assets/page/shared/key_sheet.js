@@ -16,7 +16,7 @@ const KEY_SHEET = {
     ["v", "dragging pans; so do the arrows, with the image focused"], ["0  r", "fit; reset everything"], ["f", "full screen"],
     ["t", "texts in the corners and at the sides on or off"], ["g", "next colours of the image itself: red-free, hot iron"], ["l  a  %  u", "dragging measures a length, an angle, the ratio of two lines, an area"],
   ],
-  beside: [["B", "open another image beside this one"], ["y", "link zoom and window of the two, or part them"]],
+  beside: [["B", "open another image beside this one; a film of the list has a button for that"], ["y", "link zoom and window of the two, or part them"]],
   frames: [["PgUp  PgDn", "previous, next frame of the file; so do { and }, and the wheel (with Ctrl it zooms)"]],
   draw: [
     ["b  d", "dragging draws a box, an outline"], ["Space", "while drawing or measuring, with the image focused: one in the middle; Tab reaches it and its points, arrows move them, Shift and arrows resize a box"],

@@ -34,7 +34,7 @@ export function createLayout(root, films, on) {
       pane.truth = role.truth || truth.over;
       pane.frame.classList.toggle("again", i > 0 && role.film === current);
       pane.frame.classList.toggle("named", count > 1 && role.title === role.film.facts.name && role.film.frames === 1);
-      showCaption(pane, role);
+      showCaption(pane, count > 1 ? role : {});
       pane.close.hidden = !role.closes;
       pane.close.setAttribute("aria-label", `Close ${role.title || "this map"}`);
       pane.link.hidden = role.film === current;
@@ -47,8 +47,8 @@ export function createLayout(root, films, on) {
   // What the pane at a place is for: the film beside stands last, the ground truth before it.
   function roleOf(place, count) {
     const { current, second } = films;
-    if (second && place === count - 1) return { film: second, title: second.facts.name || "Beside", closes: true };
-    if (truth.beside && place === count - (second ? 2 : 1)) return { film: current, title: "Ground truth", truth: true };
+    if (second && place === count - 1) return { ...second.answer, film: second, title: second.facts.name || "Beside", closes: true };
+    if (truth.beside && place === count - (second ? 2 : 1)) return { film: current, title: "Ground truth", truth: true, closes: false };
     const about = maps[place] ?? { title: "" };
     return { ...about, film: current, title: about.title || (second ? current.facts.name || "This image" : ""), closes: Boolean(on.onClose) && maps.length > 1 };
   }
@@ -88,7 +88,7 @@ export function createLayout(root, films, on) {
     // The map a pane shows; of panes side by side only the last one shows that of peek(), and all show none.
     /** @param {Pane} pane */
     mapOf(pane) {
-      if (pane.film !== films.current) return null;
+      if (pane.film !== films.current) return held === undefined ? pane.film.map : null;
       const at = panes.indexOf(pane);
       return held === undefined || (held && at !== maps.length - 1) ? maps[at]?.map : held;
     },

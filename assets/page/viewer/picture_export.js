@@ -16,7 +16,7 @@ const LEGIBLE = 800;                // and at least, so that texts are read
 // A pane of the stage, or the film beside, as the viewer's `render` says.
 /** @param {{ films: FilmPair, layout: Layout, painting: ReturnType<typeof import("./painting.js").createPainting>, marks: ReturnType<typeof import("./marks.js").createMarks>, display: Display, colors: Uint8Array, scale: Range }} stage @param {RenderOptions} [options] */
 export function renderStage({ films, layout, painting, marks, display, colors, scale }, { overlay = true, caption = [], spacing, pane = -1, largest, beside = false } = {}) {
-  const film = beside ? films.second : films.current, { image, shades, facts, annotations } = film, map = overlay && display.map && !beside ? layout.maps.at(pane)?.map : null;
+  const film = beside ? films.second : films.current, { image, shades, facts, annotations } = film, map = overlay && display.map ? (beside ? film.map : layout.maps.at(pane)?.map) : null;
   const drawn = overlay ? { shapes: [...annotations.truth, ...annotations.shapes], ...marks.saidBy(film) } : { shapes: [] };
   return renderPicture({ largest, image, shades, film: painting.colorsOf(film), map, scale, paint: { ...display, colors }, caption, spacing: spacing ?? facts.spacing?.[1] ?? null, ...drawn });
 }

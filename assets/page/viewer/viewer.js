@@ -11,7 +11,7 @@
 //   showFrame(image, label, [frame, frames], facts)   another frame of the same file; window, place and shapes stay, measures come back
 //                                     with their frame. `keepFrame(frame)`: there is none
 //   showBeside(image, label, [frame, frames], facts, orientation, { step(by), close() })   a second film beside it, its place and window linked with the
-//                                     first's until the reader unlinks them; open_beside.js opens one
+//                                     first's until the reader unlinks them; open_beside.js opens one. showBesideMap({ rows, note, cautions }): its map, and what stands above it
 //   showMap(rows, answer?)            one map, rows of numbers 0 … 1 that cover exactly the image, or null; `answer` is noted in
 //                                     root.dataset.answer. Same as showMaps with one pane
 //   showMaps([{ rows, title?, note? }], answer?)   one to four panes side by side, one place, window and colour scale for all
@@ -43,7 +43,7 @@ import { watchPointer } from "./gestures.js";
 import { clamp, readColors } from "./image_pixels.js";
 import { createLayout } from "./layout.js";
 import { createMarks } from "./marks.js";
-import { PAINT_FROM } from "./paint.js";
+import { PAINT_FROM, readMap } from "./paint.js";
 import { createPainting } from "./painting.js";
 import { showSides } from "./panes.js";
 import { createReadout } from "./readout.js";
@@ -236,7 +236,13 @@ export function createViewer(root, options) {
       film.show(shown, name, about, which);
       film.setWindow(window, display.invert);
       film.annotations.load([]);
-      paint();
+      this.showBesideMap({ rows: null });
+    },
+    /** @param {ShownMap} answer */
+    showBesideMap(answer) {
+      if (!films.second) return;
+      Object.assign(films.second, { answer, map: readMap(answer.rows) });
+      layout.layOut();
     },
     keepFrame: frames.stay,
     showMap(rows, answer) { showMaps(rows ? [{ rows }] : [], answer); },

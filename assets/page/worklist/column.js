@@ -1,16 +1,21 @@
 // The column of a list: a row for each film, with its picture, its name and its state.
 
 import { cautionMark } from "../shared/caution_mark.js";
-import { button, make } from "../shared/dom.js";
+import { button, make, svg } from "../shared/dom.js";
+import { clamp } from "../viewer/image_pixels.js";
 import { stateOf } from "./film.js";
 /** @import { Film } from "./film.js" */
 
 const STATES = { read: "read", asked: "asked", flagged: "flagged", doubt: "not the right kind", failed: "cannot be opened" };
 
+// How far to scroll so that something of a size at a place is seen.
+/** @type {(from: number, seen: number, at: number, size: number) => number} */
+const within = (from, seen, at, size) => clamp(from, at + size - seen, at);
+
 /** @typedef {{ item: HTMLElement, choose: HTMLButtonElement, picture: HTMLImageElement, said: HTMLElement, shown: string }} Row */
 
-// `seen(film, on)`: its row came into view, or left it; `choose(film)`: it is wanted on the stage.
-/** @param {HTMLElement} root @param {{ seen(film: Film, on: boolean): void, choose(film: Film): void }} list */
+// `seen(film, on)`: its row came into view, or left it; `choose(film)`: it is wanted on the stage; `beside(film)`: beside the one there.
+/** @param {HTMLElement} root @param {{ seen(film: Film, on: boolean): void, choose(film: Film): void, beside(film: Film): void }} list */
 export function createColumn(root, list) {
   const rows = /** @type {Map<Film, Row>} */ (new Map()), films = /** @type {WeakMap<Element, Film>} */ (new WeakMap());
   const holder = make("ol", "rows");
@@ -25,10 +30,13 @@ export function createColumn(root, list) {
     const item = make("li", "film"), choose = button("choose"), picture = make("img", "thumb"), said = make("span", "said");
     picture.alt = "";
     const name = Object.assign(make("span", "name", film.name), { title: film.path });
+    const beside = Object.assign(button("beside"), { title: "Put it beside the film on the stage, such as a prior", ariaLabel: `Put ${film.name} beside`, tabIndex: -1 });
+    svg("use", { href: "#icon-beside" }, svg("svg", { class: "icon", "aria-hidden": "true" }, beside));
+    beside.addEventListener("click", () => list.beside(film));
     choose.append(picture, name, said);
     choose.tabIndex = -1;
     choose.addEventListener("click", () => list.choose(film));
-    item.append(choose);
+    item.append(choose, beside);
     films.set(item, film);
     watcher.observe(item);
     return { item, choose, picture, said, shown: "" };
@@ -45,7 +53,7 @@ export function createColumn(root, list) {
     if (film.thumbnail) row.picture.src = film.thumbnail;
     row.picture.hidden = !film.thumbnail;
     row.said.replaceChildren(...(about ? [make("span", "about", about)] : []), make("span", "state", text || "not read yet"));
-    while (row.choose.nextSibling) row.choose.nextSibling.remove();
+    for (const old of row.item.querySelectorAll(".caution-mark, .caution-text")) old.remove();
     const marked = cautionMark(cautions);
     if (!marked) return;
     marked.mark.tabIndex = row.choose.tabIndex;
@@ -88,9 +96,10 @@ export function createColumn(root, list) {
       if (!row) return;
       row.choose.setAttribute("aria-current", "true");
       focusable(film);
-      const { offsetTop: top, offsetHeight: height } = row.item, { scrollTop: from, clientHeight: seen } = holder;      // the list alone, not the page
-      if (top < from) holder.scrollTop = top;
-      else if (top + height > from + seen) holder.scrollTop = top + height - seen;
+      // The list alone, not the page; on a phone it lies on its side.
+      const { offsetTop: top, offsetHeight: height, offsetLeft: left, offsetWidth: width } = row.item;
+      holder.scrollTop = within(holder.scrollTop, holder.clientHeight, top, height);
+      holder.scrollLeft = within(holder.scrollLeft, holder.clientWidth, left, width);
     },
     // In words, for screen readers.
     /** @param {Film} film @param {string[]} asked */

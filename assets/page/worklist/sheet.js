@@ -88,11 +88,11 @@ export function createSheet(reading, list) {
     await askAll(list.films(), asked, { server: reading.server, token: list.token, stopped: () => stopped, changed(film, far) { if (film) list.update(film); tell(far); } });
     running = false;
     bar.hidden = stop.hidden = true;
-    list.ended();
     const read = list.films().filter(({ problem }) => !problem), unread = list.films().length - read.length;
     const flagged = read.filter((film) => asked.some((line) => film.answers.has(line) && isFlagged(film.answers.get(line)))).length;
     progress.textContent = `${stopped ? "Stopped. " : ""}${flagged} of ${read.length} films flagged.${unread ? ` ${unread} cannot be opened.` : ""}`;
     list.say(progress.textContent);
+    list.ended();
     show();
   }
 

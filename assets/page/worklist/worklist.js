@@ -47,7 +47,7 @@ export function createWorklist(reading, probe) {
   head.append(count, asking, closing);
   root.replaceChildren(head, sure, orders, told);
   root.hidden = bar.hidden = false;
-  const column = createColumn(root, { choose, seen: (film, on) => (on ? thumbnails.want(film) : thumbnails.unwant(film)) });
+  const column = createColumn(root, { choose, beside: putBeside, seen: (film, on) => (on ? thumbnails.want(film) : thumbnails.unwant(film)) });
   const thumbnails = createThumbnails(ready.idle, (film) => update(film));
   const previous = button("quiet", "‹"), next = button("quiet", "›"), position = make("output"), where = make("span"), name = make("span", "spoken");
   previous.title = "Previous film (u)";
@@ -102,6 +102,12 @@ export function createWorklist(reading, probe) {
     if (film === current && !wanted) return;
     film.problem = "";                // a file that was moved may be back
     go(film, order.indexOf(film) < order.indexOf(current) ? -1 : 1);
+  }
+
+  /** @param {Film} film */
+  function putBeside(film) {
+    const frame = film.left?.frame;
+    reading.beside(async () => ({ ...(await film.source()), ...(frame && { frame }) }));
   }
 
   /** @param {Film} film @param {number} by */

@@ -5,15 +5,22 @@ import { Refusal } from "../shared/server.js";
 
 const END = 0x06054b50, ENTRY = 0x02014b50, LOCAL = 0x04034b50;
 const END_SIZE = 22, ENTRY_SIZE = 46, LOCAL_SIZE = 30, LONGEST_COMMENT = 0xffff;
+// ZIP64: where a number has no room in its field, that is full of ones, and the number stands elsewhere.
+const LONG_END = 0x06064b50, LONG_END_SIZE = 56, LOCATOR = 0x07064b50, LOCATOR_SIZE = 20, LONG_SIZES = 1;
+const FULL = 0xffffffff, FULL_COUNT = 0xffff;
 const STORED = 0, DEFLATED = 8;
 const LARGEST_DIRECTORY = 8 << 20;  // bytes; some 80,000 files
 const DAMAGED = "The ZIP file is damaged: please pack it again.";
-const TOO_LARGE = "The ZIP file is larger than 4 GB or holds more than 65,000 files: open the folder instead.";
+const TOO_MANY = "The ZIP file lists too many files for one page: open some of the folders in it instead.";
 
 /** @typedef {{ path: string, size: number, packed: number, at: number, method: number, crc: number, locked: boolean }} ZipEntry  a file in it; sizes in bytes */
 
 /** @type {(blob: Blob, from: number, to: number) => Promise<DataView<ArrayBuffer>>} */
 const view = async (blob, from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
+
+// A number of eight bytes; beyond 2⁵³ it is only very large, which no file of this list is.
+/** @type {(data: DataView, at: number) => number} */
+const long = (data, at) => Number(data.getBigUint64(at, true));
 
 // Whether a file begins as a ZIP file does.
 /** @param {Blob} file */
@@ -29,13 +36,43 @@ export async function listZip(zip) {
   let end = tail.byteLength - END_SIZE;
   while (end >= 0 && !(tail.getUint32(end, true) === END && end + END_SIZE + tail.getUint16(end + 20, true) === tail.byteLength)) end--;
   if (end < 0) throw new Refusal(DAMAGED);
-  const count = tail.getUint16(end + 10, true), size = tail.getUint32(end + 12, true), at = tail.getUint32(end + 16, true);
-  if (count === 0xffff || size === 0xffffffff || at === 0xffffffff || size > LARGEST_DIRECTORY) throw new Refusal(TOO_LARGE);
-  const start = zip.size - tail.byteLength + end - size, before = start - at;       // what stands before the ZIP file itself
+  const { count, size, at, end: ends } = await readEnd(zip, tail, end);
+  if (size > LARGEST_DIRECTORY) throw new Refusal(TOO_MANY);
+  const start = ends - size, before = start - at;       // what stands before the ZIP file itself
   if (before < 0) throw new Refusal(DAMAGED);
   const directory = await view(zip, start, start + size), entries = readDirectory(directory, count, before);
   if (entries.reduce((sum, { packed }) => sum + packed, 0) > zip.size) throw new Refusal(DAMAGED);      // they share bytes: a bomb
   return entries.filter(({ path }) => !path.endsWith("/"));
+}
+
+// How many files the directory lists, its size, where it begins in the ZIP file as that was made, and where it ends in this one.
+/** @param {Blob} zip @param {DataView<ArrayBuffer>} tail @param {number} at of the end record in the tail */
+async function readEnd(zip, tail, at) {
+  const offset = zip.size - tail.byteLength + at, found = { count: tail.getUint16(at + 10, true), size: tail.getUint32(at + 12, true), at: tail.getUint32(at + 16, true), end: offset };
+  if (found.count !== FULL_COUNT && found.size !== FULL && found.at !== FULL) return found;
+  const end = offset - LOCATOR_SIZE - LONG_END_SIZE, data = await view(zip, Math.max(0, end), offset);
+  const located = end >= 0 && data.getUint32(LONG_END_SIZE, true) === LOCATOR;
+  if (!located && found.size !== FULL && found.at !== FULL) return found;               // that many files, and no more
+  if (!located || data.getUint32(0, true) !== LONG_END) throw new Refusal(DAMAGED);
+  return { count: long(data, 32), size: long(data, 40), at: long(data, 48), end };
+}
+
+// The numbers of an entry that had no room in its fields, in their order: size, packed size, place.
+/** @param {DataView<ArrayBuffer>} directory @param {number} at @param {number} end @param {number[]} numbers */
+function readLong(directory, at, end, numbers) {
+  while (at + 4 <= end) {
+    const kind = directory.getUint16(at, true), next = at + 4 + directory.getUint16(at + 2, true);
+    if (kind === LONG_SIZES) {
+      at += 4;
+      return numbers.map((value) => {
+        if (value !== FULL || at + 8 > Math.min(next, end)) return value;
+        at += 8;
+        return long(directory, at - 8);
+      });
+    }
+    at = next;
+  }
+  return numbers;
 }
 
 /** @param {DataView<ArrayBuffer>} directory @param {number} count @param {number} before @returns {ZipEntry[]} */
@@ -45,9 +82,10 @@ function readDirectory(directory, count, before) {
     if (at + ENTRY_SIZE > directory.byteLength || directory.getUint32(at, true) !== ENTRY) throw new Refusal(DAMAGED);
     const [name, extra, comment] = [28, 30, 32].map((field) => directory.getUint16(at + field, true)), next = at + ENTRY_SIZE + name + extra + comment;
     if (next > directory.byteLength) throw new Refusal(DAMAGED);
+    const [size, packed, place] = readLong(directory, at + ENTRY_SIZE + name, at + ENTRY_SIZE + name + extra, [24, 20, 42].map((field) => directory.getUint32(at + field, true)));
     entries.push({
       path: readName(new Uint8Array(directory.buffer, at + ENTRY_SIZE, name)), locked: (directory.getUint16(at + 8, true) & 1) === 1, method: directory.getUint16(at + 10, true),
-      crc: directory.getUint32(at + 16, true), packed: directory.getUint32(at + 20, true), size: directory.getUint32(at + 24, true), at: directory.getUint32(at + 42, true) + before,
+      crc: directory.getUint32(at + 16, true), packed, size, at: place + before,
     });
     at = next;
   }

@@ -133,6 +133,26 @@ def read_by_keyboard(page, folder, count):
     return seen
 
 
+def put_beside(page, name, heading, number):
+    """Another film of the list beside the one on the stage: asked the same, it is answered as alone."""
+    row = page.locator(ROWS, has=page.locator(f".name:text-is('{name}')"))
+    row.hover()
+    row.locator(".beside").click()
+    panes, note = page.locator("#probe .pane"), page.locator("#probe .caption span").last
+    expect(panes).to_have_count(2)
+    verdict = heading.partition(": ")[2]
+    expect(note).to_have_text(f"{verdict} {number}, asked by itself", timeout=20_000)
+    page.fill("#description", "heart")
+    expect(note).to_contain_text("no verdict, asked by itself", timeout=20_000)
+    page.fill("#description", "pleural effusion")
+    expect(note).to_contain_text(number, timeout=20_000)
+    painted = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value)"
+    assert page.locator("#probe canvas.map").last.evaluate(painted) == (verdict == "flagged")
+    page.locator("#probe .caption .close").last.click()
+    expect(panes).to_have_count(1)
+    page.focus("#probe .stage")
+
+
 def judge_and_come_back(page, count):
     """What is asked, drawn and commented on a film is there when the reader is back."""
     page.keyboard.press("/")
@@ -203,7 +223,8 @@ def told_on_leaving(page):
 
 
 def the_story(page, folder, count, model):
-    read_by_keyboard(page, folder, count)
+    (heading, number), *_ = read_by_keyboard(page, folder, count)
+    put_beside(page, f"film-1{folder.suffix}", heading, number)
     judge_and_come_back(page, count)
     checklist = ["pleural effusion", "no pneumothorax", "normal chest"]
     rows = ask_all(page, count, checklist)
