@@ -4,10 +4,10 @@ import sys
 
 from afloc.errors import AFLocError
 from afloc.settings import read_settings
-from afloc.web.serve import launch
+from afloc.web.start import start
 
 if __name__ == "__main__":
     try:
-        launch(read_settings())
+        start(read_settings())
     except AFLocError as error:
         sys.exit(f"afloc: {error}")

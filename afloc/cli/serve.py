@@ -17,9 +17,9 @@ def add_serve(commands: argparse._SubParsersAction) -> None:
 def run_serve(arguments: argparse.Namespace) -> None:
     """Serve until told to stop. An argument that is given beats its environment variable."""
     from afloc.settings import read_settings
-    from afloc.web.serve import launch
+    from afloc.web.start import start
 
     given = {
         f"AFLOC_{name.upper()}": getattr(arguments, name) for name in ("host", "port", "model", "device")
     }
-    launch(read_settings(os.environ | {name: value for name, value in given.items() if value is not None}))
+    start(read_settings(os.environ | {name: value for name, value in given.items() if value is not None}))

@@ -1,6 +1,7 @@
 """The server: the page on a port, until it is told to stop; then what is under way is finished first."""
 
 import asyncio
+import gc
 import os
 import socket
 import threading
@@ -62,6 +63,8 @@ def launch(settings: Settings) -> None:
     set_up_log(settings.log)
     listening = listen(settings)  # first: no model is loaded for nothing where the port is taken
     server = Server(build_site(settings, on_spaces()), settings)
+    gc.freeze()  # what is there by now is no garbage, and need not be looked through again
+    gc.enable()
     print(f"* Running on local URL:  {_address(listening)}", flush=True)
     server.run([listening])
 
