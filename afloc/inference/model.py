@@ -8,7 +8,7 @@ finding = view.locate("small left pleural effusion")
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -285,7 +285,7 @@ def load_model(
 
 
 def _bytes_of(features: ImageFeatures | TextFeatures) -> int:
-    return sum(tensor.nbytes + TENSOR_BYTES for tensor in vars(features).values())
+    return sum(getattr(features, part.name).nbytes + TENSOR_BYTES for part in fields(features))
 
 
 def _bytes_of_image(features: ImageFeatures) -> int:
