@@ -254,8 +254,9 @@ def _to_record(pair: Pair) -> dict[str, Any]:
         "sentences": [
             [d.text, [list(asdict(each).values()) for each in d.statements]] for d in pair.sentences
         ],
-        "facts": {
-            f: [fact.present, sorted(fact.sides), sorted(fact.zones)] for f, fact in pair.facts.items()
+        "facts": {  # in one order: the digest is that of another process, too
+            finding: [fact.present, sorted(fact.sides), sorted(fact.zones)]
+            for finding, fact in sorted(pair.facts.items())
         },
         "held_back": pair.in_calibration_split,
         "texts": pair.texts,
