@@ -8,14 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 
 from afloc.errors import DataError
 from afloc.resources import ASSETS
 from afloc.schema import CLOSED, check
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILE = ASSETS / "findings" / "zones.toml"
 
@@ -36,8 +38,10 @@ class Zone:
     height: _Length
     paired: bool = False
 
-    def at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def at(self, x: "np.ndarray", y: "np.ndarray") -> "np.ndarray":
         """How much places of the frame belong to it, 0 … 1; `x` and `y` broadcast."""
+        import numpy as np
+
         across = (np.abs(x) if self.paired else x) - self.x
         return np.exp(-((across / self.width) ** 2 + ((y - self.y) / self.height) ** 2) / 2)
 
