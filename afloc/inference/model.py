@@ -98,6 +98,11 @@ class Model:
         if isinstance(self.encoders, OnnxEncoders):
             self.encoders.export_all()
 
+    def open_encoders(self) -> None:
+        """Open what a first answer needs; see `OnnxEncoders.open_first`."""
+        if isinstance(self.encoders, OnnxEncoders):
+            self.encoders.open_first()
+
     def encode(self, image: Image, modality: str | None = None, protocol: str = "native") -> View:
         """Look at an image; the same image again costs nothing while it is remembered.
 

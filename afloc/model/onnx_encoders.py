@@ -110,6 +110,13 @@ class OnnxEncoders:
                 self._sessions[part] = self._open(part)
             return self._sessions[part]
 
+    def open_first(self) -> None:
+        """Open what a first answer needs, as far as it is exported. It may be called beside other work: most
+        of it needs no turn of Python's."""
+        for part in (_TEXT, self._modalities[0]):
+            if self._path(part).is_file():
+                self.session(part)
+
     def export_all(self) -> None:
         """Export what is not exported yet, so that no first question has to wait for it."""
         for part in (_TEXT, *self._modalities):

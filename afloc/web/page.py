@@ -105,12 +105,13 @@ def build_page(
     return page
 
 
-def build_site(settings: Settings, framed: bool = False) -> Site:
-    """Load the model and build the page. `framed`: Hugging Face may show it in a frame. Raises AFLocError."""
+def build_site(settings: Settings, framed: bool = False, model: Model | None = None) -> Site:
+    """Load the model, if it is not given, and build the page. `framed`: Hugging Face may show it in a frame.
+    Raises AFLocError."""
     by_hub = settings.sign_in == "oauth"
     if by_hub:
         check_place(settings.password)
-    model = load_model(settings.model, settings.device)
+    model = model or load_model(settings.model, settings.device)
     open_images = OpenImages(settings.image_memory_mb << 20)
     folder = settings.sets_dir and Path(settings.sets_dir)
     data = Path(settings.data_dir)

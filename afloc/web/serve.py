@@ -12,8 +12,8 @@ from functools import partial
 import uvicorn
 
 from afloc.errors import SettingsError
+from afloc.inference.model import Model
 from afloc.settings import Settings
-from afloc.web.logs import set_up_log
 from afloc.web.page import Site, build_site
 from afloc.web.security.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
 from afloc.web.security.forwarded import ForwardedClient, choose_proxies
@@ -58,11 +58,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def launch(settings: Settings) -> None:
-    """Load the model and serve the page until a signal (SIGINT, SIGTERM) says stop. Raises AFLocError."""
-    set_up_log(settings.log)
-    listening = listen(settings)  # first: no model is loaded for nothing where the port is taken
-    server = Server(build_site(settings, on_spaces()), settings)
+def launch(settings: Settings, model: Model) -> None:
+    """Serve the page until a signal (SIGINT, SIGTERM) says stop. Raises AFLocError."""
+    listening = listen(settings)
+    server = Server(build_site(settings, on_spaces(), model), settings)
     gc.freeze()  # what is there by now is no garbage, and need not be looked through again
     gc.enable()
     print(f"* Running on local URL:  {_address(listening)}", flush=True)

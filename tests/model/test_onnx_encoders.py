@@ -51,6 +51,23 @@ def test_onnx_runtime_and_pytorch_give_the_same_answers(name, small_folder, rele
             assert np.abs(one.grid - other.grid).max() < 1e-3
 
 
+def test_what_a_first_answer_needs_is_opened_where_it_is_exported(small_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path))
+    opened = []
+    start = runtime._start_session
+    monkeypatch.setattr(runtime, "_start_session", lambda path: opened.append(path.name) or start(path))
+    model = load_model(small_folder, "cpu")
+    model.open_encoders()
+    assert not opened and not any(tmp_path.iterdir())  # an export takes seconds, and nobody asked yet
+    model.prepare()
+    opened.clear()
+    again = load_model(small_folder, "cpu")
+    again.open_encoders()
+    assert opened == ["text.onnx", "chest_xray.onnx"]
+    again.encode(films(1)[0], "chest_xray").locate("effusion")
+    assert len(opened) == 2
+
+
 @pytest.mark.parametrize("lengths", [[2], [24], [3, 24, 9]])
 def test_texts_of_any_length_and_number_are_encoded_alike(lengths, small_model):
     vocabulary = ["lung", "left", "effusion", "no", "clear"]
