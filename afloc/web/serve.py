@@ -11,15 +11,13 @@ from functools import partial
 
 import uvicorn
 
-from afloc.errors import SettingsError
 from afloc.inference.model import Model
 from afloc.settings import Settings
+from afloc.web.listening import BACKLOG, listen
 from afloc.web.page import Site, build_site
 from afloc.web.security.connections import ACCEPTED_AT_ONCE, AcceptErrors, Connection, Room, most_connections
 from afloc.web.security.forwarded import ForwardedClient, choose_proxies
 
-FIRST_PORT, PORTS = 7860, 100
-BACKLOG = 2048  # connections that the system keeps until they are accepted
 IDLE_SECONDS = 75  # of a connection; proxies keep theirs for 60, and must not find ours just closed
 GRACE_SECONDS = 20  # for requests under way when the server is told to stop
 
@@ -58,9 +56,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def launch(settings: Settings, model: Model) -> None:
+def launch(settings: Settings, model: Model, listening: socket.socket) -> None:
     """Serve the page until a signal (SIGINT, SIGTERM) says stop. Raises AFLocError."""
-    listening = listen(settings)
     server = Server(build_site(settings, on_spaces(), model), settings)
     gc.freeze()  # what is there by now is no garbage, and need not be looked through again
     gc.enable()
@@ -80,19 +77,6 @@ def serving(settings: Settings) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The socket the page answers on; SettingsError where the port, or every one that may be, is taken."""
-    host = settings.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    first = settings.port or int(os.environ.get("GRADIO_SERVER_PORT", FIRST_PORT))
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in range(first, first + (1 if settings.port else PORTS)):
-        try:
-            return socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
-        except OSError:
-            continue
-    raise SettingsError(f"Port {first} of {host} cannot be used: give another AFLOC_PORT or AFLOC_HOST.")
 
 
 def on_spaces() -> bool:

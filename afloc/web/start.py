@@ -5,12 +5,14 @@ import sys
 import threading
 
 from afloc.settings import Settings
+from afloc.web.listening import listen
 from afloc.web.logs import set_up_log
 
 
 def start(settings: Settings) -> None:
     """Load what the page needs, and serve it until told to stop. Raises AFLocError."""
     set_up_log(settings.log)
+    listening = listen(settings)  # first: no model is loaded for nothing where the port is taken
     # What is imported and built stays for good. To look through it for garbage again and again would take a
     # sixth of the start; `launch` has it looked for from then on.
     gc.disable()
@@ -22,4 +24,4 @@ def start(settings: Settings) -> None:
     threading.Thread(target=model.open_encoders, daemon=True).start()  # while gradio is imported
     from afloc.web.serve import launch
 
-    launch(settings, model)
+    launch(settings, model, listening)

@@ -21,7 +21,6 @@ from afloc.feedback.studies.study_file import FOLDER, parse_values, read_studies
 from afloc.feedback.studies.study_rules import case_tables, same_codes
 from afloc.feedback.studies.study_text import write_values
 from afloc.files import one_at_a_time, whole_file
-from afloc.imaging.dicom_tags import strip_tags
 from afloc.imaging.image import is_dicom, read_image
 
 ENDING = ".toml"  # of a study's file
@@ -159,6 +158,8 @@ class StudyFolder(Mapping[str, Study]):
         self.open(name)
         content = path.read_bytes()
         if is_dicom(content):
+            from afloc.imaging.dicom_tags import strip_tags  # pydicom is slow to import
+
             content = strip_tags(content)
         else:
             read_image(content)
