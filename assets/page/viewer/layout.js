@@ -34,7 +34,7 @@ export function createLayout(root, films, on) {
       pane.truth = role.truth || truth.over;
       pane.frame.classList.toggle("again", i > 0 && role.film === current);
       pane.frame.classList.toggle("named", count > 1 && role.title === role.film.facts.name && role.film.frames === 1);
-      showCaption(pane, count > 1 ? role : {});
+      showCaption(pane, role.title ? role : {});
       pane.close.hidden = !role.closes;
       pane.close.setAttribute("aria-label", `Close ${role.title || "this map"}`);
       pane.link.hidden = role.film === current;
