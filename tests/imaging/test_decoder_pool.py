@@ -201,7 +201,7 @@ def test_a_file_that_needs_too_much_memory(pool, monkeypatch):
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + (20 << 20)
     resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
-    large = save(Pillow.new("L", (5000, 5000)), "PNG")
+    large = save(Pillow.new("L", (9000, 8000)), "PNG")
     assert "needs more memory than 4 GB" in refusal(large)
     assert (read_image(encode(RAMP)).pixels == RAMP).all() and process.poll() is not None
 
