@@ -90,11 +90,11 @@ def position(page, text):
 
 
 def names(page):
-    return page.locator(f"{ROWS} .name").all_inner_texts()
+    return page.locator(f"{ROWS} .name").all_text_contents()
 
 
 def said_of(page, name):
-    return page.locator(ROWS, has=page.locator(f".name:text-is('{name}')")).locator(".said").inner_text()
+    return page.locator(ROWS, has=page.locator(f".name:text-is('{name}')")).locator(".said").text_content()
 
 
 def count_open(page):
