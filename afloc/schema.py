@@ -16,13 +16,15 @@ ValueError from the check of one key goes on from the key's name ("needs two or 
 """
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from afloc.errors import AFLocError, SettingsError
+from afloc.errors import AFLocError, DataError, SettingsError
 from afloc.text import clean_text
 
 CLOSED = ConfigDict(extra="forbid")  # for a dataclass, and those within it, that take no other keys
@@ -64,6 +66,17 @@ class Fault:
 
     key: str
     sentence: str
+
+
+def read_toml(path: Path, missing: str) -> dict[str, Any]:
+    """The tables of a TOML file; DataError where it cannot be read, which is told by the sentence `missing`,
+    or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise DataError(missing) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} is not valid TOML: {error}.") from None
 
 
 def check(kind: type[Checked], values: Any, source: str, error: type[AFLocError] = SettingsError) -> Checked:

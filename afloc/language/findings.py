@@ -5,7 +5,6 @@ of label-only images its sentences. Any other description works too: the lists a
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import lru_cache
@@ -16,6 +15,7 @@ from afloc.errors import DataError, SettingsError
 from afloc.language.modalities import MODALITIES
 from afloc.language.zones import load_zones
 from afloc.resources import ASSETS
+from afloc.schema import read_toml
 
 FOLDER = ASSETS / "findings"
 
@@ -70,12 +70,7 @@ def add_findings(path: Path, modality: str) -> dict[str, FindingEntry]:
     A table needs a `name`; what else it lacks is put together from that. DataError where the file is missing
     or malformed, or names a finding that the list has already in other words.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(f"There is no list of findings {path.name}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not valid TOML: {error}.") from None
+    tables = read_toml(path, f"There is no list of findings {path.name}.")
     listed, added = load_findings(modality), {}
     for name, table in tables.items():
         if isinstance(table, dict) and isinstance(table.get("name"), str) and table["name"]:
@@ -117,12 +112,7 @@ def load_findings(modality: str) -> dict[str, FindingEntry]:
     if modality not in MODALITIES:
         raise SettingsError(f"There is no modality {modality!r}; choose one of {', '.join(MODALITIES)}.")
     path = FOLDER / f"{modality}.toml"
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"The findings of {modality} are missing: put back {path.name}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path.name} is not valid TOML: {error}.") from error
+    tables = read_toml(path, f"The findings of {modality} are missing: put back {path.name}.")
     entries = {name: _entry(name, modality, table, path.name) for name, table in tables.items()}
     entries |= _added.get(modality, {})
     for entry in entries.values():

@@ -5,7 +5,6 @@ the reports that a model learned from. A text with any other word was not unders
 """
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -13,12 +12,12 @@ from functools import cache
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from afloc.errors import DataError
 from afloc.language import findings
 from afloc.language.findings import load_findings, of_lists
 from afloc.language.mentions import expand_shorthand, plain
 from afloc.language.modalities import MODALITIES
 from afloc.language.phrases import load_wordings
+from afloc.schema import read_toml
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _FIGURE = re.compile(
@@ -155,13 +154,7 @@ def _anatomy() -> frozenset[str]:
 
 
 def _tables(name: str) -> dict:
-    path = findings.FOLDER / name
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"The words of descriptions are missing: put back {name}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{name} is not valid TOML: {error}.") from error
+    return read_toml(findings.FOLDER / name, f"The words of descriptions are missing: put back {name}.")
 
 
 def _forms(word: str) -> Iterable[str]:

@@ -4,7 +4,6 @@ They are drawn by textbook anatomy, in a frame that is found on each image; no a
 `assets/findings/zones.toml` has them, and says what the numbers are.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +13,7 @@ from pydantic import Field
 
 from afloc.errors import DataError
 from afloc.resources import ASSETS
-from afloc.schema import CLOSED, check
+from afloc.schema import CLOSED, check, read_toml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +49,5 @@ class Zone:
 def load_zones(modality: str) -> Mapping[str, Zone]:
     """The zones of a modality by name; none where its findings have no place of their own. DataError for a
     file that is missing or malformed."""
-    try:
-        tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(f"The zones of findings are missing: put back {FILE.name}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{FILE.name} is not valid TOML: {error}.") from None
+    tables = read_toml(FILE, f"The zones of findings are missing: put back {FILE.name}.")
     return check(dict[str, dict[str, Zone]], tables, FILE.name, DataError).get(modality, {})

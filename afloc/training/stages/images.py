@@ -37,7 +37,12 @@ from afloc.training.stages.text_bank import TextBank
 
 # The weights ignore these.
 NOT_LEARNED = (
-    *("smoothing", "word_weight", "sentence_weight", "anatomy_weight", "unreliable_maps", "specificity"),
+    "smoothing",
+    "word_weight",
+    "sentence_weight",
+    "anatomy_weight",
+    "unreliable_maps",
+    "specificity",
 )
 FROZEN_STAGES = 3  # the stages up to stride 8 keep their ImageNet weights
 
