@@ -273,7 +273,7 @@ def test_dicom_opens_and_leaves_no_identity(page):
     wait_for_size(page, 240, 300)
     ask(page, "pleural effusion")
     html = page.content()
-    assert "film_7.dcm" in html and "Doe" not in html and "4711" not in html
+    assert "film_7.dcm" in html and "Jane" not in html and "MRN-4711" not in html
 
 
 def test_drop_and_paste(page):
