@@ -1,7 +1,7 @@
 """The findings of the lists in one image, each asked by its simple sentence: the one number of a finding,
 whatever words it was asked in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import FindingEntry, load_findings
-from afloc.language.statements import AFFIRMED, Statement
 from afloc.model.calibration import Calibration, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
@@ -41,8 +40,7 @@ class BareFinding:
 
 
 class BareFindings:
-    """Those of one image, worked out when they are asked for, and kept. `log_odds`: what anatomy adds to the
-    map of what is stated, as `native_map` takes it."""
+    """Those of one image, worked out when they are asked for, and kept."""
 
     def __init__(
         self,
@@ -50,10 +48,8 @@ class BareFindings:
         features: ImageFeatures,
         modality: str,
         calibration: Calibration,
-        log_odds: Callable[[Iterable[Statement]], np.ndarray | None],
     ):
         self._model = model
-        self._log_odds = log_odds
         self._features = features
         self._entries = load_findings(modality)
         self._calibration = calibration
@@ -81,9 +77,9 @@ class BareFindings:
         return [self._found[entry.id] for entry in entries if entry.id in self._found]
 
     def map(self, found: BareFinding) -> np.ndarray:
-        """Its map over the square that the encoder saw."""
-        log_odds = self._log_odds([Statement(found.entry.id, AFFIRMED)])
-        return native_map(self._features, found.vectors, self._calibration, found.sentences, log_odds)
+        """Its map over the square that the encoder saw, without anatomy: textbooks know no side, and what
+        they take away on both sides tells nothing of the one that is affected."""
+        return native_map(self._features, found.vectors, self._calibration, found.sentences)
 
     def _judge(self, entry: FindingEntry, point: OperatingPoint, vectors: TextVectors) -> BareFinding:
         sentences = sentence_logits(self._features, vectors, self._calibration)

@@ -173,7 +173,7 @@ class View:
     def _judge(self) -> Judge:
         """Judges nothing under protocol `paper`, nor where a doubt stops the answer."""
         stopped = self.protocol == "paper" or (self.doubt is not None and self.doubt.degree == "stopped")
-        bare = BareFindings(self._model, self._features, self.modality, self._calibration, self._log_odds)
+        bare = BareFindings(self._model, self._features, self.modality, self._calibration)
         return Judge(self.modality, self._calibration, None if stopped else bare, self._letterbox().crop)
 
     @cached_property

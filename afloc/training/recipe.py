@@ -143,15 +143,19 @@ class JointRecipe:
 
 @dataclass(frozen=True)
 class Taken:
-    """What is taken over from a trained model instead of being trained: "language" (the text encoder) and
-    modalities, each with its image encoder and its calibration. `model`: "afloc-mini" for the embedded one,
-    or what `load_checkpoint` takes."""
+    """What is taken over from a trained model. `stages` are not trained: "language" (the text encoder) and
+    modalities, each with its image encoder and its calibration. `starts` are trained: modalities whose image
+    encoder starts from the model's instead of ImageNet's weights, for images of any size. `model`:
+    "afloc-mini" for the embedded one, or what `load_checkpoint` takes."""
 
     __pydantic_config__ = CLOSED
     model: Text
     stages: tuple[Text, ...] = ("language",)
+    starts: tuple[Text, ...] = ()
 
     def __post_init__(self) -> None:
+        if both := sorted({*self.stages} & {*self.starts}):
+            raise ValueError(f"{both[0]} is either in stages or in starts")
         if "language" not in self.stages:
             raise ValueError("stages must name language: images are aligned with one text encoder")
 
@@ -187,6 +191,8 @@ class Recipe:
             raise ValueError("images needs one table for each of the model's modalities, no other")
         if self.taken and (unknown := sorted(set(self.taken.stages) - {"language", *self.images})):
             raise ValueError(f"taken.stages must name stages of the recipe, not {unknown[0]!r}")
+        if self.taken and (unknown := sorted(set(self.taken.starts) - {*self.images})):
+            raise ValueError(f"taken.starts must name modalities of the recipe, not {unknown[0]!r}")
         for modality, recipe in self.images.items():
             if unknown := sorted(set(recipe.unreliable_maps) - set(load_findings(modality))):
                 raise ValueError(

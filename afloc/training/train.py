@@ -137,7 +137,7 @@ class StagedTraining:
                 self.compute,
             )
         network.text_encoder.requires_grad_(False)
-        return ImageStage(
+        stage = ImageStage(
             cast(ImageEncoder, network.image_encoders[name]),
             TextBank(network.text_encoder, self.tokenizer, self.compute),
             self.pairs[name],
@@ -148,6 +148,9 @@ class StagedTraining:
             recipe.without,
             self.compute,
         )
+        if recipe.taken and name in recipe.taken.starts:
+            stage.identity["from"] = recipe.taken.model
+        return stage
 
     def fit(self, stage: Stage) -> None:
         if isinstance(stage, ImageStage):
@@ -159,23 +162,25 @@ class StagedTraining:
 
 
 def take_stages(network: AFLoc, taken: Taken) -> None:
-    """Give `network` the stages that are taken from a trained model; SettingsError where it lacks one, or has
-    another shape."""
+    """Give `network` what is taken from a trained model; SettingsError where it lacks that, or has another
+    shape."""
     checkpoint = load_checkpoint(embedded_or(taken.model))
     source, own = checkpoint.config, network.config
     modalities = [name for name in taken.stages if name != "language"]
+    filled = [*modalities, *taken.starts]
     calibration = source.calibration or {}
-    if lacking := [name for name in modalities if name not in calibration]:
+    if lacking := [name for name in filled if name not in calibration]:
         raise SettingsError(f"The model {taken.model} has nothing calibrated for {lacking[0]} to take over.")
     shapes = [
         (each.text_encoder, each.last_n_layers, each.max_tokens, each.embedding_dim, each.backbone)
-        + tuple((each.side(name), each.global_grids.get(name)) for name in modalities)
+        + tuple(each.side(name) for name in modalities)
+        + tuple(each.global_grids.get(name) for name in filled)
         for each in (source, own)
     ]
     if shapes[0] != shapes[1]:
         raise SettingsError(f"The model {taken.model} has another shape than the recipe's: train all stages.")
     network.text_encoder.load_state_dict(checkpoint.network.text_encoder.state_dict())
-    for name in modalities:
+    for name in filled:
         network.image_encoders[name].load_state_dict(checkpoint.network.image_encoders[name].state_dict())
     network.config = replace(own, calibration={name: calibration[name] for name in modalities} or None)
 

@@ -10,7 +10,9 @@ from afloc.imaging.geometry import Letterbox, area_resize
 from afloc.imaging.image import Image, Orientation, image_from_array
 from afloc.inference.anatomy import LEAST, Anatomy
 from afloc.inference.picture import Picture
+from afloc.inference.sides import balance
 from afloc.language.reading import read
+from afloc.model.calibration import OTHER, OperatingPoint, SideMargin
 
 FILM = area_resize(draw_chest_film(), 320, 320)
 PLACES = (np.arange(40) + 0.5) / 40
@@ -147,3 +149,22 @@ def test_a_mirrored_film_is_answered_as_it_hangs(weighed):
     model = weighed(1.0)
     there, here = (found(model, each, "left pleural effusion") for each in (mirrored, image))
     assert there.grid == pytest.approx(here.grid[:, ::-1], abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [None, 1.0])
+def test_the_side_is_read_from_the_map_without_anatomy(small_model, weighed, monkeypatch, weight):
+    image = image_from_array(FILM)
+    plain = weighed(None).calibration("chest_xray")
+    leaning = balance(found(weighed(None), image, "pleural effusion").grid)
+    decided = []
+    for share in (0.999, 1.001):
+        calibration = replace(
+            plain,
+            anatomy_weight=weight,
+            presence={OTHER: OperatingPoint(1.0, 0.0, threshold=0.0)},
+            finding_points=None,
+            side_margins={"pleural_effusion": SideMargin(share * abs(leaning), 0.9, 20)},
+        )
+        monkeypatch.setattr(small_model, "calibration", lambda modality, given=calibration: given)
+        decided.append(found(small_model, image, "left pleural effusion").side.seen)
+    assert decided == ["left" if leaning > 0 else "right", None]

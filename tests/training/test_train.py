@@ -96,9 +96,11 @@ def test_stages_are_taken_from_a_model(begun, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(begun / "packages")
     given = ("train", "--data", begun / "data", "--out")
 
-    def recipe(model, *stages):
+    def recipe(model, *stages, starts=(), text=RECIPE):
         path = tmp_path / "taken.toml"
-        path.write_text(f"{RECIPE}\n[taken]\nmodel = '{model}'\nstages = {list(stages)}")
+        path.write_text(
+            f"{text}\n[taken]\nmodel = '{model}'\nstages = {list(stages)}\nstarts = {list(starts)}"
+        )
         return path
 
     first = tmp_path / "first" / "model"
@@ -110,9 +112,22 @@ def test_stages_are_taken_from_a_model(begun, tmp_path, monkeypatch, capsys):
     assert not equal(*(model.network.image_encoders for model in models))
     assert run(*given, tmp_path / "third", recipe(first, "language", "chest_xray")) == 0
     assert load_model(tmp_path / "third" / "model", "cpu").fingerprint == models[0].fingerprint
-    for model, stages in (("afloc-mini", ["language"]), (first, ["chest_xray"]), (first, ["language", "x"])):
+    larger = RECIPE.replace("= 96", "= 128") + "image_rate = 1e-12\nprojection_rate = 1e-12\n"
+    path = recipe(first, "language", starts=["chest_xray"], text=larger)
+    assert run(*given, tmp_path / "started", path, "--seed", "1") == 0
+    started = load_model(tmp_path / "started" / "model", "cpu")
+    assert started.side("chest_xray") == 128
+    projections = [each.network.image_encoders["chest_xray"].deep_projection for each in (started, models[0])]
+    assert equal(*projections), "it starts where that model stood"
+    for model, stages, starts in (
+        ("afloc-mini", ["language"], []),
+        (first, ["chest_xray"], []),
+        (first, ["language", "x"], []),
+        (first, ["language"], ["x"]),
+        (first, ["language", "chest_xray"], ["chest_xray"]),
+    ):
         capsys.readouterr()
-        assert run(*given, tmp_path / "fourth", recipe(model, *stages)) == 2
+        assert run(*given, tmp_path / "fourth", recipe(model, *stages, starts=starts)) == 2
         assert capsys.readouterr().err.count("\n") == 1
 
 

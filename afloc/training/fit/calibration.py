@@ -110,11 +110,12 @@ def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
     peaks: list[float] = []
     for row in inputs.calibration_rows:
         (image,), facts = inputs.encode(np.array([row])), inputs.pairs[row].facts
+        anatomy = inputs.anatomy(row) if calibration.anatomy_weight else None
         for present, found in ((1, peaks), (0, lows)):
             having = [f for f in inputs.sampler.common if f in facts and facts[f].present == present]
             for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
                 text = inputs.vectors([entries[finding].simple])
-                log_odds = inputs.log_odds(row, finding, image.shallow.shape[-1], calibration)
+                log_odds = anatomy(finding, image.shallow.shape[-1]) if anatomy else None
                 grid = raw_map(image, text, calibration, log_odds=log_odds)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)

@@ -11,7 +11,7 @@ from afloc.imaging.image import read_image
 from afloc.inference.anatomy import Anatomy
 from afloc.inference.picture import Picture
 from afloc.language.statements import AFFIRMED, Statement
-from afloc.model.calibration import Calibration, Levels
+from afloc.model.calibration import Levels
 from afloc.model.image_encoder import ImageEncoder, ImageFeatures
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
@@ -63,15 +63,13 @@ class FitInputs:
         for pixels in self.encoder_inputs(rows):
             yield ImageFeatures(*(each.cpu() for each in vars(self.encoder(pixels)).values()))
 
-    def log_odds(self, row: int, finding: str, cells: int, calibration: Calibration) -> np.ndarray | None:
-        """What anatomy adds to the map of a finding over the image of a row, (cells, cells); None where it
-        has no weight or says nothing."""
-        if not calibration.anatomy_weight:
-            return None
+    def anatomy(self, row: int) -> Callable[[str, int], np.ndarray | None]:
+        """What anatomy adds to the maps over the image of a row, by finding and number of cells along a side:
+        (cells, cells), or None where it says nothing."""
         image = read_image(self.pairs[row].image)
         letterbox = Letterbox.fit(image.height, image.width, self.size, image.aspect)
         anatomy = Anatomy(Picture(image), self.modality)
-        return anatomy.log_odds([Statement(finding, AFFIRMED)], letterbox, cells)
+        return lambda finding, cells: anatomy.log_odds([Statement(finding, AFFIRMED)], letterbox, cells)
 
     def vectors(self, texts: list[str]) -> TextVectors:
         """The vectors of texts in the memory of the CPU."""

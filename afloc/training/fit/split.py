@@ -86,10 +86,10 @@ class CalibrationSplit:
 
     @torch.inference_mode()
     def map(self, index: int, finding: str, calibration: Calibration) -> np.ndarray:
-        """The map of a finding over one image, float32 (rows, columns)."""
+        """The map of a finding over one image as its side is read from it, without anatomy: float32 (rows,
+        columns)."""
         inputs, pair = self.inputs, self.pairs[index]
         (image,) = inputs.encode(self.rows[[index]])
         text = inputs.vectors([load_findings(inputs.modality)[finding].simple])
-        log_odds = inputs.log_odds(self.rows[index], finding, image.shallow.shape[-1], calibration)
-        square = native_map(image, text, calibration, log_odds=log_odds)
+        square = native_map(image, text, calibration)
         return Letterbox.fit(*image_size(pair.image), inputs.size).crop(square)
