@@ -12,6 +12,9 @@ _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers among those of the frame headers that 
 _SEQUENTIAL = (0xC0, 0xC1)
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _JPEG_LS = 0xF7
+_MARKER = re.compile(
+    rb"\xff[^\x00\x01\xd0-\xd7\xff]"
+)  # with a length, or the end; no restart, no filling byte
 _SCAN_OR_END = re.compile(rb"\xff[\xda\xd9]")  # within coded data, 0xFF is followed by 0 or a restart
 
 
@@ -101,6 +104,26 @@ def end(stream: bytes) -> list[bytes]:
         return [stream]
     coded += b"\0" if coded.endswith(b"\xff") else b""
     return [coded + filling * 64 + _END for filling in (b"", b"\0", b"\x55", b"\xaa")]
+
+
+def parts(stream: bytes) -> Iterator[tuple[int | None, bytes]]:
+    """What follows the first two bytes of a stream, up to its end: each segment, header included, with its
+    marker, and None with what is coded data."""
+    at = 2
+    while at + 2 <= len(stream):
+        found = _MARKER.search(stream, at)
+        start = found.start() if found else len(stream)
+        if start > at:
+            yield None, stream[at:start]
+        if not found:
+            return
+        marker = stream[start + 1]
+        at = start + 2
+        if marker != _END[1]:
+            at += int.from_bytes(stream[at : at + 2], "big")
+        yield marker, stream[start:at]
+        if marker == _END[1]:
+            return
 
 
 def _is_frame(marker: int) -> bool:

@@ -53,6 +53,20 @@ def of_tiff(description: str, across: float, down: float, unit: int) -> Spacing 
     return of_resolution(across, down, {2: _INCH, 3: 10.0}[unit]) if unit in (2, 3) else None
 
 
+def shortest_description(description: str) -> str:
+    """What has to stay of the ImageDescription of a TIFF for its spacing to be read."""
+    slide = "Aperio " if description.startswith("Aperio") else ""
+    if found := _APERIO.search(description):
+        return slide + found[0]
+    if found := _OME.search(description):
+        sizes = re.findall(r'PhysicalSize[XY](?:Unit)?="[^"]*"', found[0])
+        return f"<Pixels {' '.join(sizes)}>"
+    if description.startswith("ImageJ="):
+        named = _IMAGEJ.search(description)
+        return f"ImageJ=\n{named[0]}\n" if named else "ImageJ="
+    return slide
+
+
 def _of_ome(pixels: str) -> Spacing | None:
     """Of the element Pixels of OME-XML, whose lengths are in micrometres unless it says otherwise."""
     sizes = []

@@ -1,5 +1,6 @@
 """The pages of a TIFF: which are pictures, which smaller copies of one (a thumbnail, levels of a pyramid)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
@@ -12,7 +13,7 @@ from afloc.imaging.image import MAX_FRAMES, MAX_PIXELS, MIN_SIDE
 from afloc.imaging.raster_spacing import of_tiff
 
 _SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes of the types of numbers read here
-_RATIONAL = 5
+_TEXT, _RATIONAL, _SIGNED_RATIONAL = 2, 5, 10
 ORIENTATION = 274  # the tag, values as in EXIF
 _MOST_NUMBERS = 1 << 21
 _SAME_SHAPE = 0.02  # by which the proportions of a reduced copy may be off
@@ -43,6 +44,13 @@ class Page:
             entries.setdefault(tag, (kind, number, values))
         return entries
 
+    def places(self) -> Iterator[tuple[int, int, int, int]]:
+        """(tag, type, start, end) of the values of each entry; of types that are not read here, from where
+        they start to the same place."""
+        for tag, (kind, count, at) in self._entries.items():
+            size = 8 if kind in (_RATIONAL, _SIGNED_RATIONAL) else 1 if kind == _TEXT else _SIZES.get(kind, 0)
+            yield tag, kind, at, min(at + size * count, len(self.data))
+
     def numbers(self, tag: int) -> tuple[int, ...]:
         kind, count, at = self._entries.get(tag, (0, 0, 0))
         size = _SIZES.get(kind)
@@ -63,7 +71,7 @@ class Page:
     def text(self, tag: int) -> str:
         """Its first 64 KB; characters beyond UTF-8 are left out."""
         kind, count, at = self._entries.get(tag, (0, 0, 0))
-        return self.data[at : at + min(count, 1 << 16)].decode(errors="ignore") if kind == 2 else ""
+        return self.data[at : at + min(count, 1 << 16)].decode(errors="ignore") if kind == _TEXT else ""
 
     @cached_property
     def spacing(self) -> tuple[float, float] | None:

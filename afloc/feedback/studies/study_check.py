@@ -14,6 +14,7 @@ from afloc.feedback.studies.study_rules import case_tables
 from afloc.imaging.burned_in import shows_text
 from afloc.imaging.examples import load_example
 from afloc.imaging.image import Image, is_dicom, read_image
+from afloc.imaging.raster_tags import has_texts
 from afloc.schema import Fault
 
 SHORT_CODE = 8  # characters that can be guessed
@@ -98,7 +99,7 @@ def advise(study: Study, looks: Mapping[str, Look] | None = None) -> list[str]:
         f"fewer readers than blocks: {len(blocks)} blocks, {len(study.readers)} readers.": len(study.readers)
         < len(blocks),
         f"text stands in a corner of {_list(shown)}: look whether it names a patient.": shown,
-        f"{tagged} of the image files are DICOM with the tags they came with: no reader sees one, but they "
+        f"{tagged} of the image files have the tags or texts they came with: no reader sees one, but they "
         "stay on the server; send the images here again to have them without.": tagged,
     }
     return [sentence for sentence, applies in advice.items() if applies]
@@ -136,7 +137,7 @@ def _look(path: Path, _size: int, _time: int) -> Look:
 
 def _has_other_tags(content: bytes) -> bool:
     if not is_dicom(content):
-        return False
+        return has_texts(content)
     from afloc.imaging.dicom_tags import has_other_tags  # pydicom is slow to import
 
     return has_other_tags(content)

@@ -21,7 +21,8 @@ from afloc.feedback.studies.study_file import FOLDER, parse_values, read_studies
 from afloc.feedback.studies.study_rules import case_tables, same_codes
 from afloc.feedback.studies.study_text import write_values
 from afloc.files import one_at_a_time, whole_file
-from afloc.imaging.image import is_dicom, read_image
+from afloc.imaging.image import is_dicom
+from afloc.imaging.raster_tags import strip_texts
 
 ENDING = ".toml"  # of a study's file
 IMAGES = ".images"  # of the folder of images that were uploaded for it
@@ -152,8 +153,8 @@ class StudyFolder(Mapping[str, Study]):
     def add_image(self, name: str, path: Path) -> str:
         """Keep a copy of an image file for a study; its name as a case has it. ImageError for no image.
 
-        It is named after its content, because the name that it had may be a patient's; so may the tags of a
-        DICOM file, which do not come along.
+        It is named after its content, because the name that it had may be a patient's; so may be what the
+        file says of itself (DICOM's tags, EXIF, texts), which does not come along.
         """
         self.open(name)
         content = path.read_bytes()
@@ -162,7 +163,7 @@ class StudyFolder(Mapping[str, Study]):
 
             content = strip_tags(content)
         else:
-            read_image(content)
+            content = strip_texts(content)
         kept = f"{hashlib.sha256(content).hexdigest()[:20]}{_suffix(path)}"
         folder = self.images(name)
         try:

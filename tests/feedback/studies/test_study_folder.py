@@ -185,7 +185,7 @@ def test_a_dicom_file_is_kept_without_its_tags_and_an_old_one_is_still_shown(fol
     values = {**a.values, "cases": cases, "repeats": 0}
     folder.save("a", a.token, values)
     advice = " ".join(check_study(a.path, values).advice)
-    assert "1 of the image files are DICOM with the tags" in advice
+    assert "1 of the image files have the tags or texts" in advice
     assert read_case(folder.folder, folder["a"].case("old")).digest == image.digest
 
 
