@@ -41,14 +41,14 @@ def add_calibrate(commands: argparse._SubParsersAction) -> None:
 
 def run_calibrate(arguments: argparse.Namespace) -> None:
     quiet()
-    from afloc.errors import SettingsError
+    from afloc.model.calibration import AnatomyWeight
+    from afloc.schema import check
     from afloc.training.calibrate import calibrate_model
     from afloc.training.recipe import read_recipe
 
     recipe = read_recipe(arguments.recipe)
-    if arguments.anatomy is not None and not 0 <= arguments.anatomy <= 4:
-        raise SettingsError("--anatomy must be from 0 to 4.")
-    calibrate_model(
-        arguments.folder, recipe, arguments.data, arguments.out, arguments.version, arguments.anatomy
-    )
+    anatomy = arguments.anatomy
+    if anatomy is not None:
+        anatomy = check(AnatomyWeight, anatomy, "--anatomy")
+    calibrate_model(arguments.folder, recipe, arguments.data, arguments.out, arguments.version, anatomy)
     print(f"Wrote {arguments.out}.")

@@ -21,6 +21,7 @@ BINS = 20  # of the histograms of probabilities
 RETIRED = ("localizes", "sides")  # keys of earlier versions that say nothing any more
 
 Share = Annotated[float, Field(ge=0, le=1)]
+AnatomyWeight = Annotated[float, Field(ge=0, le=4)]
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Calibration:
     side_margins: Mapping[str, SideMargin] | None = None
     normality: Normality | None = None
     known_words: tuple[str, ...] | None = None
-    anatomy_weight: Annotated[float | None, Field(alias="anatomy", ge=0, le=4)] = None
+    anatomy_weight: Annotated[AnatomyWeight | None, Field(alias="anatomy")] = None
 
     def __post_init__(self) -> None:
         if self.presence is not None and OTHER not in self.presence:

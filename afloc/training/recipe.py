@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from afloc.errors import SettingsError
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
-from afloc.model.calibration import UNCALIBRATED
+from afloc.model.calibration import UNCALIBRATED, AnatomyWeight
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
 from afloc.schema import CLOSED, Text, check
@@ -109,7 +109,7 @@ class ImageRecipe:
     smoothing: Share = UNCALIBRATED.smoothing
     word_weight: Share = UNCALIBRATED.word_weight
     sentence_weight: Share = SENTENCE_WEIGHT
-    anatomy_weight: Annotated[float, Field(ge=0, le=4)] | None = None
+    anatomy_weight: AnatomyWeight | None = None
     unreliable_maps: tuple[str, ...] = ()
     specificity: Annotated[float, Field(gt=0, lt=1)] = SPECIFICITY
 

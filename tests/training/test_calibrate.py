@@ -103,7 +103,7 @@ def test_anatomy_is_given_its_weight(trained, tmp_path, capsys):
     )
     assert placed[0].mean() < plain[0].mean(), "the heart does not lie in the neck"
     assert run("calibrate", trained / "model", *options, tmp_path / "no", "--anatomy", "5") == 2
-    assert "--anatomy must be from 0 to 4" in capsys.readouterr().err
+    assert "--anatomy: must be a number from 0 to 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

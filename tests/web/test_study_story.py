@@ -30,8 +30,10 @@ DOUBLED_AT = 11  # the place in the order at which the second reader opens anoth
 
 
 @pytest.fixture
-def servers(tiny_folder, tmp_path):
+def servers(long, tiny_folder, tmp_path):
     """Two processes of the page behind one address, with one empty Postgres and one folder of studies."""
+    if not long:
+        pytest.skip("takes minutes: --long")
     studies = tmp_path / "studies"
     with (
         running_postgres() as database,
@@ -157,10 +159,8 @@ def home_of(reader, replicas):
     return replicas[names.index(reader.server)][0]
 
 
-def test_from_an_empty_server_to_the_report(servers, chromium, long):
+def test_from_an_empty_server_to_the_report(servers, chromium):
     """Three read 40 cases in both arms; one stops half-way, one has two windows, a server is killed."""
-    if not long:
-        pytest.skip("takes minutes: --long")
     url, replicas, studies = servers
     began = time.perf_counter()
     code = keep_code(studies)
