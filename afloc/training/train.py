@@ -118,8 +118,7 @@ class StagedTraining:
             text_start, config.max_tokens, config.text_encoder["vocab_size"]
         )
         self.network = start_network(AFLoc(config), image_start, text_start)
-        if recipe.taken is not None:
-            take_stages(self.network, recipe.taken)
+        self.origin = take_stages(self.network, recipe.taken) if recipe.taken else None
         self.network.to(compute.device)
 
     def stage(self, name: str) -> Stage:
@@ -149,7 +148,7 @@ class StagedTraining:
             self.compute,
         )
         if recipe.taken and name in recipe.taken.starts:
-            stage.identity["from"] = recipe.taken.model
+            stage.identity["from"] = self.origin
         return stage
 
     def fit(self, stage: Stage) -> None:
@@ -161,9 +160,9 @@ class StagedTraining:
             self.network.config = replace(config, calibration=fitted)
 
 
-def take_stages(network: AFLoc, taken: Taken) -> None:
-    """Give `network` what is taken from a trained model; SettingsError where it lacks that, or has another
-    shape."""
+def take_stages(network: AFLoc, taken: Taken) -> str:
+    """Give `network` what is taken from a trained model, and return that model's fingerprint. SettingsError
+    where it lacks something, or has another shape."""
     checkpoint = load_checkpoint(embedded_or(taken.model))
     source, own = checkpoint.config, network.config
     modalities = [name for name in taken.stages if name != "language"]
@@ -183,6 +182,7 @@ def take_stages(network: AFLoc, taken: Taken) -> None:
     for name in filled:
         network.image_encoders[name].load_state_dict(checkpoint.network.image_encoders[name].state_dict())
     network.config = replace(own, calibration={name: calibration[name] for name in modalities} or None)
+    return checkpoint.fingerprint
 
 
 def read_tables(recipe: Recipe, data: Path) -> dict[str, PairTable]:

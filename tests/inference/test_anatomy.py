@@ -155,7 +155,7 @@ def test_a_mirrored_film_is_answered_as_it_hangs(weighed):
 def test_the_side_is_read_from_the_map_without_anatomy(small_model, weighed, monkeypatch, weight):
     image = image_from_array(FILM)
     plain = weighed(None).calibration("chest_xray")
-    leaning = balance(found(weighed(None), image, "pleural effusion").grid)
+    leaning = balance(found(weighed(None), image, "pleural effusion is present").grid)
     decided = []
     for share in (0.999, 1.001):
         calibration = replace(
