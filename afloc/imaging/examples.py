@@ -87,7 +87,7 @@ EXAMPLES = (
         name="exudates",
         title="Eye fundus (scikit-image, exudates drawn)",
         modality="fundus",
-        description="hard exudates",
+        description="diabetic retinopathy",
         pixels=partial(_read_drawn, "exudates"),
         boxes=(("Hard exudates", 500, 472, 400, 422),),
     ),

@@ -64,7 +64,7 @@ def test_advice_on_training_and_blocks(tmp_path):
         "blocks have 1 to 2",
         "comes again",
         "no training case has one",
-        "4 of the image files are DICOM",
+        "4 of the image files have the tags or texts",
     ):
         assert part in said
     assert not any("blocks" in each for each in advise(read_study(DEMO)))
