@@ -25,7 +25,7 @@ def compare(page: Page) -> None:
     """Of one eye: what is there, and what is not."""
     page.click("#probe [data-example=exudates]")
     page.wait_for_selector(".viewer[data-answer='2'][data-state='ready']")
-    for description in ("optic disc", "hard exudates"):
+    for description in ("optic disc", "diabetic retinopathy"):
         ask(page, description)
         page.click(".keep")
     ask(page, "glaucoma")

@@ -81,7 +81,7 @@ def suggestions(page: Page, folder: Path) -> None:
 
 
 def compare(page: Page, folder: Path) -> None:
-    for description in ("optic disc", "hard exudates"):
+    for description in ("optic disc", "diabetic retinopathy"):
         ask(page, description)
         page.keyboard.press("Escape")
         page.click("#probe .keep")
