@@ -129,9 +129,8 @@ def _strip_tiff(data: bytes) -> bytes:
     """In place, for everything in a TIFF is found by its offset: texts become zeros."""
     stripped = bytearray(data)
     pages = tiff.read_pages(data)
-    for page in pages:
-        for at in page.numbers(330)[:64]:  # smaller copies
-            pages.append(tiff.Page(data, at, page.order, page.big))
+    copies = [tiff.Page(data, at, page.order, page.big) for page in pages for at in page.numbers(330)[:64]]
+    for page in (*pages, *copies):
         inner = [
             tiff.Page(data, at, page.order, page.big)
             for tag in _TIFF_DIRECTORIES

@@ -87,6 +87,9 @@ FILES = {
         'PhysicalSizeY="0.5" SizeX="1"/></Image></OME>'
     ),
     "tiff, exif": saved(RGB, "TIFF", exif=exif()),
+    "tiff, its own smaller copy": tiff(description=SECRET, extratags=[(0xFDE8, 4, 1, 8, True)]).replace(
+        b"\xe8\xfd\4\0\1\0\0\0\x08\0\0\0", b"\x4a\1\4\0\1\0\0\0\x08\0\0\0"
+    ),  # its first page, at byte 8
 }
 
 
