@@ -325,11 +325,13 @@ export function mount({ element, props, server }) {
 
   card.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (moving) return;               // pressed twice: the card that comes next is to be read
     put(".card .problem", "");
     if (study.dataset.stage === "enter") {
       code = card.code.value.trim();
       return code ? go() : put(".card .problem", "Please type your code.");
     }
+    moving = true;
     if (study.dataset.stage === "consent") await call("agree", {});
     go();
   });

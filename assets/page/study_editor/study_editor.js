@@ -43,6 +43,13 @@ export async function openEditor({ root, code, leave, preview }) {
   const explain = (error) => (error instanceof Refusal ? error.message : SILENT);
 
   const locked = () => Boolean(study?.values.protocol);
+
+  // The values change in place: what asked the server meanwhile writes into those that are saved.
+  function hold(chosen) {
+    for (const key of Object.keys(values)) delete values[key];
+    Object.assign(values, chosen);
+  }
+
   const dirty = () => study !== null && JSON.stringify(values) !== base;
 
   function changed() {
@@ -95,7 +102,7 @@ export async function openEditor({ root, code, leave, preview }) {
     const merged = merge(before, values, theirs.values);
     const settle = (chosen, sentence) => {
       base = JSON.stringify(theirs.values);
-      values = chosen;
+      hold(chosen);
       take(theirs);
       render();
       say(sentence);
@@ -268,7 +275,7 @@ export async function openEditor({ root, code, leave, preview }) {
     reason.setAttribute("aria-label", "Reason of the change");
     apply.addEventListener("click", () => save(reason.value));
     reason.addEventListener("keydown", (event) => { if (event.key === "Enter") save(reason.value); });
-    drop.addEventListener("click", () => { values = JSON.parse(base); editing = false; bar.replaceChildren(); render(); });
+    drop.addEventListener("click", () => { hold(JSON.parse(base)); editing = false; bar.replaceChildren(); render(); });
     bar.replaceChildren(make("span", "", "Not applied yet."), reason, drop, apply);
   }
 
@@ -278,7 +285,7 @@ export async function openEditor({ root, code, leave, preview }) {
     await save();
     try {
       const reply = await ask("state", { name: study.name, token: study.token, state });
-      values = structuredClone(reply.values);
+      hold(structuredClone(reply.values));
       base = JSON.stringify(reply.values);
       take(reply);
       render();

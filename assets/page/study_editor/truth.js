@@ -13,55 +13,52 @@ const EXAMPLE = `case,truth,boxes
 c001,1,"[[120,80,60,40]]"
 c002,1,
 c003,0,`;
-const told = new Map();             // what was said of the last table, by study, until the next one
+const told = new Map();             // what was said of the last table, by study, until the next one or an answer by hand
 
 // The truth of all cases as a table: taken away, filled in elsewhere, and read back.
 /** @param {StepContext} context */
 function tableOfTruths({ study, values, fields, changed, render, ask, say, explain }) {
-  const box = make("div", "truth-table"), line = make("div", "line-buttons"), problem = make("div", "problem"), how = make("details", "further");
-  const cases = [...(values.training ?? []), ...(values.cases ?? [])], byId = new Map(cases.map((each) => [each.id, each]));
+  const box = make("div", "truth-table"), line = make("div", "line-buttons"), how = make("details", "further");
+  const cases = () => [...(values.training ?? []), ...(values.cases ?? [])];
   const input = Object.assign(make("input"), { type: "file", accept: ".csv,.tsv,.txt", hidden: true });
   const save = button("quiet bordered", "As CSV");
-  problem.setAttribute("role", "alert");
   save.title = "A line for each case, to be filled in and read back here";
-  save.addEventListener("click", () => download(`${study.name}-truth.csv`, asTable(cases), "text/csv"));
+  save.addEventListener("click", () => download(`${study.name}-truth.csv`, asTable(cases()), "text/csv"));
   line.append(input, fields.action("From a CSV…", () => input.click()), save);
   how.append(make("summary", "", "How the table looks"), make("pre", "", EXAMPLE), make("p", "hint", "truth: 1 the finding is there, 0 it is not; a line without one says nothing. boxes: x, y, width and height in pixels of the image, a list of boxes; it may be missing. Cases that are not in the table stay as they are."));
   input.addEventListener("change", () => { if (input.files[0]) read(input.files[0]); input.value = ""; });
 
+  // The step may be drawn anew before the server has answered: what it said is kept, and is shown by what is drawn then.
   async function read(file) {
-    let reply;
     say("Reading the table…");
-    try {
-      reply = await ask("truth", { name: study.name, table: await file.text(), cases: [...byId.keys()] });
-    } catch (error) {
-      say("");
-      return complain([explain(error)]);
-    }
+    const reply = await file.text().then((table) => ask("truth", { name: study.name, table, cases: cases().map(({ id }) => id) })).catch((error) => ({ faults: [explain(error)] }));
     say("");
-    if (reply.faults.length) return complain(reply.faults);
-    for (const [id, { truth, boxes }] of Object.entries(reply.truths)) {
+    told.set(study.name, reply.faults.length ? { taken: "", faults: reply.faults } : { taken: takeOver(reply.truths), faults: [] });
+    render();
+  }
+
+  function takeOver(truths) {
+    const byId = new Map(cases().map((each) => [each.id, each]));
+    const read = Object.entries(truths).filter(([id]) => byId.has(id)), left = byId.size - read.length;
+    for (const [id, { truth, boxes }] of read) {
       const each = byId.get(id);
       each.truth = truth;
       if (boxes.length) each.boxes = boxes; else delete each.boxes;
     }
-    const count = Object.keys(reply.truths).length, left = cases.length - count;
-    told.set(study.name, `The truth of ${count} ${count === 1 ? "case" : "cases"} was read${left ? `; ${left} ${left === 1 ? "is" : "are"} not in the table and ${left === 1 ? "stays" : "stay"} as before` : ""}.`);
     changed();
-    render();
+    return `The truth of ${read.length} ${read.length === 1 ? "case" : "cases"} was read${left ? `; ${left} ${left === 1 ? "is" : "are"} not in the table and ${left === 1 ? "stays" : "stay"} as before` : ""}.`;
   }
 
-  function complain(faults) {
+  const { taken, faults } = told.get(study.name) ?? { taken: "", faults: [] };
+  const status = make("p", "hint", taken), problem = make("div", "problem");
+  status.setAttribute("role", "status");
+  problem.setAttribute("role", "alert");
+  if (faults.length) {
     const list = make("ul", "faults");
     list.append(...faults.slice(0, MOST_FAULTS).map((sentence) => make("li", "", sentence)));
-    problem.replaceChildren(make("p", "", `Nothing of the table was taken over. ${faults.length === 1 ? "One thing is" : `${faults.length} things are`} wrong:`), list);
+    problem.append(make("p", "", `Nothing of the table was taken over. ${faults.length === 1 ? "One thing is" : `${faults.length} things are`} wrong:`), list);
     if (faults.length > MOST_FAULTS) problem.append(make("p", "", `And ${faults.length - MOST_FAULTS} more.`));
-    status.textContent = "";
   }
-
-  const status = make("p", "hint", told.get(study.name) ?? "");
-  told.delete(study.name);
-  status.setAttribute("role", "status");
   box.append(line, status, problem, how);
   return box;
 }
@@ -100,6 +97,7 @@ export function buildTruth(form, context) {
     cell(fields.choice(`The finding of ${each.id}`, said, "truth", [["", "not known"], ["yes", "there"], ["no", "not there"]], { bare: true, key: `${key}.truth`, then: () => {
       if (said.truth) each.truth = said.truth === "yes"; else delete each.truth;
       if (each.truth !== true) delete each.boxes;
+      told.delete(study.name);
       changed();
       render();
     } }));
