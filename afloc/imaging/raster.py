@@ -11,7 +11,7 @@ from PIL import PngImagePlugin, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from afloc.errors import ImageError
-from afloc.imaging import jpeg, tiff, tiff_pixels
+from afloc.imaging import jpeg, png, tiff, tiff_pixels
 from afloc.imaging.capture import Capture
 from afloc.imaging.exif_turn import SIDEWAYS, turn_upright
 from afloc.imaging.image import (
@@ -174,15 +174,10 @@ def _decode_without_end(data: bytes) -> np.ndarray:
 
 def _without_texts(data: bytes) -> bytes:
     """A PNG without its long texts, which nothing is done with: Pillow refuses megabytes of them."""
-    if data[:4] != b"\x89PNG" or len(data) < _LONG_TEXT:
+    if not data.startswith(png.SIGNATURE) or len(data) < _LONG_TEXT:
         return data
-    kept, at = [data[:8]], 8
-    while at + 8 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt") or end - at < _LONG_TEXT:
-            kept.append(data[at:end])
-        at = end
-    return b"".join(kept)
+    kept = (chunk for kind, chunk in png.chunks(data) if kind not in png.TEXTS or len(chunk) < _LONG_TEXT)
+    return png.SIGNATURE + b"".join(kept)
 
 
 def _decode(picture: Pillow.Image, rawmode: str, data: bytes) -> np.ndarray:

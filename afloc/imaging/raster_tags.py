@@ -5,18 +5,16 @@ colours and, of a microscope, their size.
 
 import io
 import zlib
-from collections.abc import Iterator
 
 from PIL import Image as Pillow
 
 from afloc.errors import ImageError
-from afloc.imaging import jpeg, tiff
+from afloc.imaging import jpeg, png, tiff
 from afloc.imaging.image import read_image
 from afloc.imaging.raster_spacing import shortest_description
 
 NOT_WRITTEN = "This picture cannot be kept without the texts in its file: export it again as PNG."
 _NUMBERS = (274, 282, 283, 296)  # of EXIF: orientation, resolution and its unit
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = {
     *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"),
     *(b"pHYs", b"acTL", b"fcTL", b"fdAT"),
@@ -60,7 +58,7 @@ def _strip(data: bytes) -> bytes:
         exif = _numbers_of(picture)
     if data[:2] == b"\xff\xd8":
         return _strip_jpeg(data, exif)
-    return _strip_png(data, exif) if data.startswith(_PNG) else _strip_webp(data, exif)
+    return _strip_png(data, exif) if data.startswith(png.SIGNATURE) else _strip_webp(data, exif)
 
 
 def _numbers_of(picture: Pillow.Image) -> bytes:
@@ -91,22 +89,14 @@ def _is_kept(marker: int | None, body: bytes) -> bool:
 
 
 def _strip_png(data: bytes, exif: bytes) -> bytes:
-    kept = [_PNG]
-    for kind, chunk in _png_chunks(data):
+    kept = [png.SIGNATURE]
+    for kind, chunk in png.chunks(data):
         if kind in _PNG_KEPT:
             kept.append(chunk)
         if kind == b"IHDR" and exif:
             body = b"eXIf" + exif
             kept.append(len(exif).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big"))
     return b"".join(kept)
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at, kind = 8, b""
-    while at + 8 <= len(data) and kind != b"IEND":
-        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
-        yield kind, data[at:end]
-        at = end
 
 
 def _strip_webp(data: bytes, exif: bytes) -> bytes:

@@ -13,8 +13,8 @@ from afloc.feedback.studies.study_file import read_values, study_of
 from afloc.feedback.studies.study_rules import case_tables
 from afloc.imaging.burned_in import shows_text
 from afloc.imaging.examples import load_example
-from afloc.imaging.image import Image, is_dicom, read_image
-from afloc.imaging.raster_tags import has_texts
+from afloc.imaging.file_tags import has_other_tags
+from afloc.imaging.image import Image, read_image
 from afloc.schema import Fault
 
 SHORT_CODE = 8  # characters that can be guessed
@@ -132,15 +132,7 @@ def _look(path: Path, _size: int, _time: int) -> Look:
     except ImageError as error:
         return Look(problem=str(error))
     has_text = image.burned_in or shows_text(image.pixels, image.window)
-    return Look(image.width, image.height, _has_other_tags(content), bool(has_text))
-
-
-def _has_other_tags(content: bytes) -> bool:
-    if not is_dicom(content):
-        return has_texts(content)
-    from afloc.imaging.dicom_tags import has_other_tags  # pydicom is slow to import
-
-    return has_other_tags(content)
+    return Look(image.width, image.height, has_other_tags(content), bool(has_text))
 
 
 def _compare(key: str, case: Mapping[str, Any], look: Look) -> Iterator[Fault]:

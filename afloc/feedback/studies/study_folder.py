@@ -21,8 +21,7 @@ from afloc.feedback.studies.study_file import FOLDER, parse_values, read_studies
 from afloc.feedback.studies.study_rules import case_tables, same_codes
 from afloc.feedback.studies.study_text import write_values
 from afloc.files import one_at_a_time, whole_file
-from afloc.imaging.image import is_dicom
-from afloc.imaging.raster_tags import strip_texts
+from afloc.imaging.file_tags import strip_tags
 
 ENDING = ".toml"  # of a study's file
 IMAGES = ".images"  # of the folder of images that were uploaded for it
@@ -157,13 +156,7 @@ class StudyFolder(Mapping[str, Study]):
         file says of itself (DICOM's tags, EXIF, texts), which does not come along.
         """
         self.open(name)
-        content = path.read_bytes()
-        if is_dicom(content):
-            from afloc.imaging.dicom_tags import strip_tags  # pydicom is slow to import
-
-            content = strip_tags(content)
-        else:
-            content = strip_texts(content)
+        content = strip_tags(path.read_bytes())
         kept = f"{hashlib.sha256(content).hexdigest()[:20]}{_suffix(path)}"
         folder = self.images(name)
         try:
