@@ -24,6 +24,7 @@ from afloc.language.findings import load_findings
 from afloc.language.statements import Statement
 from afloc.training.data.fact_index import (
     COMMON,
+    MIN_BOTH_WAYS,
     PRESENT,
     UNNAMED,
     FactIndex,
@@ -32,7 +33,7 @@ from afloc.training.data.fact_index import (
 )
 from afloc.training.data.facts import Description, Fact
 from afloc.training.data.pairs import Pair, in_calibration_split, read_pair
-from afloc.training.recipe import Recipe
+from afloc.training.recipe import ImageRecipe, Recipe
 
 REPORTED = ("text", "findings", "impression", "mesh")  # the columns that come from a report
 NEEDED = ("image", "labels", "source")
@@ -167,15 +168,36 @@ def read_pairs(
 
 
 def read_recipe_table(recipe: Recipe, modality: str, data: Path) -> PairTable:
-    """The table of a modality, as a recipe says, below the folder `data`."""
+    """The table of a modality, as a recipe says, below the folder `data`. DataError for a `source_weights`
+    that does not fit it."""
     own = recipe.images[modality]
-    return read_pairs(
+    table = read_pairs(
         find_tables(data, own.table),
         modality,
         labels_only="reports" in recipe.without,
         weak=own.weak_sources,
         same_patients=own.same_patients,
     )
+    _check_sources(own, table)
+    return table
+
+
+def _check_sources(own: ImageRecipe, table: PairTable) -> None:
+    index = table.fact_index
+    if unknown := sorted(set(own.source_weights) - set(index.sources)):
+        raise DataError(
+            f"source_weights names {', '.join(unknown)}; the sources of {table.name} are "
+            f"{', '.join(sorted(index.sources))}."
+        )
+    weak = np.isin(index.sources, own.weak_sources)[index.source]
+    only_there = (index.affirmed[weak].sum(0) >= MIN_BOTH_WAYS) & ~(index.facts == PRESENT).any(0)
+    if only_there.any():
+        findings = load_findings(table.modality)
+        names = [findings[index.findings[number]].name for number in np.flatnonzero(only_there)]
+        raise DataError(
+            f"source_weights: only {' and '.join(own.weak_sources)} shows {', '.join(names)}, and a source "
+            "with a weight below 1 teaches no finding alone. Give it the weight 1."
+        )
 
 
 def _part(row: Mapping[str, str], tested: bool, table: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import gc
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from afloc.language.statements import Statement
 from afloc.training.data.facts import Fact, facts_of
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
-from afloc.training.data.table import PairTable, find_tables, read_pairs
+from afloc.training.data.table import PairTable, find_tables, read_pairs, read_recipe_table
 from afloc.training.pictures.stored_images import ImagePaths
+from afloc.training.recipe import ImageRecipe, read_recipe
 from afloc.training.stages.language import DescriptionSampler
 from tests.training.small import write_films
+
+CONFIGS = Path(__file__).parents[3] / "assets" / "configs"
 
 
 def held_for(rows: int, folder) -> int:
@@ -80,6 +84,33 @@ def test_a_weak_source_teaches_nothing_alone(tmp_path):
     weights = {"blurred": 0.25}
     chances = Sampler(weak, 0, templates=0, reports=0, source_weights=weights).chances
     assert chances[30] == pytest.approx(chances[60] / 4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"blured": 0.5}, "names blured; the sources of t.csv are blurred, sharp"),
+        ({"blurred": 0.5}, "only blurred shows cardiomegaly, and a source"),
+        ({"blurred": 1.0, "sharp": 2.0}, None),
+    ],
+)
+def test_a_weight_that_would_leave_a_finding_untaught_is_refused(tmp_path, weights, said):
+    films = [
+        *(["a.png", "Cardiomegaly", "blurred", n, ""] for n in range(6)),
+        *(["a.png", "No Finding", "sharp", f"no{n}", ""] for n in range(6)),
+        *(
+            ["a.png", "Effusion", source, source + str(n), ""]
+            for n in range(6)
+            for source in ("blurred", "sharp")
+        ),
+    ]
+    write(tmp_path, films)
+    recipe = read_recipe(CONFIGS / "mini.toml")
+    recipe.images["chest_xray"] = ImageRecipe("t.csv", steps=1, source_weights=weights)
+    if said is None:
+        return read_recipe_table(recipe, "chest_xray", tmp_path)
+    with pytest.raises(DataError, match=said):
+        read_recipe_table(recipe, "chest_xray", tmp_path)
 
 
 def write(folder, rows):
