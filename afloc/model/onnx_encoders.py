@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from afloc.files import private_folder, whole_file
 from afloc.model.config import ModelConfig
@@ -194,12 +195,18 @@ def _start_session(path: Path) -> "InferenceSession":
 
 
 class _SumLayers(nn.Module):
+    """`sum_layers`, with the vectors of the word pieces in half precision where nothing is lost by it. They
+    are half of all weights, and a text needs a few of them."""
+
     def __init__(self, encoder: TextEncoder):
         super().__init__()
         self.encoder = encoder
+        pieces = encoder.bert.embeddings.word_embeddings.weight.detach()
+        half = pieces.half()
+        self.pieces = half if torch.equal(half.float(), pieces) else pieces
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.encoder.sum_layers(ids, mask)
+        return self.encoder.sum_layers(functional.embedding(ids, self.pieces).float(), mask)
 
 
 class _Features(nn.Module):

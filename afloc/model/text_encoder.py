@@ -48,8 +48,11 @@ class TextEncoder(nn.Module):
             )
 
     def sum_layers(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The sum of the last layers, (B, n, D), for word pieces (B, n) where bool `mask` (B, n) is True."""
-        output = self.bert(ids, None if mask.all() else mask.long(), output_hidden_states=True)
+        """The sum of the last layers, (B, n, D), for word pieces where bool `mask` (B, n) is True: their ids
+        (B, n), or their own vectors (B, n, D) of float32."""
+        given = {"inputs_embeds": ids} if ids.is_floating_point() else {"input_ids": ids}
+        seen = None if mask.all() else mask.long()
+        output = self.bert(**given, attention_mask=seen, output_hidden_states=True)
         return torch.stack(output.hidden_states[-self.last_n_layers :]).sum(0)
 
     def forward(self, texts: list[Tokens]) -> TextFeatures:
