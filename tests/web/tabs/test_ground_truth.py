@@ -231,6 +231,8 @@ def test_a_set_never_stands_beside_an_image_it_has_nothing_to_do_with(tab):
     expect(tab.locator("#ground_truth .gallery")).to_have_text(
         "The figures of a set stand here once one is open."
     )
+    figures, panel = (tab.locator(f"#ground_truth .{part}").bounding_box() for part in ("gallery", "panel"))
+    assert figures["width"] == pytest.approx(panel["x"] - figures["x"], abs=1)  # all that the panel leaves
 
 
 def test_one_threshold_has_one_number(tab):
