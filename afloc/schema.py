@@ -68,15 +68,15 @@ class Fault:
     sentence: str
 
 
-def read_toml(path: Path, missing: str) -> dict[str, Any]:
-    """The tables of a TOML file; DataError where it cannot be read, which is told by the sentence `missing`,
-    or is no TOML."""
+def read_toml(path: Path, missing: str, error: type[AFLocError] = DataError) -> dict[str, Any]:
+    """The tables of a TOML file; `error` where it cannot be read, which is told by the sentence `missing`, or
+    is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise DataError(missing) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not valid TOML: {error}.") from None
+        raise error(missing) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise error(f"{path.name} is not valid TOML: {str(fault).rstrip('.')}.") from None
 
 
 def check(kind: type[Checked], values: Any, source: str, error: type[AFLocError] = SettingsError) -> Checked:

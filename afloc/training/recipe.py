@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import UNCALIBRATED, AnatomyWeight
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
-from afloc.schema import CLOSED, Text, check
+from afloc.schema import CLOSED, Text, check, read_toml
 
 WITHOUT = (*LEVELS, "reports", "language", "contraries")
 SENTENCE_WEIGHT = 0.5  # of the sentence level in a score; the rest is the report level's
@@ -210,12 +209,7 @@ def read_recipe(path: Path, *, seed: int | None = None, without: Collection[str]
     Raises SettingsError, one sentence about the first fault: no file, no TOML, or a key that is missing,
     unknown, of the wrong type or out of range.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise SettingsError(f"There is no recipe {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}.") from None
+    values = read_toml(path, f"There is no recipe {path}.", SettingsError)
     for tables in (values.get("images"), values):
         if not isinstance(tables, dict):
             continue
