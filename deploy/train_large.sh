@@ -1,5 +1,5 @@
 #!/bin/sh
-# Train all stages at twice the pixels and evaluate them, in one go:
+# Train all stages with larger pictures and evaluate them, in one go:
 #
 #   deploy/train_large.sh DATA OUT [RECIPE] [DEVICE]
 #

@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 
 const KEY_SHEET = {
   list: [["j  J", "next film of the list, the one before (Shift j)"], ["A", "ask all films the same (Shift a)"], ["↓ ↑ Enter", "in the list: another row; open its film"]],
-  describe: [["/", "type a description"], ["↓ ↑ Enter", "while typing: take a known finding; Enter alone takes what was meant instead"], ["Esc", "leave the description; back to panning"]],
+  describe: [["Ctrl O", "open images"], ["/", "type a description"], ["↓ ↑ Enter", "while typing: take a known finding; Enter alone takes what was meant instead"], ["Esc", "leave the description; back to panning"]],
   feedback: [["1  2  3", "is it there: yes, no, unsure"], ["4  5  6", "is the place right: yes, partly, elsewhere"], ["Shift 1 … 5", "how sure you are, from guessing to certain"], ["n  z", "comment on the answer; take back what you said of it"]],
   answer: [["k", "keep this map beside the next ones"], ["s", "scan for findings"], ["e", "how often such a verdict is right"]],
   take: [["x", "take away: the figure, the curve and the numbers"]],
