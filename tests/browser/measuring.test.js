@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { element } from "./dom.js";
-import { angleOf, areaOf, inWords, lengthOf, meanWithin, measure, scaleOf } from "../../assets/page/measuring/lengths.js";
+import { angleOf, areaOf, lengthOf, meanWithin, measure, measurementInWords, scaleOf } from "../../assets/page/measuring/lengths.js";
 import * as tools from "../../assets/page/measuring/tools.js";
 import { createAnnotations } from "../../assets/page/viewer/annotations.js";
 import { colorBarNumbers } from "../../assets/page/viewer/color_bar.js";
@@ -55,7 +55,7 @@ test("a ratio is of the shorter line to the longer one, whichever was drawn firs
 });
 
 test("what a measure says", () => {
-  const said = (kind, rings) => inWords(measure(withRings({ kind }, rings), PHANTOM, WIDE));
+  const said = (kind, rings) => measurementInWords(measure(withRings({ kind }, rings), PHANTOM, WIDE));
   assert.equal(said("ruler", [[[10, 5], [30, 5]]]), "10.0 mm");
   assert.equal(said("ruler", [[[10, 5], [10, 15]]]), "2.00 mm");
   assert.equal(said("angle", [[[6, 0], [0, 0], [6, 15]]]), "45.0°");

@@ -6,7 +6,7 @@ import { sureness } from "../shared/verdict.js";
 /** @import { Curve, Interval, Measured, Measures, Readers, SummaryRow, Truth } from "../types" */
 
 const NAMES = ["simple", "precise"];
-const LISTED = ["iou", "dice", "cnr", "pointing"];    // beside each finding; the others stand below the chosen one
+export const LISTED = ["iou", "dice", "cnr", "pointing"];    // beside each finding; the others stand below the chosen one
 
 const dotOf = (i) => make("i", `dot ${i ? "second" : "first"}`);
 const cell = (name, text, title = "", className = "") => Object.assign(make(name, className, text), { title });

@@ -2,13 +2,11 @@
 
 import { button, make, number } from "../shared/dom.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
-import { meanCells, measureHeads } from "./agreement_tables.js";
-import { createGallery, fileOf } from "./gallery.js";
+import { LISTED, meanCells, measureHeads } from "./agreement_tables.js";
+import { addressOfFile, createGallery } from "./gallery.js";
 /** @import { Measures, SetCase, SetState, SummaryRow } from "../types" */
 
 const ASK_AGAIN = 1500;             // ms between looks at a run under way
-
-const LISTED = ["iou", "dice", "cnr", "pointing"];
 
 // `stage`: the element for its figures. `asks`: { state(question) -> what Sets.state says, open(set, row, truth, style, place) }; `place`: which of how many listed cases, from 1.
 /** @param {HTMLElement} root @param {HTMLElement} stage @param {Measures} measures @param {{ state(question: { set: string, style: string, run: boolean }): Promise<SetState>, open(set: string, row: number, truth: number, style: string, place: [number, number]): void }} asks */
@@ -51,9 +49,9 @@ export function createDataset(root, stage, measures, asks) {
     list(root.dataset.list ?? "summary");
     const run = { set, style };
     gallery.show(done, run);
-    Object.assign(find(".everything"), { href: fileOf("figures.zip", run), download: "figures.zip" });
+    Object.assign(find(".everything"), { href: addressOfFile("figures.zip", run), download: "figures.zip" });
     find(".tables").replaceChildren(...done.tables.map((file) => {
-      const link = Object.assign(make("a", "", file), { href: fileOf(file, run), download: file });
+      const link = Object.assign(make("a", "", file), { href: addressOfFile(file, run), download: file });
       link.dataset.file = file;
       return link;
     }));

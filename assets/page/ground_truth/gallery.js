@@ -9,7 +9,7 @@ const KINDS = { svg: "SVG", png: "PNG, 300 dpi", pdf: "PDF" };
 
 // Where a file of a run is.
 /** @param {string} file @param {{ set: string, style: string }} run */
-export const fileOf = (file, run) => `${addressOf(`runs/${file}`)}?${new URLSearchParams(run)}`;
+export const addressOfFile = (file, run) => `${addressOf(`runs/${file}`)}?${new URLSearchParams(run)}`;
 
 /** @param {HTMLElement} root @param {Measures} measures */
 export function createGallery(root, measures) {
@@ -55,7 +55,7 @@ export function createGallery(root, measures) {
     const part = make("section"), head = make("div", "line"), links = make("span", "links"), picture = make("img");
     for (const [kind, text] of Object.entries(KINDS)) {
       const link = make("a", "", text), file = `figure_${name}.${kind}`;
-      Object.assign(link, { href: fileOf(file, run), download: file });
+      Object.assign(link, { href: addressOfFile(file, run), download: file });
       link.setAttribute("aria-label", `${title}: ${text}`);
       links.append(link);
     }
@@ -63,7 +63,7 @@ export function createGallery(root, measures) {
     picture.className = "waiting";                    // the server draws it when it is first asked for
     picture.addEventListener("load", () => { picture.className = ""; });
     picture.addEventListener("error", () => picture.replaceWith(make("p", "note", "The server could not draw this figure.")));
-    Object.assign(picture, { src: fileOf(`figure_${name}.png`, run), alt: title, loading: "lazy", width: 2126 });
+    Object.assign(picture, { src: addressOfFile(`figure_${name}.png`, run), alt: title, loading: "lazy", width: 2126 });
     part.append(head, picture);
     return part;
   }

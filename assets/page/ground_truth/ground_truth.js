@@ -9,7 +9,7 @@ import { isShown, markExample, offerImages, watchFiles, watchKeys } from "../sha
 import { newestOnly } from "../viewer/frames.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
-import { measureHeads } from "./agreement_tables.js";
+import { LISTED, measureHeads } from "./agreement_tables.js";
 import { createDataset } from "./dataset.js";
 import { createMeasuring } from "./measuring.js";
 import { createShownCase } from "./shown_case.js";
@@ -218,7 +218,7 @@ export function mount({ element, props, server }) {
   for (const [name, title] of Object.entries(props.modalities)) picker.add(new Option(title, name));
   offerImages(find(".images"), props.examples, (title) => title.replace(/ \(.*/, ""));
   for (const name of props.sets) find(".sets").add(new Option(name, name));
-  find(".findings thead tr").append(...measureHeads(["iou", "dice", "cnr", "pointing"], props.measures));
+  find(".findings thead tr").append(...measureHeads(LISTED, props.measures));
   find("#finding-names").append(...props.names.map((value) => Object.assign(make("option"), { value })));
   put(".model", props.model);
   find(".model").title = `fingerprint ${props.fingerprint}`;

@@ -82,7 +82,7 @@ const long = (value) => round(value, value < 10 ? 2 : 1);
 
 // A measurement as it stands beside its shape.
 /** @param {Measurement} measured */
-export function inWords({ unit, length, lengths, degrees, ratio, area, mean, deviation }) {
+export function measurementInWords({ unit, length, lengths, degrees, ratio, area, mean, deviation }) {
   if (ratio !== undefined) return `${round(ratio, 2)}  (${lengths.map(long).join(" : ")} ${unit})`;
   if (degrees !== undefined) return `${round(degrees, 1)}°`;
   if (length !== undefined) return `${long(length)} ${unit}`;

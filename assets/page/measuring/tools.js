@@ -1,6 +1,6 @@
 // What the stage needs for measuring, loaded when somebody first measures: how measures are drawn, and what they say.
 
-import { inWords, measure, planeInWords, scaleOf } from "./lengths.js";
+import { measure, measurementInWords, planeInWords, scaleOf } from "./lengths.js";
 /** @import { Box, Facts, Measurement, PixelImage, Point, Shape } from "../types" */
 
 const NAMES = { ruler: "Ruler", angle: "Angle", ratio: "Ratio of two lines", area: "Area" };
@@ -39,14 +39,14 @@ function measured(shape, image, facts) {
 /** @param {Shape} shape @param {PixelImage} image @param {Facts} facts @returns {{ text: string, at: Point }} */
 export function label(shape, image, facts) {
   const points = shape.rings.flat(), at = shape.kind === "angle" && points.length > 2 ? points[1] : points.reduce((best, each) => (each[0] > best[0] ? each : best));
-  return { text: inWords(measured(shape, image, facts)), at };
+  return { text: measurementInWords(measured(shape, image, facts)), at };
 }
 
 // The same for a screen reader and for a picture's caption.
 /** @param {Shape} shape @param {PixelImage} image @param {Facts} facts */
 export function describe(shape, image, facts) {
   const measurement = measured(shape, image, facts), plane = measurement.degrees === undefined && measurement.ratio === undefined ? planeInWords(measurement) : "";
-  return `${NAMES[shape.kind]}: ${inWords(measurement)}${plane && ` ${plane}`}`;
+  return `${NAMES[shape.kind]}: ${measurementInWords(measurement)}${plane && ` ${plane}`}`;
 }
 
 // A sentence on where lengths hold, where that does not go without saying and some of the measures are lengths or areas.
