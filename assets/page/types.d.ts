@@ -264,7 +264,7 @@ export interface StepContext {
   study: StudyFile; values: any; fields: Fields; changed: () => void; readOnly: boolean; locked: boolean; sets: string[];
   ask: (action: string, question?: object) => Promise<any>; request: (action: string, question: object) => Promise<Response>;
   render: () => void; say: (text: string, failed?: boolean) => void; explain: (error: unknown) => string; goTo: (step: string) => void;
-  changeState: (state: string) => void; remove: () => void; poll: (act: () => void, time: number) => void; refresh: () => Promise<void>;
+  changeState: (state: string) => void; remove: () => void; poll: (act: () => void, time: number) => void; refresh: () => Promise<boolean>;
 }
 export interface Step { id: string; title: string; build: (form: HTMLElement, context: StepContext) => void }
 

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from afloc.imaging.examples import EXAMPLES
 from afloc.language.findings import load_findings
 from afloc.settings import read_settings
 from afloc.web.serve import serving
 from tests.web.tiny import write_tiny_model
+
+expect.set_options(timeout=30_000)  # a busy machine may take more than the usual five seconds
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models" / "afloc-mini"
 CHROMIUM = Path("/usr/bin/chromium")

@@ -67,8 +67,8 @@ export function mount({ element, props, server }) {
     const place = await call("place", { index });
     if (mine !== turn) return;
     if (place.stage === "case") return beginsPart(place) ? showStart(place, warning) : showCase(place, mine, warning);
+    if (place.stage === "coordinator") return showEditor(mine);
     moving = false;
-    if (place.stage === "coordinator") return showEditor();
     if (place.error) return code && now ? say(place.error, true) : refuse(place.error);
     now = place;
     showCard(place);
@@ -94,7 +94,8 @@ export function mount({ element, props, server }) {
   }
 
   // A coordinator's code opens the part that makes and runs studies; only then is it fetched.
-  async function showEditor() {
+  /** @param {number} mine */
+  async function showEditor(mine) {
     const editor = make("div"), opened = code;
     let part;
     try {
@@ -102,6 +103,8 @@ export function mount({ element, props, server }) {
     } catch {
       return refuse("This part of the page could not be loaded. Please reload the page.");
     }
+    if (mine !== turn) return;
+    moving = false;
     study.append(editor);
     study.dataset.stage = "editor";
     code = null;
@@ -332,8 +335,8 @@ export function mount({ element, props, server }) {
       return code ? go() : put(".card .problem", "Please type your code.");
     }
     moving = true;
-    if (study.dataset.stage === "consent") await call("agree", {});
-    go();
+    const refused = study.dataset.stage === "consent" ? (await call("agree", {})).error : "";
+    go(null, refused);
   });
   element.addEventListener("click", (event) => {
     const target = event.target.closest("button");

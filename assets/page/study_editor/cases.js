@@ -8,6 +8,7 @@ import { thumbnail } from "./pictures.js";
 const MODALITIES = [["", "recognised"], ["chest_xray", "chest film"], ["fundus", "fundus"], ["histopathology", "tissue"]];
 const EXAMPLES = [["chest_film", "chest_xray"], ["retina", "fundus"], ["immunohistochemistry", "histopathology"]];
 const asking = new Map();           // what is asked of the images that are added, by study
+const refused = new Map();          // why the images that were given last did not all become cases, by study
 const names = new Map();            // what the images were called when they were sent, while the page is open; the server keeps no name
 
 /** @param {HTMLElement} form @param {StepContext} context */
@@ -19,6 +20,7 @@ export function buildCases(form, context) {
 
   const adder = make("div", "adder"), problem = make("p", "problem"), line = make("div", "line-buttons");
   problem.setAttribute("role", "alert");
+  problem.textContent = refused.get(study.name) ?? "";
   const pick = (title, options) => {
     const input = Object.assign(make("input"), { type: "file", multiple: true, hidden: true, ...options });
     input.addEventListener("change", () => { send([...input.files]); input.value = ""; });
@@ -67,7 +69,7 @@ export function buildCases(form, context) {
   // The files go to the server as a set does, one after the other, and become cases there.
   async function send(files) {
     if (!files.length) return;
-    problem.textContent = "";
+    refuse("");
     let set = "";
     try {
       for (const [number, file] of files.entries()) {
@@ -76,9 +78,7 @@ export function buildCases(form, context) {
         set = (await (await post(`${addressOf("sets")}?${query}`, file, "The file could not be sent.", { "Content-Type": "application/octet-stream" })).json()).set;
       }
     } catch (error) {
-      say("");
-      problem.textContent = error instanceof Refusal ? error.message : "The files could not be sent: the server does not answer.";
-      return;
+      return refuse(error instanceof Refusal ? error.message : "The files could not be sent: the server does not answer.");
     }
     await add(set);
   }
@@ -88,9 +88,16 @@ export function buildCases(form, context) {
     try {
       take(await ask("cases", { name: study.name, set, finding: bound.finding.trim(), taken: taken() }));
     } catch (error) {
-      say("");
-      problem.textContent = explain(error);
+      refuse(explain(error));
     }
+  }
+
+  // The step may have been drawn anew meanwhile, or be another one: then the head of the page says it too.
+  function refuse(sentence) {
+    const shown = form.querySelector(".adder .problem");
+    refused.set(study.name, sentence);
+    if (shown) shown.textContent = sentence;
+    say(shown ? "" : sentence, Boolean(sentence));
   }
 
   // A case that misses its image gets the one with its name; every other image becomes a case.
@@ -101,13 +108,12 @@ export function buildCases(form, context) {
       names.set(added.image, called);
       const waiting = ["cases", "training"].flatMap((list) => (values[list] ?? []).filter((each, n) => missing.has(`${list}[${n + 1}].image`) && each.image.split("/").at(-1) === called));
       for (const each of waiting) each.image = added.image;
-      if (!waiting.length) values.cases.push({ ...added, description: added.description || bound.finding.trim() });
+      if (!waiting.length) (values.cases ??= []).push({ ...added, description: added.description || bound.finding.trim() });
     });
-    say("");
     changed();
     render();
-    const told = form.querySelector(".problem");
-    if (found.problems.length) told.textContent = `Not taken: ${found.problems.slice(0, 5).join(" ")}${found.problems.length > 5 ? ` And ${found.problems.length - 5} more.` : ""}`;
+    const { problems } = found, more = problems.length > 5 ? ` And ${problems.length - 5} more.` : "";
+    refuse(problems.length ? `Not taken: ${problems.slice(0, 5).join(" ")}${more}` : "");
   }
 
   const count = values.cases.length, practice = values.training?.length ?? 0;

@@ -112,7 +112,7 @@ function progress({ study, ask, poll, refresh, say, explain }) {
         for (const inside of cells) { const cell = make("td"); cell.append(inside); line.append(cell); }
         return line;
       }));
-      if (token !== study.token) return refresh();
+      if (token !== study.token && await refresh()) return;   // all is drawn anew
     } catch (error) {
       say(explain(error), true);
     }

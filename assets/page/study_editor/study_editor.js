@@ -47,7 +47,7 @@ export async function openEditor({ root, code, leave, preview }) {
   // The values change in place: what asked the server meanwhile writes into those that are saved.
   function hold(chosen) {
     for (const key of Object.keys(values)) delete values[key];
-    Object.assign(values, chosen);
+    Object.assign(values, structuredClone(chosen));
   }
 
   const dirty = () => study !== null && JSON.stringify(values) !== base;
@@ -91,6 +91,16 @@ export async function openEditor({ root, code, leave, preview }) {
     placeFaults(find(".form"), study.faults, values);
     showBar();
     if (step === "run") render();
+  }
+
+  // Takes what the server has by now; false where something of one's own waits to be saved.
+  async function refresh() {
+    const { name } = study, theirs = await ask("open", { name });
+    if (study?.name !== name || dirty()) return false;
+    base = JSON.stringify(theirs.values);
+    hold(theirs.values);
+    take(theirs);
+    return true;
   }
 
   // Somebody else has saved: what only one side changed is put together, of the rest one's own choice.
@@ -232,6 +242,7 @@ export async function openEditor({ root, code, leave, preview }) {
   }
 
   function render() {
+    if (!study) return;               // what was asked for has come when the list is on the screen again
     clearTimeout(polling);
     showHead();
     const form = find(".form"), top = form.scrollTop;
@@ -246,7 +257,7 @@ export async function openEditor({ root, code, leave, preview }) {
       goTo: (id) => { step = id; render(); },
       changeState, remove,
       poll: (act, time) => { polling = window.setTimeout(act, time); },
-      refresh: async () => { if (!dirty()) take(await ask("open", { name: study.name })); },
+      refresh,
     });
     placeFaults(form, study.faults, values);
     form.scrollTop = top;
@@ -282,23 +293,29 @@ export async function openEditor({ root, code, leave, preview }) {
   // --- what a coordinator does --------------------------------------------------------------------------------------
 
   async function changeState(state) {
+    const { name } = study;
     await save();
+    if (study?.name !== name) return;
     try {
-      const reply = await ask("state", { name: study.name, token: study.token, state });
-      hold(structuredClone(reply.values));
+      const reply = await ask("state", { name, token: study.token, state });
+      if (study?.name !== name) return;
+      hold(reply.values);
       base = JSON.stringify(reply.values);
       take(reply);
       render();
       say("");
     } catch (error) {
-      if (error instanceof Refusal && error.status === 409) return enter(study.name);
+      if (study?.name !== name) return;
+      if (error instanceof Refusal && error.status === 409) return enter(name);
       say(explain(error), true);
     }
   }
 
   async function remove() {
+    const { name } = study;
     try {
-      await ask("delete", { name: study.name, token: study.token });
+      await ask("delete", { name, token: study.token });
+      if (study?.name !== name) return;
       base = JSON.stringify(values);
       await showList();
     } catch (error) {
@@ -308,7 +325,7 @@ export async function openEditor({ root, code, leave, preview }) {
 
   async function showPreview() {
     await save();
-    preview(createPreview(ask, request, study.name, Boolean(values.consent)));
+    if (study) preview(createPreview(ask, request, study.name, Boolean(values.consent)));
   }
 
   async function end() {

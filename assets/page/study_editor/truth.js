@@ -117,9 +117,15 @@ export function buildTruth(form, context) {
     dialog.append(make("h2", "", `Where: ${each.description}`), make("p", "hint", "Drag a box over the picture. The numbers are x, y, width and height in pixels of the image."), stage, list, line);
     form.append(dialog);
     done.addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => { dialog.remove(); changed(); render(); });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (!each.boxes?.length) delete each.boxes;
+      changed();
+      render();
+    });
     dialog.showModal();
     const picture = await fetchPicture(request, study.name, each.image, SIZE).catch(() => null);
+    if (!dialog.open) return;
     if (!picture) return stage.append(make("p", "fault", "The image cannot be shown."));
     const shown = new Image(), over = svg("svg", { viewBox: `0 0 ${picture.width} ${picture.height}`, class: "over" });
     shown.src = picture.url;
@@ -169,7 +175,6 @@ export function buildTruth(form, context) {
       show();
       /** @type {HTMLElement} */ (list.querySelector("li:last-child input")).focus();
     });
-    dialog.addEventListener("close", () => { if (!each.boxes.length) delete each.boxes; });
     show();
   }
 }

@@ -314,10 +314,18 @@ def test_from_an_empty_server_to_the_results(tiny_folder, tmp_path, chromium):
         assert study.protocol.sha256 == study.digest and list(study.readers.values()) == codes
         assert page.locator("#study .lock").inner_text().count(study.digest) == 1
 
+        other = {"code": keep_code(tmp_path / "studies"), "name": "effusions"}
+        now = httpx.post(f"{url}afloc/studies/open", json=other).json()
+        said = {"token": now["token"], "values": now["values"] | {"contact": "Dr Jones"}, "reason": ""}
+        assert httpx.post(f"{url}afloc/studies/save", json=other | said).status_code == 200
+
         assert [read_all(chromium, url, code) for code in codes[:2]] == [6, 6]
         assert read_all(chromium, url, codes[2], stop_after=3) == 3
-        expect(page.locator("#study .progress-of-readers")).to_contain_text("3 of 6", timeout=15_000)
+        expect(page.locator("#study .progress-of-readers")).to_contain_text("3 of 6")
         expect(page.locator("#study .progress-of-readers tbody tr").first).to_contain_text("6 of 6")
+        go_to(page, "Consent and contact")  # what another coordinator has saved meanwhile
+        expect(page.get_by_label("Contact")).to_have_value("Dr Jones")
+        go_to(page, "Check and run")
         page.locator("#study .editor .form").get_by_text("Close", exact=True).click()
         expect(page.locator("#study .chip.closed")).to_be_visible()
 

@@ -86,7 +86,7 @@ def open_files(page, *files):
 
 
 def position(page, text):
-    expect(page.locator("#films output")).to_contain_text(text, timeout=20_000)
+    expect(page.locator("#films output")).to_contain_text(text)
 
 
 def names(page):
@@ -123,7 +123,7 @@ def read_by_keyboard(page, folder, count):
     seen = []
     for number in range(1, count + 1):
         position(page, f"film {number} of {count + 1}, film-{number}.")
-        expect(page.locator(f"{ROWS}:has([aria-current]) .said")).to_contain_text("flagged", timeout=20_000)
+        expect(page.locator(f"{ROWS}:has([aria-current]) .said")).to_contain_text("flagged")
         expect(page.locator("#description")).to_have_value("pleural effusion")
         seen.append((page.inner_text(".verdict h2"), page.inner_text(".verdict .number")))
         page.keyboard.press("j")
@@ -141,11 +141,11 @@ def put_beside(page, name, heading, number):
     panes, note = page.locator("#probe .pane"), page.locator("#probe .caption span").last
     expect(panes).to_have_count(2)
     verdict = heading.partition(": ")[2]
-    expect(note).to_have_text(f"{verdict} {number}, asked by itself", timeout=20_000)
+    expect(note).to_have_text(f"{verdict} {number}, asked by itself")
     page.fill("#description", "heart")
-    expect(note).to_contain_text("no verdict, asked by itself", timeout=20_000)
+    expect(note).to_contain_text("no verdict, asked by itself")
     page.fill("#description", "pleural effusion")
-    expect(note).to_contain_text(number, timeout=20_000)
+    expect(note).to_contain_text(number)
     painted = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value)"
     assert page.locator("#probe canvas.map").last.evaluate(painted) == (verdict == "flagged")
     page.locator("#probe .caption .close").last.click()
