@@ -5,6 +5,7 @@ kind are gone, with their ids, which are random. It goes wherever rows go, into 
 takes it in deletes the rows and never takes them in again, so that no old backup or export brings them back.
 """
 
+import hashlib
 import logging
 import time
 from collections import Counter
@@ -41,6 +42,11 @@ class Erasure:
     @property
     def rows(self) -> int:
         return len(self.ids)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the ids, hexadecimal: so that just these rows are erased once they were counted."""
+        return hashlib.sha256("\n".join(self.ids).encode()).hexdigest()
 
     def __str__(self) -> str:
         return f"{self.rows:,} rows ({', '.join(f'{count:,} {kind}' for kind, count in self.kinds)})"

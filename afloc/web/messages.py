@@ -426,14 +426,14 @@ class PowerRequest(Message):
 
 
 class EraseRequest(Message):
-    """All of one reader of a study, or of the image of a case. `rows`: how many, once that was told; None to
-    be told."""
+    """All of one reader of a study, or of the image of a case. `counted`: the key of what was counted, to
+    erase it; "" to have it counted."""
 
     code: Code = ""
     study: str
     reader: str = ""
     case: str = ""
-    rows: int | None = None
+    counted: str = ""
 
 
 class ExportRequest(Message):

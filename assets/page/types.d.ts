@@ -180,7 +180,8 @@ export type Cell = string | number | boolean | null;
 export interface KeyFigure { label: string; value: string; detail: string }
 /** Whose rows can be erased, by name. */
 export interface Erasable { readers: string[]; cases: string[] }
-export interface EraseReply extends Refused { rows?: number; said?: string; done?: boolean }
+/** `key`: of the rows that were counted. */
+export interface EraseReply extends Refused { rows?: number; key?: string; said?: string; done?: boolean }
 /** `plot` and `table`: what its figure and its table are called as files, "" for none. */
 export interface Part { plot: string; table: string; title: string; note?: string; columns: string[]; rows: Cell[][]; more: number; figure: { data: any[]; layout: any } | null }
 export interface ResultsReply extends Refused { choices: [string, string][]; study: string; versions: [string, string][]; version: string; key: KeyFigure[]; notes: string[]; parts: Part[]; erasable: Erasable }
@@ -234,7 +235,7 @@ export interface PowerRequest { code: string; pilot: string; difference: number;
 export interface ResultsServer {
   results: Ask<{ code: string; study: string | null; version: string | null }, ResultsReply>;
   power: Ask<PowerRequest, Part & Refused>;
-  erase: Ask<{ code: string; study: string; reader: string; case: string; rows: number | null }, EraseReply>;
+  erase: Ask<{ code: string; study: string; reader: string; case: string; counted: string }, EraseReply>;
 }
 
 // --- making a study ----------------------------------------------------------------------------------------------------------

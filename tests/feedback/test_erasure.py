@@ -53,6 +53,9 @@ def test_a_reader_is_erased_from_the_store_and_its_copies_for_good(location, dem
         one = store.rows("SELECT * FROM events WHERE reader = 'R1' AND kind = 'reading' LIMIT 1")[0]
         wanted = erasure.of_reader(store, "R1", demo.id)
         assert str(wanted) == "7 rows (1 consent, 3 draft, 3 reading)"
+        other = erasure.of_reader(store, "R2", demo.id)
+        assert other.rows == wanted.rows and other.key != wanted.key
+        assert erasure.of_reader(store, "R1", demo.id).key == wanted.key
         last = store.last_seq
         with Store(location) if str(location).startswith("postgres") else store as replica:
             assert count(replica, "reader = 'R1'") == 7

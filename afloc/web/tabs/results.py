@@ -106,7 +106,7 @@ def results_tab(sessions: StudySessions) -> None:
 
     @answering(EraseRequest)
     def erase(request: EraseRequest) -> dict:
-        """{"rows", "said", "done"}: what would be erased, or, where the request says so many rows, is."""
+        """{"rows", "said", "key", "done"}: what would be erased, or, where the request has its key, is."""
         visitor, known = _enter(sessions, request.code)
         require(may_see_results(visitor, request.study) and request.study in known)
         store = sessions.store
@@ -115,10 +115,10 @@ def results_tab(sessions: StudySessions) -> None:
         else:  # of the image everywhere, where the whole page is one's own
             digests = erasure.digests_of_case(store, request.study, request.case)
             wanted = erasure.of_image(store, digests, visitor.study)
-        done = bool(wanted.rows) and request.rows == wanted.rows
+        done = bool(wanted.rows) and request.counted == wanted.key
         if done:
             erasure.erase(store, wanted)
-        return {"rows": wanted.rows, "said": str(wanted), "done": done}
+        return {"rows": wanted.rows, "said": str(wanted), "key": wanted.key, "done": done}
 
     show_html("results", [results, power, erase], formats=list(FORMATS))
 

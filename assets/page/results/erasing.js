@@ -2,18 +2,20 @@
 
 /** @import { EraseReply, Erasable } from "../types" */
 
-const SILENT = "The server does not answer. Nothing was erased; please try again in a moment.";
+const SILENT = "The server does not answer. Please ask again in a moment how much there is.";
 
 // `ask(request)`: the server's answer, null where there is none; `onErased()` hears when rows are gone.
-/** @param {HTMLElement} root @param {(request: { study: string, reader: string, case: string, rows: number | null }) => Promise<EraseReply | null>} ask @param {() => void} onErased */
+/** @param {HTMLElement} root @param {(request: { study: string, reader: string, case: string, counted: string }) => Promise<EraseReply | null>} ask @param {() => void} onErased */
 export function createErasing(root, ask, onErased) {
   const find = (selector) => root.querySelector(selector);
   const of = find("[name=of]"), name = find("[name=name]"), typed = find("[name=typed]"), go = find("[type=submit]"), state = find(".state");
-  let study = "", erasable = { readers: [], cases: [] }, rows = null;
+  let study = "", erasable = { readers: [], cases: [] };
+  let counted = "";                   // the key of the rows that were counted, once they can be erased
+  let turn = 0;                       // an answer to an earlier turn is about another name
 
   /** @param {string} chosen @param {Erasable} names */
   function show(chosen, names) {
-    if (study === chosen && String(erasable.readers) === String(names.readers)) return;   // what was said stays
+    if (study === chosen && JSON.stringify(erasable) === JSON.stringify(names)) return;   // what was said stays
     study = chosen;
     erasable = names;
     list();
@@ -25,7 +27,9 @@ export function createErasing(root, ask, onErased) {
   }
 
   function reset(sentence) {
-    rows = null;
+    turn += 1;
+    counted = "";
+    of.disabled = name.disabled = false;
     typed.value = "";
     find(".sure").hidden = true;
     go.textContent = "How much is it?";
@@ -33,13 +37,18 @@ export function createErasing(root, ask, onErased) {
   }
 
   async function submit() {
-    if (rows !== null && typed.value.trim() !== name.value) { state.textContent = `Type ${name.value} to erase it.`; return; }
-    const request = { study, reader: of.value === "reader" ? name.value : "", case: of.value === "reader" ? "" : name.value, rows };
+    if (name.disabled) return;                        // it is being erased
+    if (counted && typed.value.trim() !== name.value) { state.textContent = `Type ${name.value} to erase it.`; return; }
+    const mine = ++turn;
+    of.disabled = name.disabled = counted !== "";
+    const request = { study, reader: of.value === "reader" ? name.value : "", case: of.value === "reader" ? "" : name.value, counted };
     const reply = (await ask(request)) ?? { error: SILENT };
+    if (mine !== turn) return;
+    of.disabled = name.disabled = false;
     if (reply.error) { reset(reply.error); return; }
     if (reply.done) { reset(`Erased: ${reply.said}.`); onErased(); return; }
     if (!reply.rows) { reset("There is nothing to erase."); return; }
-    rows = reply.rows;
+    counted = reply.key;
     state.textContent = `${reply.said}. Nothing brings them back.`;
     find(".sure").hidden = false;
     go.textContent = "Erase for good";

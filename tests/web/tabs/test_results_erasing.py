@@ -4,7 +4,10 @@ from playwright.sync_api import expect
 
 from afloc.feedback.store.store import Store
 from afloc.feedback.studies.readings import give_consent, save_reading
+from tests.web.conftest import call_of, held
 from tests.web.tabs.test_study import HEAD, read_events, serve_study, write_study
+
+counts = call_of("erase")
 
 
 def test_a_reader_who_withdraws(tiny_folder, chromium, tmp_path):
@@ -22,6 +25,13 @@ def test_a_reader_who_withdraws(tiny_folder, chromium, tmp_path):
         page.wait_for_selector("#results .part")
         page.click("#results .erase summary")
         erase = page.locator("#results .erase")
+        with page.expect_response(lambda response: counts(response.request)) as late, held(page, counts):
+            erase.get_by_role("button").click()
+            page.select_option("#results .erase [name=name]", "R2")
+        late.value.finished()
+        page.evaluate("new Promise((done) => setTimeout(done))")
+        expect(erase.locator(".state")).to_be_empty()  # the count is of R1
+        expect(erase.get_by_role("button")).to_have_text("How much is it?")
         page.select_option("#results .erase [name=name]", "R1")
         erase.get_by_role("button").click()
         expect(erase.locator(".state")).to_have_text(
