@@ -26,7 +26,7 @@ export function showSteps(list, about, stage) {
 
 // By whom it is, how long it takes and whom to ask, in one line each.
 /** @param {AboutStudy} about */
-export function factsOf({ by, contact, minutes }) {
+export function studyFacts({ by, contact, minutes }) {
   return [by && `By ${by}`, minutes && `It takes about ${counted(minutes, "minute")}; you may stop and go on at any time.`, contact && `Questions: ${contact}`].filter(Boolean);
 }
 

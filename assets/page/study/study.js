@@ -12,7 +12,7 @@ import { isShown, watchKeys } from "../shared/tab_events.js";
 import { allCautions, hasPlace, isHeldBack } from "../shared/verdict.js";
 import { readImage } from "../viewer/image_pixels.js";
 import { createViewer } from "../viewer/viewer.js";
-import { cardBefore, factsOf, showSteps } from "./cards.js";
+import { cardBefore, showSteps, studyFacts } from "./cards.js";
 import { createQuestions } from "./questions.js";
 import { inLabels, showTruth } from "./truth.js";
 /** @import { CaseTruth, Orientation, StudyPlace, StudyProps, StudyServer, Tab } from "../types" */
@@ -141,8 +141,8 @@ export function mount({ element, props, server }) {
   function showCard({ stage, title, about, text = "", until, back = null }) {
     study.dataset.stage = stage;
     showSteps(find(".card .steps"), ["consent", "training", "cases"].includes(stage) ? about : undefined, stage);
-    put(".card .facts", stage === "consent" ? factsOf(about).join("\n") : stage === "end" && about.contact ? `Questions: ${about.contact}` : "");
-    put(".about .facts", about ? [title, ...factsOf(about)].join("\n") : "");
+    put(".card .facts", stage === "consent" ? studyFacts(about).join("\n") : stage === "end" && about.contact ? `Questions: ${about.contact}` : "");
+    put(".about .facts", about ? [title, ...studyFacts(about)].join("\n") : "");
     find(".whose").hidden = !about;
     put(".card h2", title);
     put(".card .text", stage === "waiting" ? `The first part is done. The second opens on ${new Date(until).toLocaleString([], { dateStyle: "full", timeStyle: "short" })}, so that the cases are not fresh in mind. Please come back then.` : text.trim().replace(/(\S)\n(?=\S)/g, "$1 "));

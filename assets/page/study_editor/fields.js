@@ -86,7 +86,7 @@ export function reasonOf({ key, sentence }) {
 
 // A key of the file in the words of the form: "cases[2].image" is the image of case c02.
 /** @param {string} key @param {any} values */
-export function nameOf(key, values) {
+export function keyInWords(key, values) {
   const [, list, place, rest = ""] = key.match(/^(\w+)\[(\d+)\]\.?(.*)$/) ?? [];
   if (!list) return NAMED[key] ?? key.replace("readers.", "reader ").replaceAll("_", " ");
   const entry = values[list]?.[Number(place) - 1], what = { cases: "case", training: "training case", questions: "question" }[list] ?? list;
@@ -100,7 +100,7 @@ export function placeFaults(form, faults, values) {
   for (const fault of faults) {
     const exact = form.querySelector(`[data-key="${CSS.escape(fault.key)}"]`), field = exact ?? form.querySelector(`[data-key="${CSS.escape(fault.key.replace(/\.[^.]*$/, ""))}"]`);
     if (!field) continue;
-    const said = make("p", "fault", exact ? reasonOf(fault) : `${nameOf(fault.key, values)}: ${reasonOf(fault)}`), control = field.querySelector("input, select, textarea");
+    const said = make("p", "fault", exact ? reasonOf(fault) : `${keyInWords(fault.key, values)}: ${reasonOf(fault)}`), control = field.querySelector("input, select, textarea");
     said.id = `fault-${++numbers}`;
     field.append(said);
     control?.setAttribute("aria-invalid", "true");

@@ -2,7 +2,7 @@
 
 import { button, make } from "../shared/dom.js";
 import { confirm } from "./dialogs.js";
-import { nameOf, reasonOf } from "./fields.js";
+import { keyInWords, reasonOf } from "./fields.js";
 import { STEPS, stepOf } from "./steps.js";
 /** @import { StepContext } from "../types" */
 
@@ -28,7 +28,7 @@ export function buildRun(form, context) {
 // Advice in the words of the form.
 /** @param {string} sentence @param {any} values */
 function spoken(sentence, values) {
-  const named = sentence.replace(/(cases|training)\[\d+\]/g, (key) => nameOf(key, values));
+  const named = sentence.replace(/(cases|training)\[\d+\]/g, (key) => keyInWords(key, values));
   return named.charAt(0).toUpperCase() + named.slice(1);
 }
 
@@ -42,7 +42,7 @@ function toMend({ study: { faults }, values, goTo }) {
   const list = make("ul", "faults");
   for (const fault of faults) {
     const item = make("li"), step = stepOf(fault.key, values), way = button("link", STEPS.find(({ id }) => id === step).title);
-    item.append(make("b", "", nameOf(fault.key, values) || "the study"), ` ${reasonOf(fault)} `);
+    item.append(make("b", "", keyInWords(fault.key, values) || "the study"), ` ${reasonOf(fault)} `);
     if (step !== "run") { way.addEventListener("click", () => goTo(step)); item.append(way); }
     list.append(item);
   }
