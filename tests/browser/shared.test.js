@@ -7,7 +7,7 @@ import { readGrid } from "../../assets/page/probe/word_maps.js";
 import { number } from "../../assets/page/shared/dom.js";
 import { toRegion, toShape } from "../../assets/page/shared/regions.js";
 import { makeId, notSaved } from "../../assets/page/shared/saving.js";
-import { Refusal, addressOf, askAbout, post } from "../../assets/page/shared/server.js";
+import { Refusal, addressOf, askAbout, post, refusalOf } from "../../assets/page/shared/server.js";
 import { IDLE, createStopwatch } from "../../assets/page/shared/stopwatch.js";
 import { watchKeys } from "../../assets/page/shared/tab_events.js";
 
@@ -107,6 +107,12 @@ test("a refusal brings the server's sentence, or another where there is none", a
   await assert.rejects(post("x", "", "Otherwise."), (error) => error instanceof Refusal && error.message === "Otherwise.");
   assert.equal(await (await post("x", "", "Otherwise.")).text(), "fine");
   mock.restoreAll();
+});
+
+test("what the server refuses for now may be asked again, whatever its sentence says", () => {
+  const final = (status) => refusalOf("The disk is full.", status).final;
+  assert.deepEqual([422, 404, 503, 500, 429, 403, 410].map(final), [true, true, false, false, false, false, false]);
+  assert.ok(refusalOf("Gone.", 410).gone && !refusalOf("Busy.", 503).gone);
 });
 
 test("an image that the server dropped is sent again, once, and asked about again", async () => {

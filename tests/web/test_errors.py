@@ -16,7 +16,7 @@ from afloc.web.errors import (
     answering_errors,
 )
 from afloc.web.messages import CaseRequest
-from afloc.web.routes.responses import post_route
+from afloc.web.routes.responses import answering, post_route
 
 EXPECTED = [
     (errors.ImageError("No image."), 422),
@@ -46,6 +46,7 @@ def test_an_error_has_one_status_and_one_sentence_on_every_route(error, status, 
     for answer in (client.get("/get"), client.post("/post", json={})):
         said = UNEXPECTED if status == 500 else str(error)
         assert (answer.status_code, answer.json()) == (status, {"error": said})
+    assert answering(CaseRequest)(fail)({}) == {"error": said, "status": status}  # a server function
     assert "Doe" not in caplog.text
 
 

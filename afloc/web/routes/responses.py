@@ -11,11 +11,15 @@ from starlette.routing import Route
 
 from afloc.errors import ImageError
 from afloc.inference.finding import Finding
-from afloc.web.errors import MessageError, answering_errors, explain
+from afloc.web.errors import MessageError, answering_errors, explain, status_of
 from afloc.web.messages import M, parse
 from afloc.web.metrics import METRICS
 
-GONE = {"gone": True, "error": "The server no longer holds this image; please open it again."}
+GONE = {
+    "gone": True,
+    "error": "The server no longer holds this image; please open it again.",
+    "status": 410,
+}
 
 
 def describe(finding: Finding) -> dict:
@@ -27,14 +31,14 @@ def describe(finding: Finding) -> dict:
 
 def answering(message: type[M]) -> Callable[[Callable[[M], dict]], Callable[[object], dict]]:
     """Makes a server function of a function: it takes what a script sends, as a `message`, and every error
-    is turned into {"error": sentence}."""
+    is turned into {"error": sentence, "status": the one of HTTP that stands for it}."""
 
     def decorate(function: Callable[[M], dict]) -> Callable[[object], dict]:
         def answer(sent: object = None) -> dict:
             try:
                 return function(parse(message, sent))
             except Exception as error:
-                return {"error": explain(error)}
+                return {"error": explain(error), "status": status_of(error)}
 
         answer.__name__ = function.__name__  # the scripts call it so
         return answer

@@ -24,14 +24,16 @@ export const inOneSentence = (error) => (error instanceof Refusal ? error.messag
 
 const FOR_NOW = [401, 403, 408, 410, 429];      // and what is wrong with the server, from 500
 
+/** @param {string} sentence @param {number} status */
+export const refusalOf = (sentence, status) => Object.assign(new Refusal(sentence), { gone: status === 410, final: status < 500 && !FOR_NOW.includes(status), status });
+
 // The answer to a POST. Where the server refuses, a Refusal with its sentence, or with `otherwise` where it gave none.
 /** @param {string} address @param {BodyInit} body @param {string} otherwise @param {Record<string, string>} headers */
 export async function post(address, body, otherwise, headers = {}) {
   const response = await fetch(address, { method: "POST", body, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const { status } = response;
-  throw Object.assign(new Refusal(problem.error || otherwise), { gone: status === 410, final: status < 500 && !FOR_NOW.includes(status), status });
+  throw refusalOf(problem.error || otherwise, response.status);
 }
 
 // What an answer with pixels says of its image.
@@ -46,7 +48,7 @@ export const nameOf = ({ width, height, frame = 0, frames = 1 }) => `Image, ${wi
 /** @param {AboutImage} about @param {Source} source @returns {Facts} */
 export const factsOf = ({ projection, study_date, spacing, plane, title }, source) => ({ name: filmName(source) || title || "", projection, study_date, spacing, plane });
 
-// `source` is { file, frame }, { example } or { set, row }; it is kept so that the image can be sent again if the server dropped it.
+// `source` is { file, frame }, { example }, { set, row } or { study, series, instance, frame } of the PACS; it is kept so that the image can be sent again if the server dropped it.
 // `again`: the answer is its new token alone, without the pixels.
 /** @param {Source} source @param {boolean} again @returns {Promise<[AboutImage, Response]>} */
 export async function send(source, again = false) {

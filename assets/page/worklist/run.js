@@ -1,6 +1,6 @@
 // Asks a whole list the same: film after film, one request at a time, so that other users of the server have their turns.
 
-import { RETRY, Refusal, forget, pause, send } from "../shared/server.js";
+import { RETRY, Refusal, forget, pause, refusalOf, send } from "../shared/server.js";
 import { keepAnswer } from "./film.js";
 /** @import { CheckReply, ProbeServer } from "../types" */
 /** @import { Film } from "./film.js" */
@@ -35,7 +35,7 @@ export async function askAll(films, descriptions, { server, token, stopped, chan
   async function check(film, texts) {
     const ask = async (image) => {
       const reply = await server.check({ image, descriptions: texts, modality: film.left?.modality ?? null });
-      if (reply.error && !reply.gone) throw Object.assign(new Refusal(reply.error), { final: !reply.error.includes("try again") });
+      if (reply.error && !reply.gone) throw refusalOf(reply.error, reply.status);
       return reply;
     };
     const held = token(film), first = held && (await ask(held));
