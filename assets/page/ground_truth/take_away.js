@@ -2,6 +2,7 @@
 
 import { button, make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
+import { saveFile } from "../shared/save_file.js";
 import { Refusal } from "../shared/server.js";
 
 const SHOWN = "figure.png";
@@ -62,13 +63,8 @@ export function createTakeAway(dialog, { ask, name }) {
     const mine = turn;
     said.textContent = "";
     try {
-      const link = make("a"), content = URL.createObjectURL(await fetchOnce(file));
-      if (mine !== turn) return;
-      link.href = content;
-      link.download = `${name()}-${file}`;
-      link.click();
-      said.textContent = `Saved ${link.download}.`;
-      setTimeout(() => URL.revokeObjectURL(content), 10_000);
+      const content = await fetchOnce(file);
+      if (mine === turn) said.textContent = saveFile(content, `${name()}-${file}`);
     } catch (error) {
       kept.delete(file);
       if (mine === turn) explain(error);

@@ -2,8 +2,8 @@
 // `probe`: { viewer, state() -> { finding, doubt, shown, modality, description, kept, example, image, spacing, burnedIn, frame }, model, fingerprint }; `shown` are
 // the findings of the panes, `kept` the descriptions of all but the newest.
 
-import { make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
+import { saveFile } from "../shared/save_file.js";
 import { inWords } from "../shared/verdict.js";
 import { LARGEST, joinPictures } from "../viewer/picture_export.js";
 import { linkTo, makeView } from "./view_link.js";
@@ -54,23 +54,14 @@ export function createShare(dialog, probe) {
 
   const json = (value) => new Blob([JSON.stringify(value, null, 1)], { type: "application/json" });
 
-  function save(blob, name) {
-    const link = make("a"), address = URL.createObjectURL(blob);
-    link.href = address;
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
-    return `Saved ${name}.`;
-  }
-
   const ways = {
-    picture: async () => save(await pictureFile(true), "afloc-map.png"),
-    plain: async () => save(await pictureFile(false), "afloc-image.png"),
+    picture: async () => saveFile(await pictureFile(true), "afloc-map.png"),
+    plain: async () => saveFile(await pictureFile(false), "afloc-image.png"),
     copyPicture: async () => { await navigator.clipboard.write([new ClipboardItem({ "image/png": pictureFile(true) })]); return "Picture copied."; },
-    finding: async () => save(json(record()), "afloc-finding.json"),
+    finding: async () => saveFile(json(record()), "afloc-finding.json"),
     copyText: async () => { await navigator.clipboard.writeText(`${sentence()}\n${credit()}`); return "Text copied."; },
     link: async () => { await navigator.clipboard.writeText(linkTo(view())); return "Link copied. Whoever opens it needs the image too."; },
-    file: async () => save(json(view()), "afloc-view.json"),
+    file: async () => saveFile(json(view()), "afloc-view.json"),
   };
 
   dialog.addEventListener("click", async (event) => {

@@ -1,6 +1,7 @@
 // The Results tab: tables and figures as the server worked them out; nothing is computed here. Plotly comes once a coordinator is in.
 
 import { button, make } from "../shared/dom.js";
+import { saveFile } from "../shared/save_file.js";
 import { openSheet } from "../shared/key_sheet.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
 import { isShown } from "../shared/tab_events.js";
@@ -193,11 +194,7 @@ export function mount({ element, props, server }) {
       return;
     }
     if (mine !== code) return;
-    const link = make("a");
-    link.href = URL.createObjectURL(await response.blob());
-    link.download = `${[which.value || "afloc", name || format].join("-")}.${ENDINGS[format] ?? "zip"}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveFile(await response.blob(), `${[which.value || "afloc", name || format].join("-")}.${ENDINGS[format] ?? "zip"}`);
     state.textContent = "";
   }
 

@@ -1,4 +1,4 @@
-// Small dialogs, and files for the user.
+// Small dialogs.
 
 import { button, make } from "../shared/dom.js";
 
@@ -50,13 +50,4 @@ export function confirm(root, heading, text, yes) {
     dialog.addEventListener("close", () => { resolve(false); dialog.remove(); });
     dialog.showModal();
   });
-}
-
-/** @param {string} name @param {BlobPart} content @param {string} type */
-export function download(name, content, type) {
-  const link = make("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -2,16 +2,18 @@
 // A draft is saved as one types; what is locked is changed at once, with a reason.
 
 import { button, make } from "../shared/dom.js";
+import { saveFile } from "../shared/save_file.js";
 import { UNHURRIED } from "../shared/saving.js";
 import { Refusal, addressOf, post } from "../shared/server.js";
 import { createFields, placeFaults } from "./fields.js";
 import { conflicting, differing, merge } from "./merging.js";
 import { createPreview } from "./preview.js";
 import { STEPS, stepOf } from "./steps.js";
-import { ask as askName, download } from "./dialogs.js";
+import { ask as askName } from "./dialogs.js";
 /** @import { EditorWindow, StudyFile, StudyListed } from "../types" */
 
 const SILENT = "The server does not answer. Please try again in a moment.";
+const TOML = { type: "application/toml" };
 const STATES = { draft: "Draft", open: "Open for readers", paused: "Paused", closed: "Closed" };
 
 function loadStyles() {
@@ -170,7 +172,7 @@ export async function openEditor({ root, code, leave, preview }) {
     fresh.addEventListener("click", () => begin("New study", {}));
     file.addEventListener("click", () => input.click());
     input.addEventListener("change", async () => { if (input.files[0]) begin("Study from a file", { text: await input.files[0].text() }); input.value = ""; });
-    save.addEventListener("click", () => download("study-template.toml", template, "application/toml"));
+    save.addEventListener("click", () => saveFile(new Blob([template], TOML), "study-template.toml"));
     line.append(fresh, file, save, input);
     return line;
   }
@@ -222,7 +224,7 @@ export async function openEditor({ root, code, leave, preview }) {
     const said = find(".top .saved")?.textContent ?? "", back = button("quiet", "‹ Studies"), shown = make("output", "saved", said);
     const look = button("quiet bordered", "Preview as a reader"), text = button("quiet bordered", "TOML"), copy = button("quiet bordered", "Copy…"), out = button("quiet", "Sign out");
     for (const [made, name, act] of /** @type {[HTMLButtonElement, string, () => void][]} */ ([
-      [back, "back", () => showList()], [look, "look", showPreview], [text, "toml", () => download(`${study.name}.toml`, study.text, "application/toml")],
+      [back, "back", () => showList()], [look, "look", showPreview], [text, "toml", () => saveFile(new Blob([study.text], TOML), `${study.name}.toml`)],
       [copy, "copy", () => begin(`Copy of ${values.title}`, { copy_of: study.name })], [out, "out", end],
     ])) { made.dataset.do = name; made.addEventListener("click", act); }
     look.disabled = !study.version;

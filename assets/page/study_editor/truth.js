@@ -1,7 +1,7 @@
 // The reference standard: whether the finding is there, and where. No reader's page is told of it but after a training case.
 
 import { button, make, svg } from "../shared/dom.js";
-import { download } from "./dialogs.js";
+import { saveFile } from "../shared/save_file.js";
 import { fetchPicture, thumbnail } from "./pictures.js";
 /** @import { StepContext } from "../types" */
 
@@ -23,7 +23,7 @@ function tableOfTruths({ study, values, fields, changed, render, ask, say, expla
   const input = Object.assign(make("input"), { type: "file", accept: ".csv,.tsv,.txt", hidden: true });
   const save = button("quiet bordered", "As CSV");
   save.title = "A line for each case, to be filled in and read back here";
-  save.addEventListener("click", () => download(`${study.name}-truth.csv`, asTable(cases()), "text/csv"));
+  save.addEventListener("click", () => saveFile(new Blob([asTable(cases())], { type: "text/csv" }), `${study.name}-truth.csv`));
   line.append(input, fields.action("From a CSV…", () => input.click()), save);
   how.append(make("summary", "", "How the table looks"), make("pre", "", EXAMPLE), make("p", "hint", "truth: 1 the finding is there, 0 it is not; a line without one says nothing. boxes: x, y, width and height in pixels of the image, a list of boxes; it may be missing. Cases that are not in the table stay as they are."));
   input.addEventListener("change", () => { if (input.files[0]) read(input.files[0]); input.value = ""; });

@@ -3,6 +3,7 @@
 import { cautionMark } from "../shared/caution_mark.js";
 import { button, make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
+import { saveFile } from "../shared/save_file.js";
 import { shortVerdict } from "../shared/verdict.js";
 import { asText, createChecklists, linesOf, nameIn } from "./checklists.js";
 import { isFlagged } from "./order.js";
@@ -147,11 +148,8 @@ export function createSheet(reading, list) {
   }
 
   function exportText() {
-    const link = make("a"), name = named.value.trim() || "checklist";
-    link.href = URL.createObjectURL(new Blob([asText({ name, findings: lines() })], { type: "text/plain" }));
-    link.download = `${name.replace(/[^\p{L}\p{N}]+/gu, "-")}.txt`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    const name = named.value.trim() || "checklist";
+    saveFile(new Blob([asText({ name, findings: lines() })], { type: "text/plain" }), `${name.replace(/[^\p{L}\p{N}]+/gu, "-")}.txt`);
   }
 
   build();
