@@ -4,7 +4,8 @@
 import { button, make } from "../shared/dom.js";
 import { openSheet } from "../shared/key_sheet.js";
 import { toRegion } from "../shared/regions.js";
-import { Refusal, addressOf, post, sendAgain } from "../shared/server.js";
+import { saveFile } from "../shared/save_file.js";
+import { Refusal, addressOf, inOneSentence, post, sendAgain } from "../shared/server.js";
 /** @import { Finding, OpenImage, PacsImage, PacsStudy, ProbeProps, Source } from "../types" */
 /** @import { Viewer } from "../viewer/viewer.js" */
 /** @import { Given } from "../worklist/worklist.js" */
@@ -13,15 +14,12 @@ const FIELDS = [
   ["patient", "Patient ID", "text"], ["name", "Name", "text"], ["since", "From", "date"], ["until", "To", "date"],
   ["modality", "Modality", "text"], ["accession", "Accession", "text"],
 ];
-const OFFLINE = "The server does not answer. Check the connection and try again.";
 
 /** @param {string} route @param {object} sent */
 async function ask(route, sent) {
   const response = await post(addressOf(`pacs/${route}`), JSON.stringify(sent), "The PACS could not be asked.", { "Content-Type": "application/json" });
   return response.json();
 }
-
-const sentenceOf = (error) => (error instanceof Refusal ? error.message : OFFLINE);
 
 // A button that opens the search, `open(source)` for what is chosen there, `openAll({ sources })` for a whole study.
 /** @param {HTMLElement} tab @param {(source: Source) => void} open @param {(given: Given) => void} openAll */
@@ -50,7 +48,7 @@ export function createSearch(tab, open, openAll) {
       const reply = await ask(route, sent);
       if (mine === turn) said.textContent = put(reply) ?? "";
     } catch (error) {
-      if (mine === turn) { list.replaceChildren(); said.textContent = sentenceOf(error); }
+      if (mine === turn) { list.replaceChildren(); said.textContent = inOneSentence(error); }
     }
   }
 
@@ -106,6 +104,7 @@ function row(cells, choose) {
 /** @param {HTMLDialogElement} sheet @param {ProbeProps["pacs"]} offered @param {{ viewer: Viewer, state(): { image: OpenImage | null, modality: string | null, finding: Finding | null } }} probe */
 export function createResults(sheet, offered, probe) {
   const done = sheet.querySelector(".done"), download = button("", "Download DICOM map and report"), send = button("", "Send both to the PACS");
+  const pending = /** @type {Set<HTMLButtonElement>} */ (new Set());
   const shown = [...(offered.dicom ? [download] : []), ...(offered.send ? [send] : [])];
   sheet.querySelector(".choices").append(make("h3", "", "DICOM, with the patient of the image"), ...shown);
 
@@ -123,12 +122,8 @@ export function createResults(sheet, offered, probe) {
   }
 
   async function save() {
-    const response = await results("dicom", undefined, "The DICOM files could not be made."), link = make("a");
-    link.href = URL.createObjectURL(await response.blob());
-    link.download = "afloc-dicom.zip";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    return `Saved ${link.download}.`;
+    const response = await results("dicom", undefined, "The DICOM files could not be made.");
+    return saveFile(await response.blob(), "afloc-dicom.zip");
   }
 
   async function store() {
@@ -136,20 +131,22 @@ export function createResults(sheet, offered, probe) {
     return "The map and the report are stored in the PACS.";
   }
 
-  for (const [made, act, pending] of /** @type {[HTMLButtonElement, () => Promise<string>, string][]} */ ([[download, save, "Making the files…"], [send, store, "Sending…"]])) {
+  for (const [made, act, doing] of /** @type {[HTMLButtonElement, () => Promise<string>, string][]} */ ([[download, save, "Making the files…"], [send, store, "Sending…"]])) {
     made.addEventListener("click", async () => {
-      made.disabled = true;         // once is enough: each time stores another report
-      done.textContent = pending;
+      pending.add(made);            // once is enough: each time stores another report
+      offer();
+      done.textContent = doing;
       try { done.textContent = await act(); }
-      catch (error) { done.textContent = sentenceOf(error); }
+      catch (error) { done.textContent = inOneSentence(error); }
+      pending.delete(made);
       offer();
     });
   }
 
   function offer() {
     const { image, finding } = probe.state();
-    download.disabled = !finding || !(image?.source.file || image?.source.instance);
-    send.disabled = !finding || !image?.source.instance;
+    download.disabled = pending.has(download) || !finding || !(image?.source.file || image?.source.instance);
+    send.disabled = pending.has(send) || !finding || !image?.source.instance;
     send.title = image?.source.instance ? "" : "For images that were opened from the PACS";
   }
 

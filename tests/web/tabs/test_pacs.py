@@ -1,11 +1,12 @@
 """The PACS in the browser: search, open, send back; and the link that opens an image."""
 
 import pytest
+from playwright.sync_api import expect
 
 from afloc.passwords import hash_password
 from tests.pacs.orthanc import running_orthanc
 from tests.pacs.sources import enhanced, film, source
-from tests.web.conftest import serve
+from tests.web.conftest import held, serve
 from tests.web.routes.test_pacs import place_of, read, settings
 
 LOCK = "open sesame"
@@ -75,7 +76,12 @@ def test_search_open_and_send_back(visit, orthanc):
     page.fill("#description", "small nodule")
     page.wait_for_selector("#probe .keep:enabled")  # answered
     page.click("#probe .share")
-    page.click("#probe .sharing >> text=Send both")
+    with held(page, lambda request: request.url.endswith("/pacs/results")) as sent:
+        page.click("#probe .sharing >> text=Send both")
+        page.keyboard.press("Escape")
+        page.click("#probe .share")
+        expect(page.locator("#probe .sharing >> text=Send both")).to_be_disabled()  # one report is enough
+        assert len(sent) == 1
     wait_for_text(page, "#probe .sharing .done", "are stored in the PACS")
     mine = [each for each in map(read, orthanc.files()) if each.get("Manufacturer") == "AFLoc"]
     assert sorted(each.Modality for each in mine) == ["OT", "SR"]
