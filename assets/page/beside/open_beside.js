@@ -9,11 +9,12 @@ import { clamp } from "../viewer/image_pixels.js";
 /** @import { Viewer } from "../viewer/viewer.js" */
 
 const UNREACHED = "The server does not answer. Check the connection and open the image again.";
+const UNREACHED_FRAME = "The server does not answer. Check the connection and choose the frame again.";
 const NOTHING = /** @type {ShownMap} */ ({ rows: null });
 
 // What stands above the film beside, and its map: held back as it is of the first film.
 /** @param {LocateReply} reply @param {boolean} insisted @returns {ShownMap} */
-export function shownOf({ error, doubt, finding, remarks }, insisted) {
+function shownOf({ error, doubt, finding, remarks }, insisted) {
   if (error) return { rows: null, note: error };
   if (doubt?.degree === "stopped") return { rows: null, note: "not asked: is this the right kind of image?", cautions: [doubt.sentence] };
   if (!finding) return NOTHING;
@@ -59,13 +60,19 @@ export function createBeside(viewer, { server, question, refuse }) {
     catch (error) { return refuse(error instanceof Refusal ? error.message : UNREACHED); }
     const { image, pixels } = from, { about } = image, count = about.frames ?? 1;
     if (mine !== opened || viewer.film !== first) return forget(image.token);
-    let wanted = about.frame ?? 0;
+    let here = image, wanted = about.frame ?? 0;      // the frame of this file that is shown, and the one that should be
+    const isHere = () => shown === here;
     const show = newestOnly(async (/** @type {number} */ frame) => {
-      const other = await openImage({ ...source, frame }).catch(() => null), at = other?.image.about;
-      if (!other) return;
-      if (mine !== opened || !shown) return forget(other.image.token);
-      take(other.image);
-      viewer.showBesideFrame(other.pixels, nameOf(at), [at.frame ?? 0, count], factsOf(at, source));
+      let next;
+      try { next = await openImage({ ...source, frame }); }
+      catch (error) {
+        if (!isHere() || frame !== wanted) return;
+        wanted = here.about.frame ?? 0;
+        return refuse(error instanceof Refusal ? error.message : UNREACHED_FRAME);
+      }
+      if (!isHere()) return forget(next.image.token);
+      take(here = next.image);
+      viewer.showBesideFrame(next.pixels, nameOf(here.about), [here.about.frame ?? 0, count], factsOf(here.about, source));
       ask();
     });
     viewer.showBeside(pixels, nameOf(about), [wanted, count], factsOf(about, source), about.orientation ?? null, {

@@ -171,11 +171,15 @@ def test_measuring_by_keyboard(page):
     assert measured(page) == []
 
 
-def beside(page, content):
+def choose_beside(page, content):
     with page.expect_file_chooser() as chooser:
         page.click("#probe [data-act=beside]")
     prior = {"name": "prior.dcm", "mimeType": "application/dicom", "buffer": content}
     chooser.value.set_files(prior)
+
+
+def beside(page, content):
+    choose_beside(page, content)
     expect(page.locator("#probe .pane")).to_have_count(2)
     settled(page)
 
@@ -228,6 +232,23 @@ def test_a_prior_that_names_its_view_alone_has_assumed_sides_and_its_own_window(
     assert letters(page)[:2] == ["R assumed R assumed", "L assumed L assumed"]
     page.locator("#probe .pane").nth(1).click()
     expect(page.locator("#probe [data-choose=preset]")).to_have_value("default")
+
+
+def test_the_frames_of_a_prior_after_another_file_was_refused_and_a_frame_was_not_there(page):
+    show(page, film())
+    beside(page, dicom(np.stack([BLOCK] * 3)))
+    name, said = page.locator("#probe .corner .name").last, page.locator("#probe .verdict .words")
+    choose_beside(page, b"no image")
+    expect(said).to_contain_text("not an image")
+    page.locator("#probe .pane").last.click()
+    page.keyboard.press("PageDown")
+    expect(name).to_have_text("prior.dcm  2 of 3")
+    page.route("**/afloc/images?frame=2", lambda route: route.abort())
+    page.keyboard.press("PageDown")
+    expect(said).to_contain_text("choose the frame again")
+    page.unroute("**/afloc/images?frame=2")
+    page.keyboard.press("PageUp")
+    expect(name).to_have_text("prior.dcm  1 of 3")
 
 
 def test_the_wheel_goes_through_frames_and_zooms_with_control(page):
