@@ -35,7 +35,7 @@ export function mount({ element, props, server }) {
   let opening = 0;                    // counts the images asked for: the newest is shown
   let modality = null;                // chosen by the user; null leaves it to the model
   let dwelling = 0;
-  let reply = null;                   // of the server, as it is shown
+  let replied = null;                 // { reply, description, modality }: the newest answer about the image shown, and to what
   let handed = false;                 // the image on the stage is a list's, which lets go of it
   let beside = null;                  // what puts a film beside it, once somebody wants that
 
@@ -88,7 +88,7 @@ export function mount({ element, props, server }) {
     const { source, about } = opened.image;
     image = opened.image;
     filmIsShown(image, drawn);
-    modality = null;
+    modality = replied = null;
     Object.assign(answer, { doubt: null, trusted: false, kept: [] });
     scan.forget();
     viewer.showImage(opened.pixels, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
@@ -118,12 +118,15 @@ export function mount({ element, props, server }) {
     description.set(left.description, true, left.typed);
   }
 
+  // Whether what is asked now was answered. An error is no answer: a film that is come back to is asked again.
+  const isAnswered = () => replied !== null && !replied.reply.error && replied.description === description.text && replied.modality === modality;
+
   // What the image on the stage is left with when another film takes its place. It stays open on the server.
   function takeLeave() {
-    const { window, invert } = viewer.display, { place, shapes, measures } = viewer, { said } = feedback, { trusted, insisted, kept, finding } = answer;
+    const { window, invert } = viewer.display, { place, shapes, measures } = viewer, { said } = feedback, { trusted, insisted, kept } = answer;
     handed = true;
     const left = { frame: image.about.frame ?? 0, description: description.text, typed: description.typed, modality, trusted, insisted, kept, display: { window, invert }, place, shapes, measures, said };
-    return { image, left: { ...left, reply: reply?.finding?.text === finding?.text ? reply : null, stored: feedback.forget() } };
+    return { image, left: { ...left, reply: isAnswered() ? replied.reply : null, stored: feedback.forget() } };
   }
 
   const films = createFilms({
@@ -151,6 +154,7 @@ export function mount({ element, props, server }) {
       leave(from, feedback.forget());
       image = found.opened;
       filmIsShown(image, drawn);
+      replied = null;
       answer.kept = [];
       scan.forget();
       viewer.shapes = [];
@@ -174,9 +178,9 @@ export function mount({ element, props, server }) {
 
   // --- descriptions -----------------------------------------------------------------------------------------------
 
-  /** @param {LocateReply} given */
-  function showReply(given) {
-    reply = given;
+  /** @param {LocateReply} reply */
+  function showReply(reply) {
+    replied = { reply, description: description.text, modality };
     viewer.showState("ready");
     if (reply.modality) { showModality(reply.modality); viewer.showOrientation(reply.orientation); }
     if (!answer.take(reply)) return;

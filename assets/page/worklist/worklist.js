@@ -29,13 +29,13 @@ export function createWorklist(reading, probe) {
   const films = /** @type {Film[]} */ ([]), ready = createReady(reading.server);
   let order = films, current = /** @type {Film | null} */ (null), wanted = /** @type {Film | null} */ (null);
   let asked = /** @type {string[]} */ ([]), flagged = false;       // what the whole list was asked; flagged films stand first
-  let forward = 1, numbers = 0, timer = 0, adding = Promise.resolve();
+  let forward = 1, numbers = 0, timer = 0, adding = Promise.resolve(), closed = false;
 
   // --- what is seen ------------------------------------------------------------------------------------------------
 
   const head = make("div", "head"), count = make("b", "count"), asking = button("ask-all quiet", "Ask all…"), closing = button("close quiet", "×"), told = make("p", "told");
   const sure = make("div", "sure"), orders = make("div", "switch orders"), byFlag = button("", "flagged first"), byFile = button("", "file order");
-  asking.title = "Ask every film of the list the same (a)";
+  asking.title = "Ask every film of the list the same (Shift a)";
   closing.title = "Close the list";
   closing.setAttribute("aria-label", "Close the list");
   told.setAttribute("role", "status");
@@ -50,7 +50,7 @@ export function createWorklist(reading, probe) {
   const column = createColumn(root, { choose, beside: putBeside, seen: (film, on) => (on ? thumbnails.want(film) : thumbnails.unwant(film)) });
   const thumbnails = createThumbnails(ready.idle, (film) => update(film));
   const previous = button("quiet", "‹"), next = button("quiet", "›"), position = make("output"), where = make("span"), name = make("span", "spoken");
-  previous.title = "Previous film (u)";
+  previous.title = "Previous film (Shift j)";
   previous.setAttribute("aria-label", "Previous film");
   next.title = "Next film (j)";
   next.setAttribute("aria-label", "Next film");
@@ -126,6 +126,7 @@ export function createWorklist(reading, probe) {
       if (film === current) reading.waits(false);
       else show(film, opened);
     } catch (error) {
+      if (closed) return;
       update(film);
       if (film !== wanted) return;
       wanted = null;
@@ -172,6 +173,7 @@ export function createWorklist(reading, probe) {
     if (!after) return;
     try { await ready.open(after); }
     catch (error) {
+      if (closed) return;
       update(after);
       showPosition();
       if (error instanceof Refusal && after.problem) prepare();
@@ -187,15 +189,17 @@ export function createWorklist(reading, probe) {
     films: () => order, say, update: (film) => update(film),
     token: (film) => (film === current ? reading.image()?.token : ready.openedOf(film)?.image.token) ?? null,
     began(descriptions) { asked = descriptions; flagged = false; arrange(); },
-    ended() { flagged = asked.length > 0; arrange(); },
+    ended() { if (!closed) { flagged = asked.length > 0; arrange(); } },
     choose,
   });
 
   // --- events -------------------------------------------------------------------------------------------------------------
 
   function close() {
+    closed = true;
     clearTimeout(timer);
     wanted = null;
+    reading.waits(false);
     sheet.close();
     thumbnails.close(films);
     column.close();
@@ -234,8 +238,10 @@ export function createWorklist(reading, probe) {
 
   /** @param {Given} given */
   async function take(given) {
+    if (closed) return;
     say("Looking at the files…");
     const { films: found, notes } = await gather(given, reading.props.upload_mb << 20), known = new Map(films.map((film) => [film.key, film]));
+    if (closed) return;
     const sorted = inOrder(found), fresh = sorted.filter(({ key }, i) => !known.has(key) && sorted.findIndex((each) => each.key === key) === i), room = MOST_FILMS - films.length;
     const made = fresh.slice(0, room).map((each) => createFilm(each, ++numbers));
     if (fresh.length > room) notes.push(`A list holds at most ${MOST_FILMS} films: ${fresh.length - room} more are not in it.`);
@@ -267,6 +273,5 @@ export function createWorklist(reading, probe) {
     },
     isUnsaved,
     get tokens() { return ready.tokens; },
-    get current() { return current; },
   };
 }

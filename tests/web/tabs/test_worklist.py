@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from itertools import count
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from afloc.imaging.examples import EXAMPLES
 from afloc.web.messages import MOST_CHECKED
 from tests.imaging.dicoms import dicom
 from tests.web.axe import assert_accessible
+from tests.web.conftest import call_of, held
 from tests.web.films import EVALUATED, copy_films, draw_films
 from tests.web.tabs.test_probe import to_png
 from tests.web.test_load import server_function, visitor
@@ -64,7 +66,7 @@ def test_what_cannot_be_asked_of_a_list_is_one_sentence(client):
         (["edema " * 1000], "at most 4000 characters"),
     ):
         refused = server_function(client, "check", image=token, descriptions=asked, modality=None)
-        assert sentence in refused["error"], asked[:1]
+        assert sentence in refused["error"] and refused["status"] == 422, asked[:1]
     gone = server_function(client, "check", image="unknown", descriptions=["edema"], modality=None)
     assert gone["gone"]
 
@@ -72,7 +74,6 @@ def test_what_cannot_be_asked_of_a_list_is_one_sentence(client):
 # --- the story of a reader ---
 
 ROWS = "#probe .worklist .film"
-ANSWERED = "#probe .verdict:is([data-verdict=flagged], [data-verdict=not-flagged], [data-verdict=unreliable])"
 
 
 def open_folder(page, folder):
@@ -213,13 +214,29 @@ def ask_all(page, count, checklist):
     return rows
 
 
-def told_on_leaving(page):
-    """Whether a reload warns; the page stays where it does."""
+LEAVE = "setTimeout(() => location.reload())"
+
+
+def warns_on_leaving(page):
+    """A reload warns, and the page stays."""
+    with page.expect_event("dialog") as told:
+        page.evaluate(LEAVE)
+    told.value.dismiss()
+    return told.value.type == "beforeunload"
+
+
+def leaves_unwarned(page):
     warnings = []
-    page.once("dialog", lambda dialog: (warnings.append(dialog.type), dialog.dismiss()))
-    page.evaluate("setTimeout(() => location.reload())")
-    page.wait_for_timeout(300)
-    return warnings == ["beforeunload"]
+
+    def accept(dialog):
+        warnings.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    with page.expect_event("domcontentloaded"):
+        page.evaluate(LEAVE)
+    page.remove_listener("dialog", accept)
+    return not warnings
 
 
 def the_story(page, folder, count, model):
@@ -246,7 +263,7 @@ def the_story(page, folder, count, model):
     sentence = page.evaluate("navigator.clipboard.readText()")
     assert sentence.startswith("Cardiomegaly") and sentence.endswith("Research use only, not for diagnosis.")
     assert f"by {model.name} {model.config.version}, probability" in sentence
-    assert told_on_leaving(page)
+    assert warns_on_leaving(page)
     page.keyboard.press("Shift+J")
     position(page, f"film {count - 1} of")
     page.focus("#probe .stage")
@@ -277,19 +294,36 @@ def test_twenty_films_of_the_evaluation_set_are_read_by_keyboard(page, tmp_path,
 
 def test_leaving_warns_only_while_something_would_be_lost(page):
     page.click("#probe .stage")  # without a gesture no browser asks
-    assert not told_on_leaving(page)
+    assert leaves_unwarned(page)
     page.wait_for_selector(".viewer[data-state='ready']")
     page.click("#probe .stage")
     page.keyboard.press("b")
     page.focus("#probe .stage")
     page.keyboard.press("Space")
-    assert told_on_leaving(page)
+    assert warns_on_leaving(page)
     page.keyboard.press("Control+Z")
     page.fill("#probe .feedback input", "look again")
-    assert told_on_leaving(page)
+    assert warns_on_leaving(page)
     page.fill("#probe .feedback input", "")
     page.fill("#description", "hazy area behind the heart")
-    assert told_on_leaving(page)
+    assert warns_on_leaving(page)
+
+
+# A ZIP file is given, and while it is read the list is closed.
+ADD_AND_CLOSE = """async (bytes) => {
+  const input = document.querySelector("#probe input[type=file]"), given = new DataTransfer();
+  given.items.add(new File([new Uint8Array(bytes)], "more.zip"));
+  input.files = given.files;
+  input.dispatchEvent(new Event("change"));
+  for (let i = 0; i < 20; i++) await null;
+  document.querySelector("#probe .worklist .close").click();
+}"""
+
+
+def wait_for_width(page, width):
+    page.wait_for_function(
+        "w => document.querySelector('#probe .viewer').viewer.image.width === w", arg=width
+    )
 
 
 def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
@@ -298,19 +332,32 @@ def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, number in (("IM_A", 3), ("IM_B", 1), ("IM_C", 2)):  # without an ending, in no order
             pixels = np.full((64, 60 + number), 40 * number, np.uint8)
-            archive.writestr(f"../../study/{name}", dicom(pixels, InstanceNumber=number, **series))
+            sides = {"PatientOrientation": ["R", "F"]} if name == "IM_C" else {}
+            archive.writestr(f"../../study/{name}", dicom(pixels, InstanceNumber=number, **series, **sides))
         archive.writestr("bomb.png", bytes(400 << 20))
         archive.writestr("more.zip", b"PK\x03\x04")
         archive.writestr("__MACOSX/._IM_A", b"x")
-    open_files(page, ("series.zip", out.getvalue()))
-    position(page, "film 3 of 5, IM_B")
-    assert names(page) == ["bomb.png", "more.zip", "IM_B", "IM_C", "IM_A"]
-    assert "larger than 128 MB" in said_of(page, "bomb.png") and "unpack it first" in said_of(
-        page, "more.zip"
-    )
-    expect(page.locator(".worklist .told")).to_contain_text("1 hidden file is left out.")
-    for width in (61, 62, 63):
-        page.wait_for_function(
-            "w => document.querySelector('#probe .viewer').viewer.image.width === w", arg=width
-        )
-        page.keyboard.press("j")
+    located = count()
+    with held(page, lambda request: call_of("locate")(request) and next(located) > 0):
+        open_files(page, ("series.zip", out.getvalue()))
+        position(page, "film 3 of 5, IM_B")
+        assert names(page) == ["bomb.png", "more.zip", "IM_B", "IM_C", "IM_A"]
+        assert "larger than 128 MB" in said_of(page, "bomb.png")
+        assert "unpack it first" in said_of(page, "more.zip")
+        expect(page.locator(".worklist .told")).to_contain_text("1 hidden file is left out.")
+        letter = page.locator("#probe .side.left")
+        expect(letter).to_have_text("Rassumed")
+        for width in (61, 62, 63):
+            wait_for_width(page, width)
+            page.keyboard.press("j")
+    page.keyboard.press("Shift+J")
+    wait_for_width(page, 62)
+    expect(letter).to_have_text("L")  # of its own answer, which it had not when it was left
+
+    files = io.BytesIO()
+    with zipfile.ZipFile(files, "w") as archive:
+        archive.writestr("film.png", to_png(np.zeros((64, 70), np.uint8)))
+    page.evaluate(ADD_AND_CLOSE, list(files.getvalue()))
+    expect(page.locator("#probe .worklist")).to_be_hidden()
+    page.wait_for_selector("#probe .viewer[data-state='ready']")
+    assert page.evaluate("document.querySelector('#probe .viewer').viewer.image.width") == 62
