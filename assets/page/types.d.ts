@@ -90,8 +90,8 @@ export interface Region { box?: number[]; outline?: Point[] }
 
 // --- answers of the server -----------------------------------------------------------------------------------------------
 
-/** Any server function may answer so: one sentence, and `gone` where the image must be sent again. */
-export interface Refused { error?: string; gone?: boolean }
+/** Any server function may answer so: one sentence and the HTTP status that stands for it, and `gone` where the image must be sent again. */
+export interface Refused { error?: string; status?: number; gone?: boolean }
 
 export interface Finding {
   text: string; score: number; probability: number | null; present: boolean | null; operating_point: number | null;
@@ -194,7 +194,7 @@ export type Colors = Record<string, string>;
 interface Descriptions { simple: string[]; precise: string[]; about: string[]; terms: string[][] }
 
 export interface ProbeProps {
-  colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[]; image_sizes: Record<string, number>;
+  colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[];
   most_checked: number; upload_mb: number;
   modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
   pacs: { search: boolean; send: boolean; dicom: boolean };

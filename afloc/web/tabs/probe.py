@@ -127,7 +127,6 @@ def probe_tab(
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,
         trained_on=[MODALITIES[each].title for each in model.modalities],
-        image_sizes={each: model.side(each) for each in model.modalities},
         most_checked=MOST_CHECKED,
         upload_mb=upload_mb,
         pacs={"search": pacs is not None, "send": bool(pacs and pacs.may_send), "dicom": has_extra()},

@@ -1,9 +1,9 @@
 // Lengths, angles and areas of what is drawn for measuring: in millimetres where the file says how far apart its pixels lie, else in
 // pixels. Points are those of the image, pixel i from i to i + 1; pixels need not be square.
 
+import { MICROSCOPIC } from "../viewer/scale_bar.js";
 /** @import { Facts, Measurement, PixelImage, Point, Scale, Shape } from "../types" */
 
-const MICROSCOPIC = 0.01;           // mm: pixels narrower than that are told in micrometres
 const PLANES = { detector: "at the detector", film: "on the film that was scanned", unsaid: "as the file says", object: "" };
 
 /** @param {Pick<Facts, "spacing" | "plane">} facts @param {number} [aspect] height of a pixel over its width @returns {Scale} */

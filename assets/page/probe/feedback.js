@@ -106,10 +106,10 @@ export function createFeedback(root, probe) {
     pen = 0;
     if (!entry) return;
     if (!entry.there && !entry.place) return say(entry, entry.comment || entry.confidence || entry.shapes.length ? "Not saved yet: answer with 1 to 3" : entry.status);
-    const mine = entry, { image, modality } = probe.about(), { display, place, threshold = display.threshold } = probe.viewer;
+    const mine = entry, { image, modality } = probe.about(), { display, place } = probe.viewer;
     const question = {
       modality, description: mine.description, there: mine.there, place: isOpen("place") ? mine.place : null, confidence: mine.confidence, comment: mine.comment,
-      regions: mine.shapes.map(toRegion), threshold, display: { ...display, place, map_shown: probe.viewer.grid !== null && display.map },
+      regions: mine.shapes.map(toRegion), threshold: display.threshold, display: { ...display, place, map_shown: probe.viewer.grid !== null && display.map },
       visible_ms: stopwatch.read(), session, id: makeId(),
     };
     say(mine, "saving…");

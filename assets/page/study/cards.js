@@ -7,7 +7,7 @@ const counted = (count, name) => `${count} ${name}${count === 1 ? "" : "s"}`;
 
 // "Consent", "Training" and "Cases" as they are of this study.
 /** @param {AboutStudy} about */
-export function stepsOf({ training, cases }) {
+function stepsOf({ training, cases }) {
   return [{ stage: "consent", text: "Consent" }, ...(training ? [{ stage: "training", text: `Training, ${counted(training, "reading")}` }] : []), { stage: "cases", text: `Cases, ${counted(cases, "reading")}` }];
 }
 

@@ -10,7 +10,7 @@ import { downZoom } from "./paint.js";
 // `viewer`: the parts that they act on, and `start`, how things are displayed at first.
 /**
  * @param {HTMLElement} root @param {{
- *   films: FilmPair, size(): [number, number], start: Display, tables: string[], display(): Display, setDisplay(change: Partial<Display>): void, paint(): void,
+ *   films: FilmPair, size(): [number, number], start: Display, tables: string[], display(): Display, setDisplay(change: Partial<Display>): void,
  *   setMode(name: string): void, mode(): string, windowBy(dx: number, dy: number): void, peek(rows: Grid | null | undefined): void, controls: { nextPreset(): void, nextFilm(): void },
  *   stepFrame(by: number): void, onBeside?(): void, link(): void }} viewer
  */

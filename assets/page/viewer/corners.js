@@ -2,12 +2,11 @@
 
 import { make } from "../shared/dom.js";
 import { downZoom } from "./paint.js";
-import { scaleBar } from "./scale_bar.js";
+import { MICROSCOPIC, scaleBar } from "./scale_bar.js";
 /** @import { CornerTexts, Facts, Film, PixelImage, Range } from "../types" */
 
 const LONGEST_BAR = 110;            // screen pixels
 const PLANES = { detector: " at the detector", film: " on the scanned film", unsaid: "", object: "" };
-const MICROSCOPIC = 0.01;           // mm
 
 /** @param {Facts} facts */
 function spacingInWords({ spacing, plane }) {

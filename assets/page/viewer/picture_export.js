@@ -24,7 +24,7 @@ export function renderStage({ films, layout, painting, marks, display, colors, s
 // `shown`: { image, shades, film: its colours, map or null, paint, shapes, values: what measures say and where, planes: where lengths hold,
 // scale: the numbers that 0 and 1 of the map stand for, caption: lines, spacing: mm between pixel centres across, or null, largest: pixels of the longer side, at most }.
 /** @param {ExportedPicture} shown */
-export function renderPicture({ largest = LARGEST, image, shades, film, map, scale, paint, shapes, values = [], planes = "", caption, spacing }) {
+function renderPicture({ largest = LARGEST, image, shades, film, map, scale, paint, shapes, values = [], planes = "", caption, spacing }) {
   const own = Math.max(1, 1 / image.aspect), longest = own * Math.max(image.width, image.height * image.aspect);
   const zoom = own * (longest > largest ? largest / longest : Math.ceil(Math.min(LEGIBLE / longest, 16)));
   const width = Math.round(image.width * zoom), height = Math.round(image.height * image.aspect * zoom);

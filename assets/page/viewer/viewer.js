@@ -85,7 +85,7 @@ export function createViewer(root, options) {
   const frames = createFrames(find(".frames"), (frame) => options.onFrame?.(frame));
   const stepFrame = (/** @type {number} */ by) => (films.active === current ? frames.step(by) : films.active.step(by));
   const actions = createActions(root, {
-    films, size, start, tables: names, display: () => display, setDisplay, paint, setMode, mode: () => marks.mode, windowBy, peek, controls, stepFrame, onBeside: options.onBeside, link,
+    films, size, start, tables: names, display: () => display, setDisplay, setMode, mode: () => marks.mode, windowBy, peek, controls, stepFrame, onBeside: options.onBeside, link,
   });
   const key = createShortcuts(actions, { annotations: () => films.active.annotations, onStage: () => document.activeElement === stage, drawing: () => marks.drawing });
 

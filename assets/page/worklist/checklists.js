@@ -2,7 +2,7 @@
 
 const KEY = "afloc-checklists";
 const MOST_LISTS = 50, LONGEST_NAME = 80;
-export const LONGEST_LINE = 4000;
+const LONGEST_LINE = 4000;
 
 /** @typedef {{ name: string, findings: string[] }} Checklist */
 

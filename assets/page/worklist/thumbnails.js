@@ -3,7 +3,7 @@
 import { Refusal, thumbnailOf } from "../shared/server.js";
 /** @import { Film } from "./film.js" */
 
-// `ready`: resolves when nothing more urgent is under way. `changed(film)`: it has a picture now, or a problem.
+// `idle`: resolves when nothing more urgent is under way. `changed(film)`: it has a picture now, or a problem.
 /** @param {() => Promise<void>} idle @param {(film: Film) => void} changed */
 export function createThumbnails(idle, changed) {
   /** @type {Set<Film>} */
