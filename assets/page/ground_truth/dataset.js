@@ -18,6 +18,7 @@ export function createDataset(root, stage, measures, asks) {
   let sending = null;                                 // the files on their way to the server
   let cases = [], only = null;                        // the finding whose cases are listed; null for every one
   let listed = [], opened = null;                     // the cases in the list, and the one that was opened
+  let run = { set: "", style: "" };                   // what the list is of: another may be chosen already
 
   const cell = (name, text, title = "") => Object.assign(make(name, "", text), { title });
 
@@ -43,11 +44,12 @@ export function createDataset(root, stage, measures, asks) {
 
   /** @param {SetState} done @param {string} set */
   function showSummary(done, set) {
+    if (set !== run.set) only = opened = null;
+    run = { set, style };
     cases = done.cases;
     find(".lowest").textContent = cases.length < done.summary.n_cases ? `The ${cases.length} cases with the lowest IoU` : "The lowest IoU first";
     find(".summary tbody").replaceChildren(...done.summary.rows.map(summaryRow));
     list(root.dataset.list ?? "summary");
-    const run = { set, style };
     gallery.show(done, run);
     Object.assign(find(".everything"), { href: addressOfFile("figures.zip", run), download: "figures.zip" });
     find(".tables").replaceChildren(...done.tables.map((file) => {
@@ -90,7 +92,6 @@ export function createDataset(root, stage, measures, asks) {
     sending = null;
     choice.add(new Option(files.find(({ name }) => /\.(zip|csv|json)$/i.test(name))?.name ?? files[0].name, set));
     choice.value = set;
-    only = opened = null;
     show();
   }
 
@@ -109,7 +110,7 @@ export function createDataset(root, stage, measures, asks) {
     opened = listed[at];
     find(".cases [aria-current]")?.removeAttribute("aria-current");
     find(".cases tbody").rows[at].setAttribute("aria-current", "true");
-    asks.open(choice.value, opened.row, opened.truth, style, [at + 1, listed.length]);
+    asks.open(run.set, opened.row, opened.truth, run.style, [at + 1, listed.length]);
   }
 
   /** @param {SummaryRow} each */
@@ -137,7 +138,7 @@ export function createDataset(root, stage, measures, asks) {
 
   find(".summary thead tr").append(...measureHeads(LISTED, measures));
   find(".cases thead tr").append(...measureHeads(["iou", "cnr"], measures));
-  choice.addEventListener("change", () => { only = opened = null; show(); });
+  choice.addEventListener("change", () => show());
   find(".run").addEventListener("click", () => show(true));
   for (const wording of root.querySelectorAll("[data-style]")) wording.addEventListener("click", () => {
     for (const other of root.querySelectorAll("[data-style]")) other.setAttribute("aria-pressed", String(other === wording));

@@ -29,7 +29,7 @@ export function mount({ element, props, server }) {
   const dataset = createDataset(find(".set"), find(".gallery"), props.measures, { state: (question) => server.set_state(question), open: openCase });
   const compared = /** @type {Compared} */ ({ image: null, modality: null, truths: [], chosen: 0, cases: [], answers: 0, compare: false, scale: "stretched" });
   const shown = createShownCase(element, compared, viewer, props);
-  const measuring = createMeasuring(compared, server, viewer, { show: showReply, refuse: showProblem, threshold: shown.threshold });
+  const measuring = createMeasuring(compared, server, viewer, { show: showReply, refuse: sayOfMap, threshold: shown.threshold });
   const files = createTruthFiles(compared, server, { fromServer: measuring.fromServer, merge, changed, refuse: showProblem });
   const takeAway = createTakeAway(find(".take-away"), { ask: measuring.askFile, name: measuring.fileName });
   let opening = 0;                    // counts the images asked for: the newest is shown
@@ -46,6 +46,7 @@ export function mount({ element, props, server }) {
       if (turn !== opening) return forget(about.token);
       if (compared.image) forget(compared.image.token);
       compared.image = { token: about.token, source, about };
+      sayOfMap("");
       find(".step").hidden = source.set === undefined;
       compared.modality = kind;
       viewer.showImage(pixels, source.example ? about.title : nameOf(about), [about.frame ?? 0, about.frames ?? 1], factsOf(about, source));
@@ -72,6 +73,7 @@ export function mount({ element, props, server }) {
       forget(from.token);
       compared.image = found.opened;
       showProblem("");
+      sayOfMap("");
       viewer.showFrame(pixels, nameOf(about), [frame, about.frames], factsOf(about, found.opened.source));
       viewer.showNotice(about.notes.join(" "));
       changed();
@@ -81,6 +83,12 @@ export function mount({ element, props, server }) {
       showProblem(error instanceof Refusal ? error.message : "The server does not answer. Check the connection and choose the frame again.");
     }
   });
+
+  // The user asks for something else: what was refused before is over.
+  function measureAnew() {
+    showProblem("");
+    measuring.ask();
+  }
 
   // What is marked changed: it is measured anew.
   function changed() {
@@ -139,14 +147,14 @@ export function mount({ element, props, server }) {
     own.boxes = shapes.filter(({ kind }) => kind === "box").map(({ x, y, width, height }) => [x, y, width, height]);
     own.polygons = shapes.filter(({ kind }) => kind === "outline").flatMap(({ rings }) => rings.filter((ring) => ring.length > 2).map((ring) => ring.flat()));
     compared.cases = [];
-    measuring.ask();
+    measureAnew();
   }
 
   /** @param {MeasureReply} reply @param {Truth[]} measured the truths that it is about */
   function showReply(reply, measured) {
     viewer.showState("ready");
-    if (reply.error) return showProblem(reply.error);
-    showProblem(reply.doubt?.degree === "stopped" ? reply.doubt.sentence : "");
+    if (reply.error) return sayOfMap(reply.error);
+    sayOfMap(reply.doubt?.degree === "stopped" ? reply.doubt.sentence : "");
     compared.cases = compared.truths.map((truth) => reply.cases[measured.indexOf(truth)]);
     picker.disabled = false;
     picker.value = reply.modality;
@@ -158,7 +166,12 @@ export function mount({ element, props, server }) {
   // --- what is shown ------------------------------------------------------------------------------------------------
 
   function put(selector, text) { find(selector).textContent = text; }
-  function showProblem(sentence) { put(".problem", sentence); }
+
+  // What the user asked for and was refused stays until they ask for something else; what is said of the map, until the next one.
+  const problem = { refused: "", ofMap: "" };
+  const sayProblem = () => put(".problem", `${problem.refused} ${problem.ofMap}`.trim());
+  function showProblem(sentence) { problem.refused = sentence; sayProblem(); }
+  function sayOfMap(sentence) { problem.ofMap = sentence; sayProblem(); }
 
   function setScale(name) {
     press("scale", name);
@@ -170,7 +183,7 @@ export function mount({ element, props, server }) {
     press("compare", on ? "both" : "");
     find(".asked.second").hidden = !on;
     find(".ask").classList.toggle("both", on);
-    measuring.ask();
+    measureAnew();
   }
 
   // A case of a set: its image with its ground truth, the finding of the row first.
@@ -208,6 +221,7 @@ export function mount({ element, props, server }) {
     const label = field.value.trim(), at = Number(field.dataset.name);
     if (!label) return;
     field.blur();
+    showProblem("");
     compared.truths[at].label = label;
     compared.chosen = at;
     changed();
@@ -224,13 +238,13 @@ export function mount({ element, props, server }) {
   find(".model").title = `fingerprint ${props.fingerprint}`;
 
   for (const box of boxes) {
-    box.addEventListener("input", () => { compared.truths[compared.chosen].descriptions = boxes.map((each) => each.value); measuring.soon(); });
+    box.addEventListener("input", () => { compared.truths[compared.chosen].descriptions = boxes.map((each) => each.value); showProblem(""); measuring.soon(); });
     box.addEventListener("keydown", (event) => {
       if (event.key === "Escape") box.blur();
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); measuring.ask(); }
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); measureAnew(); }
     });
   }
-  picker.addEventListener("change", () => { compared.modality = picker.value; measuring.ask(); });
+  picker.addEventListener("change", () => { compared.modality = picker.value; measureAnew(); });
   find(".of-image").addEventListener("change", ({ target }) => { if (target.files[0]) open({ file: target.files[0] }); target.value = ""; });
   find(".of-truth").addEventListener("change", ({ target }) => { if (target.files[0]) files.openTruths([...target.files]); target.value = ""; });
   find(".of-readers").addEventListener("change", ({ target }) => { if (target.files[0]) files.openReaders([...target.files]); target.value = ""; });

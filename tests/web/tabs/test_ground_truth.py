@@ -174,7 +174,20 @@ def test_readers_are_another_map_with_the_model_at_their_operating_point(tab, he
     file["buffer"] = json.dumps([box("Nodule", 5, 5, 9, 9)]).encode()
     tab.set_input_files("#ground_truth .of-readers", file)
     problem = tab.locator("#ground_truth .problem")
-    expect(problem).to_have_text("reader.json marks Nodule, which is none of the findings here.")
+    nodule = "reader.json marks Nodule, which is none of the findings here."
+    expect(problem).to_have_text(nodule)
+    second = {**file, "name": "second.json", "buffer": json.dumps([reader]).encode()}
+    bad = {**file, "name": "bad.json", "buffer": b'[{"label": "Effusion", "x": 1}]'}
+    tab.set_input_files("#ground_truth .of-readers", [file, second, bad])
+    answered(tab, 3)  # with the second reader; the measured answer leaves what was refused
+    expect(problem).to_have_text(f"{nodule} bad.json, boxes: each box needs label, x, y, w and h.")
+    with held(tab, call_of("measure")), tab.expect_request(call_of("measure")):
+        tab.locator("#ground_truth textarea >> nth=0").press("Enter")
+        expect(problem).to_be_empty()
+        tab.set_input_files("#ground_truth .of-readers", bad)
+        expect(problem).to_contain_text("bad.json")
+    answered(tab, 4)
+    expect(problem).to_contain_text("bad.json")
 
 
 def test_the_figure_that_is_saved_is_the_one_that_is_shown(tab):
@@ -369,6 +382,13 @@ def test_a_set_is_opened_measured_and_its_worst_case_shown(tab, url, data_folder
     assert np.mean(at_thresholds) == pytest.approx(float(worst), abs=1e-3)
     tab.click("#ground_truth [data-view=set]")
     tab.click("#ground_truth button[data-list=cases]")
+    with held(tab, call_of("set_state")), tab.expect_request(call_of("set_state")):
+        tab.click("#ground_truth [data-style=precise]")
+        with tab.expect_response(lambda response: call_of("measure")(response.request)):
+            rows.first.click()  # as it was listed, of the simple descriptions
+        expect(tab.locator("#ground_truth [data-compare='']")).to_have_attribute("aria-pressed", "true")
+    tab.click("#ground_truth [data-view=set]")
+    tab.click("#ground_truth [data-style=simple]")
     rows.first.click()
     place = tab.locator("#ground_truth .step output")
     expect(place).to_have_text(f"1 of {summary['n_cases']}")
