@@ -35,7 +35,7 @@ class Curve:
 
 
 def curve(heatmap: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | tuple[float, ...]) -> Curve:
-    """`iou`, `dice` and area at all of `thresholds` (rising) in one pass over the map."""
+    """`iou`, `dice` and area at all of `thresholds`, (n,) and rising, in one pass over the map."""
     valid = ~np.isnan(heatmap)
     values, truth = heatmap[valid], mask[valid]
     levels = np.asarray(thresholds, values.dtype if values.dtype.kind == "f" else float)

@@ -52,7 +52,7 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYS
 def ask(
     task: str, content: bytes, file_bytes: int, **options: int
 ) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Have a worker do a task of `decode_worker` with `content`: its answer, and pixels where it sends some.
+    """Have a worker do a task of `decoder_process` with `content`: its answer, and pixels if it sends some.
 
     `file_bytes`: the size of the file, which decides how long it may take. ImageError where the worker
     refuses the file, or dies of it.

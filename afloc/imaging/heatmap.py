@@ -19,9 +19,10 @@ def enlarge(grid: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Box, ...]:
-    """The boxes around the connected parts where the map is at least ``threshold``, strongest first.
+    """The boxes around the connected parts where a map (H, W) is at least ``threshold``, strongest first.
 
-    Parts that touch at a corner are one; NaN belongs to none.
+    They are in pixels of the map; the score of a box is the highest value of its part. Parts that touch at a
+    corner are one; NaN belongs to none.
     """
     heatmap = np.asarray(heatmap)
     parts = measure.regionprops(measure.label(heatmap >= threshold, connectivity=2), heatmap)
@@ -34,7 +35,8 @@ def find_regions(heatmap: np.ndarray, threshold: float) -> tuple[Box, ...]:
 
 
 def min_max(heatmap: np.ndarray) -> np.ndarray:
-    """A map scaled so that its minimum is -1 and its maximum 1, NaN kept; a constant one becomes 0."""
+    """A map as float32 of the same shape, scaled so that its minimum is -1 and its maximum 1. NaN is kept; a
+    constant map becomes 0."""
     heatmap = np.asarray(heatmap, np.float32)
     low, high = np.nanmin(heatmap), np.nanmax(heatmap)
     return (heatmap - low) / (high - low) * 2 - 1 if high > low else heatmap * 0

@@ -81,6 +81,7 @@ class OnnxEncoders:
         self._network, self._max_tokens, self._modalities = network, config.max_tokens, config.modalities
         self._folder = _export_folder(fingerprint)
         self._sessions: dict = {}
+        self._failed: set[str] = set()  # the parts of which the log says so
         self._lock = threading.Lock()
 
     def encode_images(self, pixels: Tensor, modality: str) -> ImageFeatures:
@@ -121,9 +122,12 @@ class OnnxEncoders:
     def export_all(self) -> None:
         """Export what is not exported yet, so that no first question has to wait for it."""
         for part in (_TEXT, *self._modalities):
-            with self._lock, suppress(Exception):
-                if not _is_sound(self._path(part)):
-                    self._export(part)
+            with self._lock:
+                try:
+                    if not _is_sound(self._path(part)):
+                        self._export(part)
+                except Exception as error:
+                    self._warn(part, error)
 
     def _open(self, part: str) -> "InferenceSession | None":
         path = self._path(part)
@@ -138,8 +142,19 @@ class OnnxEncoders:
                 log.warning("The exported encoder %s does not match its checksum and is not used.", path.name)
             self._export(part)
             return None if _slower_mark(path).exists() else _start_session(path)
-        except Exception:  # no package, no disk, an operator without a counterpart: PyTorch has them all
+        except Exception as error:  # no package, no disk, an operator without a counterpart
+            self._warn(part, error)
             return None
+
+    def _warn(self, part: str, error: Exception) -> None:
+        if part not in self._failed:
+            self._failed.add(part)
+            log.warning(
+                "The encoder %s cannot be exported or read, so PyTorch runs it, which may be slower: %s: %s",
+                part,
+                type(error).__name__,
+                error,
+            )
 
     def _path(self, part: str) -> Path:
         return self._folder / f"{part}.onnx"

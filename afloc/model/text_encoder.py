@@ -89,7 +89,7 @@ def embed_texts(
 
 
 def _prefix_mask(counts: list[int]) -> Tensor:
-    """bool (B, max count): True in the first `count` places of each row."""
+    """bool (B, max count): True in as many first places of each row as `counts` says."""
     return torch.arange(max(counts))[None] < torch.tensor(counts)[:, None]
 
 

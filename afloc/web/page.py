@@ -87,6 +87,8 @@ def build_page(
     pacs: AuditedPacs | None = None,
     upload_mb: int = 128,
 ) -> Page:
+    """The gradio page: its tabs and its named endpoints. `uploads`: the folder for files sent to an endpoint.
+    `pacs`: None where none is set. `upload_mb`: the largest file that a visitor may open."""
     queue, store = sessions.queue, sessions.store
     with Page(
         title="AFLoc", analytics_enabled=False, fill_width=True, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS)

@@ -207,12 +207,16 @@ def test_processes_that_export_at_once_leave_a_sound_cache(small_folder, tmp_pat
     assert exports and all(map(runtime._is_sound, exports))
 
 
-def test_without_a_place_for_the_export_pytorch_answers(small_folder, tmp_path, monkeypatch):
+def test_without_a_place_for_the_export_pytorch_answers(small_folder, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("AFLOC_CACHE_DIR", str(tmp_path / "file"))
     model = load_model(small_folder, "cpu")
+    model.encoders.export_all()
     assert model.encode(films(1)[0]).locate("effusion").score > 0
     assert model.encoders.session("text") is None
+    said = [each.getMessage() for each in caplog.records if each.name == runtime.__name__]
+    assert len(said) == len(set(said)) == 1 + len(model.encoders._modalities)
+    assert "The encoder text cannot be exported" in said[0] and "Error: " in said[0]
 
 
 def test_of_many_models_the_last_used_stay_exported(tmp_path):

@@ -16,6 +16,8 @@ from tests.web.replicas import running_proxy, running_replicas
 from tests.web.tabs.test_probe import to_png
 
 CLIENTS = 8
+TRIES = 100  # of one answer; a replica that dies takes a few
+SECONDS, LONG_SECONDS = 600, 3600  # then it hangs
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,16 @@ def test_one_killed_loses_and_doubles_nothing(proxy, replicas, database, tmp_pat
     film = tmp_path / "film.png"
     film.write_bytes(to_png(EXAMPLES[0].load().gray()))
     each, saved, tries = (250 if long else 4), [], defaultdict(int)
-    half = threading.Event()
+    half, errors, limit = threading.Event(), [], LONG_SECONDS if long else SECONDS
 
     def answer(number):
+        try:
+            answer_all(number)
+        except Exception as error:
+            errors.append(error)
+            half.set()  # nobody needs to wait
+
+    def answer_all(number):
         client = None
         for name in [str(uuid.uuid4()) for _ in range(each)]:
             while True:
@@ -72,19 +81,22 @@ def test_one_killed_loses_and_doubles_nothing(proxy, replicas, database, tmp_pat
                     break
                 except Exception:  # the replica was killed: the same answer again, to the other
                     client = None
+                    if tries[name] == TRIES:
+                        raise
             saved.append(name)
             if len(saved) >= CLIENTS * each // 2:
                 half.set()
 
-    clients = [threading.Thread(target=answer, args=(number,)) for number in range(CLIENTS)]
+    clients = [threading.Thread(target=answer, args=(number,), daemon=True) for number in range(CLIENTS)]
     start = time.perf_counter()
     for each_client in clients:
         each_client.start()
-    half.wait()
+    assert half.wait(limit) and not errors, errors
     before = log.read_text().splitlines()
     replicas[0][0].send_signal(signal.SIGKILL)
     for each_client in clients:
-        each_client.join()
+        each_client.join(limit)
+        assert not each_client.is_alive() and not errors, errors
     seconds = time.perf_counter() - start
 
     import psycopg

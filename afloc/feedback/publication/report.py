@@ -101,6 +101,8 @@ def count_flow(store: Store, study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_report(store: Store, published: Publication) -> Document:
+    """The report of a study: design, questions, flow of readers and cases, all results, and what limits
+    them."""
     study, flow = published.study, published.flow
     document = Document(f"{study.title}: report")
     document.say(

@@ -141,6 +141,8 @@ def _number(text: str) -> int:
 def image_routes(
     open_images: OpenImages, limit_mb: int, sets: Sets | None = None, pacs: AuditedPacs | None = None
 ) -> list[Route]:
+    """The routes of images, opened into `open_images`. `limit_mb`: of a file. `sets` and `pacs`: where named
+    images come from, each None where the server has none."""
     examples = {each.name: each for each in EXAMPLES}
     threads = CapacityLimiter(OPENED_AT_ONCE)
 
