@@ -130,6 +130,7 @@ export function createFeedback(root, probe) {
     if (!entry?.row) return;
     const mine = entry;
     queue = queue.then(async () => {
+      if (!mine.row) return;        // a second press: it is taken back already
       const reply = await call(mine, "withdraw", { id: makeId(), session, replaces: mine.row });
       if (reply.error) return say(mine, notSaved(reply.error), true);
       Object.assign(mine, { row: null, there: null, place: null });

@@ -35,11 +35,14 @@ export async function askAll(films, descriptions, { server, token, stopped, chan
   async function check(film, texts) {
     const ask = async (image) => {
       const reply = await server.check({ image, descriptions: texts, modality: film.left?.modality ?? null });
-      if (reply.error && !reply.gone) throw refusalOf(reply.error, reply.status);
+      if (reply.error) throw refusalOf(reply.error, reply.status);
       return reply;
     };
-    const held = token(film), first = held && (await ask(held));
-    if (first && !first.gone) return first;
+    const held = token(film);
+    if (held) {
+      try { return await ask(held); }
+      catch (error) { if (!(error instanceof Refusal && error.gone)) throw error; }
+    }
     const [{ token: own }] = await send(await film.source(), true);
     try { return await ask(own); }
     finally { forget(own); }

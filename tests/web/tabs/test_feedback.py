@@ -79,11 +79,14 @@ def test_an_answer_is_saved_corrected_and_taken_back(page, rows, model):
     page.keyboard.type("higher, in the apex")
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.type !== 'text'")
-    page.click(".feedback .back")
+    withdrawn = []
+    page.on("request", lambda request: call_of("withdraw")(request) and withdrawn.append(request))
+    page.dblclick(".feedback .back")  # once is enough
     wait_for(page, r"^taken back \d\d:\d\d")
     assert page.locator(".judged [aria-pressed=true]").count() == 0
     assert page.evaluate(places) == before
     assert page.evaluate("[document.documentElement.scrollHeight, innerHeight]") == [900, 900]
+    assert len(withdrawn) == 1
 
     saved = rows()
     assert [row["kind"] for row in saved] == ["feedback"] * 5 + ["withdrawal"]

@@ -350,6 +350,7 @@ def test_a_zip_of_a_series_with_whatever_else_is_in_it(page):
         for width in (61, 62, 63):
             wait_for_width(page, width)
             page.keyboard.press("j")
+    expect(letter).to_have_text("Rassumed")  # of IM_A; what came for IM_C meanwhile is dropped
     page.keyboard.press("Shift+J")
     wait_for_width(page, 62)
     expect(letter).to_have_text("L")  # of its own answer, which it had not when it was left
