@@ -138,8 +138,8 @@ def read_floors() -> dict[str, int]:
     """The floor of each room at the top of afloc/, and of each module that lies there."""
     section = read("docs/architecture.md").split("\n## Floors\n")[1].split("\n## ")[0]
     return {
-        name.removesuffix("/").removesuffix(".py"): int(item[0])
-        for item in re.findall(r"^\d\. .+(?:\n   .+)*", section, re.M)
+        name.removesuffix("/").removesuffix(".py"): int(item.split(".")[0])
+        for item in re.findall(r"^\d+\. .+(?:\n   .+)*", section, re.M)
         for name in re.findall(r"`afloc/([\w.]+/?)`", item)
     }
 
@@ -149,7 +149,7 @@ def test_the_floors_are_those_the_code_keeps():
     assert floors.keys() == MAY_IMPORT.keys()
     for room, allowed in MAY_IMPORT.items():
         for other in allowed & floors.keys() if room in floors else ():
-            assert floors[other] <= floors[room], f"{room} may import {other}"
+            assert floors[other] < floors[room] or floors[room] == 1, f"{room} may import {other}"
 
 
 def test_the_readme_is_short_and_begins_with_what_it_is_not_for():

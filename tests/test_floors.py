@@ -22,13 +22,13 @@ MAY_IMPORT = dict.fromkeys(GROUND, GROUND) | {
     "model": BELOW,
     "inference": BELOW | {"model"},
     "batch": BELOW | {"model", "inference"},
-    "training": BELOW | {"model", "inference", "batch", "evaluation"},
+    "pacs": BELOW | {"model", "inference"},
     "evaluation": BELOW | {"model", "inference", "batch"},
-    "feedback": BELOW | {"model", "inference", "batch", "training", "evaluation"},
+    "training": BELOW | {"model", "inference", "batch", "evaluation"},
+    "feedback": BELOW | {"evaluation"},
+    "web": BELOW | {"model", "inference", "batch", "pacs", "evaluation", "feedback"},
 }
-MAY_IMPORT["pacs"] = BELOW | {"model", "inference"}
-MAY_IMPORT["web"] = MAY_IMPORT["feedback"] | {"feedback", "pacs"}
-MAY_IMPORT["cli"] = MAY_IMPORT["web"] | {"web"}
+MAY_IMPORT["cli"] = MAY_IMPORT["web"] | {"training", "web"}
 HEAVY = {"gradio", "duckdb"}
 LARGEST = 15 * 1024  # bytes
 
