@@ -7,8 +7,6 @@ from pathlib import Path
 
 from afloc.batch.job import Job, Runner, run_here
 
-ENGINES = ("plain", "ray")
-
 
 @dataclass(frozen=True)
 class Execution:

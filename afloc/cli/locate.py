@@ -59,7 +59,7 @@ def run_locate(arguments: argparse.Namespace) -> None:
     model, view = _encode(arguments, image, arguments.protocol)
     findings = view.locate_all(arguments.texts)
     if source:
-        write_dicom(arguments.dicom, source, model, view, findings, arguments.threshold)
+        write_dicom(arguments.dicom, source, model, findings, arguments.threshold)
     if arguments.out is None:
         print_table([(finding.text, finding) for finding in findings], view)
     else:
@@ -153,7 +153,7 @@ def write_result(
 
 
 def write_dicom(
-    folder: Path, source: "Source", model: "Model", view: "View", findings: list["Finding"], threshold: float
+    folder: Path, source: "Source", model: "Model", findings: list["Finding"], threshold: float
 ) -> None:
     """Write N-map.dcm and N-report.dcm for each finding."""
     from afloc.pacs.dicom_export import DicomExport

@@ -16,13 +16,13 @@ from afloc.imaging.image import read_image
 from afloc.inference.finding import Finding
 from afloc.inference.view import View
 from afloc.language.findings import FindingEntry, find_by_label, load_findings
+from afloc.language.places import OPPOSITE_SIDE
 
 DENIALS = ("no {}", "without {}", "{} absent")
 DENIED = "no {}"
 WORDINGS = ("{}", "possible {}", "is there {}?", DENIED)  # besides the simple and the precise sentence
 PAINTED_FROM = 0.5  # on the fixed scale: from here on the page marks a pixel
 ONE_SIDED = 0.9  # of the ground truth lies on one side of the image
-OTHER_SIDE = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _ask_case(
     answers.denials.append(_ask_denials(row, view, entry, bare, ill=True))
     side = true_side(mask, view.orientation.patient_right) if entry.sided else None
     if bare.present and side:
-        right, wrong = (view.locate(f"{each} {entry.name}") for each in (side, OTHER_SIDE[side]))
+        right, wrong = (view.locate(f"{each} {entry.name}") for each in (side, OPPOSITE_SIDE[side]))
         seen = None if right.side is None else right.side.seen
         answers.sides.append(
             SideAnswer(entry.id, row.source, side, seen, right.holds, wrong.holds, row.patient)

@@ -18,11 +18,11 @@ MACROS = {
     "PatientOrientationInFrameSequence": ("PatientOrientation",),
     "FrameAnatomySequence": ("FrameLaterality",),
 }
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 # fmt: off
 FRAME_ELEMENTS = [
-    *_GROUPS, *(name for names in MACROS.values() for name in names), "NumberOfFrames",
+    *FUNCTIONAL_GROUPS, *(name for names in MACROS.values() for name in names), "NumberOfFrames",
 ]
 # fmt: on
 
@@ -36,7 +36,7 @@ def take_frame(dataset: pydicom.Dataset, frame: int) -> None:
 
     What the frame's own group says beats the shared group, which beats the file.
     """
-    for sequence, index in zip(_GROUPS, (0, frame), strict=True):
+    for sequence, index in zip(FUNCTIONAL_GROUPS, (0, frame), strict=True):
         groups = dataset.get(sequence) or []
         if index >= len(groups):
             continue

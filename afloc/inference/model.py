@@ -29,6 +29,7 @@ from afloc.inference.view import View
 from afloc.inference.zero_gpu import encode_on_zero_gpu, on_zero_gpu
 from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import UNCALIBRATED, Calibration
+from afloc.model.device import choose_device
 from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageFeatures, normalise
 from afloc.model.network import AFLoc
@@ -276,17 +277,10 @@ def load_model(
     """Load a model: None for the embedded one, a model folder, a released `.ckpt`, or "hf:owner/name".
 
     `device`: "auto" (a GPU if there is one), "cpu" or "cuda". Raises ModelError, one sentence, where it
-    cannot.
+    cannot; SettingsError for a device that is not there.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise SettingsError(f"The device must be auto, cpu or cuda, not {device!r}.")
-    if on_zero_gpu():
-        device = "cpu"  # only `encode_on_zero_gpu` uses the GPU
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Model(load_checkpoint(source), torch.device(device), image_cache_bytes, text_cache_bytes)
+    place = choose_device("cpu" if on_zero_gpu() else device)  # there only `encode_on_zero_gpu` uses the GPU
+    return Model(load_checkpoint(source), place, image_cache_bytes, text_cache_bytes)
 
 
 def _bytes_of(features: ImageFeatures | TextFeatures) -> int:

@@ -17,6 +17,7 @@ ZONES = {
     "peripheral": r"peripher\w+|subpleural",
     "retrocardiac": r"retrocardiac|behind (?:the )?heart",
 }
+OPPOSITE_SIDE = {"left": "right", "right": "left"}
 _ANY_ZONE = {zone: re.compile(rf"\b(?:{words})\b") for zone, words in ZONES.items()}
 
 

@@ -10,7 +10,7 @@ from afloc.language.findings import load_findings, of_lists
 from afloc.language.mentions import Mention, find_mentions, plain
 from afloc.language.modalities import MODALITIES
 from afloc.language.normality import read_normality
-from afloc.language.places import find_place, share_places
+from afloc.language.places import OPPOSITE_SIDE, find_place, share_places
 from afloc.language.vocabulary import (
     AFFIRMED,
     DENIED,
@@ -151,5 +151,5 @@ def opposite(statement: Statement) -> Statement:
 
 def other_side(statement: Statement) -> Statement | None:
     """The same of the other side; None where the statement names no single side."""
-    swapped = {"left": "right", "right": "left"}.get(statement.side or "")
+    swapped = OPPOSITE_SIDE.get(statement.side or "")
     return replace(statement, side=swapped) if swapped else None

@@ -19,7 +19,7 @@ from pydicom.valuerep import validate_value
 
 from afloc.errors import ImageError
 from afloc.imaging.dicom import check_nesting, inflate
-from afloc.imaging.dicom_frames import count_frames
+from afloc.imaging.dicom_frames import FUNCTIONAL_GROUPS, count_frames
 from afloc.imaging.image import is_dicom
 
 # pydicom warns of values that are not allowed, and quotes them: they may be the patient's.
@@ -52,11 +52,10 @@ _PLANE = {  # by the macro that has it in a file of several frames
 }
 _NUMBERS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _SIZE = ("Rows", "Columns", "NumberOfFrames")
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # fmt: on
 _ELEMENTS = [
     "SpecificCharacterSet",
-    *(UIDS + PATIENT_AND_STUDY + FURTHER + _ABOUT + _PLACE + _SIZE + _GROUPS),
+    *(UIDS + PATIENT_AND_STUDY + FURTHER + _ABOUT + _PLACE + _SIZE + FUNCTIONAL_GROUPS),
     *(name for names in _PLANE.values() for name in names),
 ]
 _SEXES = ("M", "F", "O")
@@ -175,7 +174,7 @@ def make_item(**elements: Any) -> Dataset:
 
 def _home(dataset: Dataset, frame: int, macro: str) -> Dataset:
     """Where a frame's values of a macro stand: its own group, the shared group, or a file of one picture."""
-    for sequence, index in zip(reversed(_GROUPS), (frame, 0), strict=True):
+    for sequence, index in zip(reversed(FUNCTIONAL_GROUPS), (frame, 0), strict=True):
         groups = dataset.get(sequence) or []
         items = groups[index].get(macro) if index < len(groups) else None
         if items:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from afloc.errors import SettingsError
+from afloc.model.device import choose_device
 
 MOST_WORKERS = 8  # more of them wait for each other's memory
 
@@ -52,9 +52,7 @@ def choose_compute(device: str = "auto", workers: int | None = None) -> Compute:
 
     Raises SettingsError where there is no GPU and "cuda" was asked for.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
-    if device == "cpu" or not torch.cuda.is_available():
+    if choose_device(device).type == "cpu":
         return Compute(workers=workers or 0)
     place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(place)

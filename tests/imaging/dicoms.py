@@ -18,7 +18,6 @@ from pydicom.uid import (
 )
 
 RAMP = np.tile(np.arange(64, dtype=np.uint16), (48, 1))  # 48 x 64, 0 to 63 from left to right
-PICK = [0, 16, 32, 48, 63]
 WINDOW = {"WindowCenter": "32", "WindowWidth": "21"}
 COLOURS = (np.arange(64) * 4, 255 - np.arange(64) * 4, np.full(64, 100))
 

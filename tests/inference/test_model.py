@@ -144,7 +144,7 @@ def test_modality_and_protocol_must_exist(small_model):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_a_gpu_that_is_not_there_is_refused(small_folder):
-    with pytest.raises(ModelError, match="no GPU"):
+    with pytest.raises(SettingsError, match="no GPU"):
         load_model(small_folder, "cuda")
 
 

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from afloc.errors import ModelError
 from afloc.evaluation.peers import biovil_encoders as biovil
 from afloc.evaluation.peers.biovil import BioViLT
 from afloc.evaluation.peers.dual_encoder import DualEncoder
 from afloc.inference.model import load_model
+from afloc.model.device import choose_device
 from afloc.model.files.hub import download
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ _SMALL_FILES = ("*.json", "*.txt", "*.model")  # config, preprocessor, tokenizer
 def load_any(source: str | Path | None, device: str = "auto") -> "Model | Peer":
     """The model `source` names: one of ours, as `load_model` takes it, or a peer's folder or hf:owner/name.
 
-    Images are not cached: each image of a set is seen once. Raises ModelError, one sentence.
+    Images are not cached: each image of a set is seen once. Raises ModelError, one sentence;
+    SettingsError for a device that is not there.
     """
     name, folder = str(source or ""), Path(str(source or "."))
     if name.startswith("hf:"):
@@ -38,14 +38,11 @@ def load_any(source: str | Path | None, device: str = "auto") -> "Model | Peer":
     if name.startswith("hf:"):
         files = biovil.FILES if kind == biovil.TYPE else (*_SMALL_FILES, "*.safetensors")
         folder = download(name.removeprefix("hf:"), files, "the folder of a model on this machine")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = choose_device(device)
     name = name.removeprefix("hf:")
     if kind == biovil.TYPE:
-        return BioViLT(folder, name, torch.device(device))
-    return DualEncoder(folder, kind, name, torch.device(device))
+        return BioViLT(folder, name, place)
+    return DualEncoder(folder, kind, name, place)
 
 
 def _type_of(folder: Path) -> str | None:

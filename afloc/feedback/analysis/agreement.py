@@ -6,7 +6,6 @@ read it. A figure that has no meaning (one reader, no case, one answer throughou
 against statsmodels, scikit-learn, krippendorff and published examples.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,12 +96,6 @@ def mean_kappa(tables: np.ndarray, weighted: bool = False) -> np.ndarray:
     return _divide((np.nan_to_num(kappas) * counts).sum(-1), counts.sum(-1))
 
 
-def cohen_kappa(first: Sequence[int], second: Sequence[int], levels: int, weighted: bool = False) -> float:
-    """As `cohen_kappas`, of two readers' answers 1 … `levels` on the same cases."""
-    ratings = np.array([first, second], float).T
-    return float(cohen_kappas(cross_tables(ratings, levels).total[0, 1], weighted))
-
-
 def fleiss_sums(ratings: np.ndarray, levels: int, groups: np.ndarray) -> Sums:
     """(groups, 2 + levels): cases, their agreement, their shares of each answer."""
     counts = _count(ratings, levels)
@@ -119,11 +112,6 @@ def fleiss_kappas(sums: np.ndarray) -> np.ndarray:
     observed, shares = _divide(sums[..., 1], cases), _divide(sums[..., 2:], cases[..., None])
     expected = (shares**2).sum(-1)
     return np.where(expected < 1 - 1e-12, _divide(observed - expected, 1 - expected), np.nan)
-
-
-def fleiss_kappa(ratings: np.ndarray, levels: int) -> float:
-    """Fleiss' kappa of (cases, readers) answers 1 … `levels`, NaN for missing."""
-    return float(fleiss_kappas(fleiss_sums(ratings, levels, np.zeros(len(ratings), int)).total))
 
 
 def coincidences(ratings: np.ndarray, levels: int, groups: np.ndarray) -> Sums:
@@ -143,13 +131,6 @@ def alphas(found: np.ndarray, level: Literal["nominal", "ordinal"] = "ordinal") 
     squares = apart**2 if level == "ordinal" else (~np.eye(found.shape[-1], dtype=bool)).astype(float)
     expected = (counts[..., :, None] * counts[..., None, :] * squares).sum((-2, -1))
     return 1 - _divide((counts.sum(-1) - 1) * (found * squares).sum((-2, -1)), expected)
-
-
-def krippendorff_alpha(
-    ratings: np.ndarray, levels: int, level: Literal["nominal", "ordinal"] = "ordinal"
-) -> float:
-    """Krippendorff's alpha of (cases, readers) answers 1 … `levels`, NaN for missing."""
-    return float(alphas(coincidences(ratings, levels, np.zeros(len(ratings), int)).total, level))
 
 
 def icc_sums(ratings: np.ndarray, groups: np.ndarray) -> Sums:
@@ -177,11 +158,6 @@ def iccs(sums: np.ndarray) -> np.ndarray:
     pairs = count * (count - 1) - case_pairs - reader_pairs
     whole = _divide(neither, pairs) / 2  # variance of cases + readers + rest
     return _divide(whole - _divide(same_case, case_pairs) / 2, whole)
-
-
-def intraclass(ratings: np.ndarray) -> float:
-    """ICC(2,1) of (cases, readers) numbers, NaN for missing; see `iccs`."""
-    return float(iccs(icc_sums(ratings, np.zeros(len(ratings), int)).total))
 
 
 def _count(ratings: np.ndarray, levels: int) -> np.ndarray:

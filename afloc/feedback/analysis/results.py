@@ -57,7 +57,7 @@ def analyse(study: Study, frame: pd.DataFrame, references: Mapping[str, Referenc
     first = frame[frame["repeat"] == 0]
     sample = draw_sample(study, first)
     drawn = _draw(first, sample)
-    rated = rate(study, first, references, sample, _hits(first, references, sample, drawn))
+    rated = rate(study, first, references, sample, _hits(references, sample, drawn))
     lesions, accuracy = rate_lesions(first, references, sample), measure_accuracy(study, rated)
     if lesions:
         accuracy = pd.concat([measure_afroc(lesions), accuracy], ignore_index=True)
@@ -170,7 +170,6 @@ def _draw(frame: pd.DataFrame, sample: Sample) -> dict[str, dict[str, overlap.Dr
 
 
 def _hits(
-    frame: pd.DataFrame,
     references: Mapping[str, Reference],
     sample: Sample,
     drawn: Mapping[str, Mapping[str, overlap.Drawn]],

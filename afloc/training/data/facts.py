@@ -6,9 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from afloc.language.findings import ancestors
+from afloc.language.places import OPPOSITE_SIDE
 from afloc.language.statements import Statement
-
-OPPOSITE_SIDE = {"left": "right", "right": "left"}
 
 SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 # Words that imply a side without naming it: such a sentence cannot be rewritten for a mirrored image.

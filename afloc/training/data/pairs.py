@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from afloc.language.findings import load_findings
+from afloc.language.places import OPPOSITE_SIDE
 from afloc.language.statements import other_side, read_statements
-from afloc.training.data.facts import OPPOSITE_SIDE, SIDE, SIDE_IN_OTHER_WORDS, Description, Fact, facts_of
+from afloc.training.data.facts import SIDE, SIDE_IN_OTHER_WORDS, Description, Fact, facts_of
 from afloc.training.data.reports import read_row
 
 EYE = re.compile(r"_(left|right)\.\w+$")  # the end of a photograph's name in ODIR-5K

@@ -8,9 +8,10 @@ import numpy as np
 
 from afloc.language.findings import load_findings
 from afloc.language.phrases import in_a_hurry, sentence_for
+from afloc.language.places import OPPOSITE_SIDE
 from afloc.language.statements import Statement, opposite, other_side
 from afloc.training.data.fact_index import COMMON, FactIndex
-from afloc.training.data.facts import OPPOSITE_SIDE, Description, Fact, entails
+from afloc.training.data.facts import Description, Fact, entails
 from afloc.training.data.pairs import PHRASINGS, Pair, mirror
 from afloc.training.data.table import index_of
 from afloc.training.recipe import ImageRecipe

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afloc.training.data.facts import OPPOSITE_SIDE, Description, entails
+from afloc.language.places import OPPOSITE_SIDE
+from afloc.training.data.facts import Description, entails
 from afloc.training.data.sampler import unclear_when_mirrored
 from afloc.training.pictures.appearance_priors import FILLING, AppearancePriors
 from afloc.training.pictures.collage import Facts, Part, facts_of_collage

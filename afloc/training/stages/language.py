@@ -21,12 +21,13 @@ from torch.nn import functional
 from afloc.language.findings import ancestors, load_findings
 from afloc.language.modalities import MODALITIES
 from afloc.language.phrases import in_a_hurry, load_wordings, placed_wording, sentence_for
+from afloc.language.places import OPPOSITE_SIDE
 from afloc.language.statements import AFFIRMED, DENIED, Statement, opposite, other_side
 from afloc.model.similarity import TextVectors
 from afloc.model.text_encoder import TextEncoder
 from afloc.model.tokenizer import WordPieceTokenizer
 from afloc.training.compute import CPU, Compute
-from afloc.training.data.facts import OPPOSITE_SIDE, Description
+from afloc.training.data.facts import Description
 from afloc.training.data.pairs import Pair, mirror_sentence
 from afloc.training.recipe import LanguageRecipe
 from afloc.training.stages.loop import Stage

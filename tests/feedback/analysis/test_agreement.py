@@ -10,15 +10,15 @@ from statsmodels.formula.api import mixedlm, ols
 from statsmodels.stats.inter_rater import cohens_kappa as statsmodels_kappa
 
 from afloc.feedback.analysis.agreement import (
-    cohen_kappa,
+    alphas,
     cohen_kappas,
+    coincidences,
     cross_tables,
-    fleiss_kappa,
+    fleiss_kappas,
+    fleiss_sums,
     icc_sums,
     iccs,
     interval,
-    intraclass,
-    krippendorff_alpha,
     mean_kappa,
 )
 
@@ -44,6 +44,27 @@ KRIPPENDORFF = np.array(
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NAN],
     ]
 ).T
+
+
+def cohen_kappa(first, second, levels, weighted=False):
+    """Of two readers' answers 1 … `levels` on the same cases."""
+    return float(cohen_kappas(cross_tables(np.array([first, second], float).T, levels).total[0, 1], weighted))
+
+
+def fleiss_kappa(ratings, levels):
+    return float(fleiss_kappas(fleiss_sums(ratings, levels, one_group(ratings)).total))
+
+
+def krippendorff_alpha(ratings, levels, level="ordinal"):
+    return float(alphas(coincidences(ratings, levels, one_group(ratings)).total, level))
+
+
+def intraclass(ratings):
+    return float(iccs(icc_sums(ratings, one_group(ratings)).total))
+
+
+def one_group(ratings):
+    return np.zeros(len(ratings), int)
 
 
 def test_cohen_s_kappa_of_the_worked_example():

@@ -5,7 +5,6 @@ that was located wrongly is rated below all others; sensitivity and specificity 
 time is a mean of logarithms. Rows are readings of one reader with one test, NaN where there is none.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,10 +68,6 @@ def areas(ratings: np.ndarray, truth: np.ndarray, clusters: np.ndarray) -> Merit
 def number(names: np.ndarray) -> np.ndarray:
     """The clusters of cases as numbers from 0, by their names."""
     return np.unique(names, return_inverse=True)[1] if len(names) else np.zeros(0, int)
-
-
-Merit = Callable[[np.ndarray, np.ndarray], Merits]
-"""A figure of merit as a function of values (rows, cases) and clusters (cases,)."""
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
