@@ -31,6 +31,8 @@ from afloc.model.text_encoder import TextFeatures
 from afloc.model.tokenizer import Tokens
 from afloc.text import clean_text
 
+ENOUGH_PIXELS = 0.75  # of the side that the model looks at; an image with fewer is blurred for it
+
 
 class TextReader(SentenceEncoder, Protocol):
     """What a view asks its model while it answers; `afloc.inference.model.Model` says what each does."""
@@ -193,14 +195,24 @@ class View:
         if self.modality not in self._model.modalities:
             said.append(f"This model was not trained on {self.modality.replace('_', ' ')} images.")
         said += answer.cautions
-        if self.protocol != "paper" and self.doubt:
-            said.append(self.doubt.sentence)
+        if self.protocol != "paper":
+            said.append(self.doubt.sentence if self.doubt else self._too_few_pixels())
         said.append(self._model.notice)
         return replace(answer, cautions=tuple(filter(None, said)))
 
     def _turn(self, grid: np.ndarray) -> np.ndarray:
         """A map of what the model saw as one of the image as read, or the other way round."""
         return grid[:, ::-1] if self.mirrored else grid
+
+    def _too_few_pixels(self) -> str:
+        """A caution where the image has clearly fewer pixels than the model looks at, else ""."""
+        image, side = self.image, self._model.side(self.modality)
+        if max(image.width, image.height) >= ENOUGH_PIXELS * side:
+            return ""
+        return (
+            f"This image has {image.width} x {image.height} pixels, and the model looks at {side} x {side}: "
+            "small findings are lost in it, and blur may pass for disease."
+        )
 
     def _letterbox(self) -> Letterbox:
         image = self.image

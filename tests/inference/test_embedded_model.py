@@ -8,6 +8,7 @@ from skimage import data
 
 from afloc import load_model
 from afloc.imaging.examples import EXAMPLES
+from afloc.imaging.geometry import area_resize
 from afloc.imaging.image import image_from_array
 from afloc.language.findings import MODALITIES, load_findings
 from afloc.model.files.checkpoint import EMBEDDED
@@ -50,6 +51,18 @@ def test_where_its_maps_fail_it_says_so(model):
     assert all(finding.warning is None for finding in fundus.locate_all(placed))
     for finding in fundus.locate_all(["macula", "the macula", "Macula of the right eye.", "macula is seen"]):
         assert finding.warning.endswith("macula do not find the place.")
+
+
+def test_of_a_picture_with_few_pixels_it_says_so(model):
+    """Films of 128 pixels look ill to it: in one of its sources most of them are."""
+    film = EXAMPLES[0].load().gray()
+    said = {}
+    for side in (128, 256):
+        view = model.encode(image_from_array(area_resize(film, side, side)), "chest_xray")
+        assert view.doubt is None
+        said[side] = view.locate("tuberculosis").warning
+    assert "has 128 x 128 pixels, and the model looks at 224 x 224" in said[128]
+    assert said[256] is None
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
