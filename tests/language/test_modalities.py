@@ -80,7 +80,7 @@ def folder(mammogram, tmp_path):
 
 @pytest.fixture
 def picture(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (270, 210, 3), np.uint8)
     PIL.Image.fromarray(pixels).save(tmp_path / "breast.png")
     return tmp_path / "breast.png"
 
@@ -89,7 +89,7 @@ def test_a_model_answers_about_it(mammogram, folder, picture):
     model = load_model(folder)
     view = model.encode(read_image(picture), mammogram.id)
     finding = view.locate("left breast mass")
-    assert finding.heatmap.shape == (90, 70) and finding.present is not None
+    assert finding.heatmap.shape == (270, 210) and finding.present is not None
     assert finding.warning is None or finding.warning.startswith("The side is not checked")
     assert [each.text for each in view.classify()] == [e.simple for e in load_findings(mammogram.id).values()]
     assert [word.text for word in view.words(finding)] == ["left", "breast", "mass"]
