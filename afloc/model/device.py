@@ -10,7 +10,7 @@ def choose_device(name: str) -> torch.device:
     where there is no GPU."""
     if name not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"The device must be auto, cpu or cuda, not {name!r}.")
-    there = torch.cuda.is_available()
+    there = name != "cpu" and torch.cuda.is_available()  # on a shared GPU even the question may be forbidden
     if name == "cuda" and not there:
         raise SettingsError("There is no GPU that PyTorch can use here: choose the device cpu or auto.")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    return torch.device("cuda" if there else "cpu")
