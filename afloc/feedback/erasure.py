@@ -45,8 +45,8 @@ class Erasure:
 
     @property
     def key(self) -> str:
-        """SHA-256 of the ids, hexadecimal: so that just these rows are erased once they were counted."""
-        return hashlib.sha256("\n".join(self.ids).encode()).hexdigest()
+        """SHA-256 of the sorted ids, hexadecimal: just the rows that were counted are erased."""
+        return hashlib.sha256("\n".join(sorted(self.ids)).encode()).hexdigest()
 
     def __str__(self) -> str:
         return f"{self.rows:,} rows ({', '.join(f'{count:,} {kind}' for kind, count in self.kinds)})"
