@@ -97,7 +97,7 @@ export function buildCases(form, context) {
     const shown = form.querySelector(".adder .problem");
     refused.set(study.name, sentence);
     if (shown) shown.textContent = sentence;
-    say(shown ? "" : sentence, Boolean(sentence));
+    say(shown ? "" : sentence, !shown && sentence !== "");
   }
 
   // A case that misses its image gets the one with its name; every other image becomes a case.
