@@ -31,24 +31,20 @@ def add_calibrate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--version", help="the version of the calibrated model (default: its former one)")
     parser.add_argument(
-        "--anatomy",
-        type=float,
-        metavar="WEIGHT",
-        help="the weight of textbook anatomy in the maps of chest films, 0 … 4 (default: as it is)",
+        "--maps",
+        action="store_true",
+        help="draw the maps as the recipe says, too (default: as they are)",
     )
     parser.set_defaults(run=run_calibrate)
 
 
 def run_calibrate(arguments: argparse.Namespace) -> None:
     quiet()
-    from afloc.model.calibration import AnatomyWeight
-    from afloc.schema import check
     from afloc.training.calibrate import calibrate_model
     from afloc.training.recipe import read_recipe
 
     recipe = read_recipe(arguments.recipe)
-    anatomy = arguments.anatomy
-    if anatomy is not None:
-        anatomy = check(AnatomyWeight, anatomy, "--anatomy")
-    calibrate_model(arguments.folder, recipe, arguments.data, arguments.out, arguments.version, anatomy)
+    calibrate_model(
+        arguments.folder, recipe, arguments.data, arguments.out, arguments.version, arguments.maps
+    )
     print(f"Wrote {arguments.out}.")

@@ -21,7 +21,7 @@ from afloc.inference.appearance import hangs_as_usual, known_appearance, shrink
 from afloc.inference.picture import Picture
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
-from afloc.language.statements import DENIED, NORMAL_STATUS, Statement
+from afloc.language.statements import Statement, placed_statements
 from afloc.language.zones import load_zones
 
 LEAST = 0.02  # the plausibility of a place that textbooks rule out
@@ -50,7 +50,7 @@ class Anatomy:
 
     def knows(self, statements: Iterable[Statement]) -> bool:
         """Whether textbooks give a place to all that is stated, in an image that has a frame."""
-        placed = _placed(statements)
+        placed = placed_statements(statements)
         return bool(placed) and all(self._zones_of(each) for each in placed)
 
     def plausibility(
@@ -64,7 +64,7 @@ class Anatomy:
         statements = tuple(statements)
         if not self.knows(statements) or self.frame is None:
             return None
-        placed = _placed(statements)
+        placed = placed_statements(statements)
         x, y = self.frame.across(across), self.frame.down(down)[:, None]
         found = np.max([self._of(each, x, y) for each in placed], axis=0)
         return LEAST + (1 - LEAST) * found
@@ -94,9 +94,3 @@ class Anatomy:
     def _zones_of(self, said: Statement) -> Sequence[str]:
         entry = load_findings(self._modality).get(said.finding_id)
         return entry.zones if entry else ()
-
-
-def _placed(statements: Iterable[Statement]) -> list[Statement]:
-    """The statements whose place a map shows: those that affirm, or all where none does."""
-    said = [each for each in statements if each.status not in (DENIED, NORMAL_STATUS)]
-    return said or [each for each in statements if each.status == DENIED]

@@ -2,13 +2,14 @@
 whatever words it was asked in."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from afloc.inference.map_text import finding_vectors
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import FindingEntry, load_findings
 from afloc.model.calibration import Calibration, OperatingPoint
@@ -35,8 +36,12 @@ class BareFinding:
     present: bool
     point: OperatingPoint
     excess: float
-    vectors: TextVectors = field(repr=False)
-    sentences: Tensor = field(repr=False)
+
+
+def encode_sentence(model: SentenceEncoder, sentence: str) -> TextVectors:
+    """The vectors of a sentence of the lists, which are kept for good."""
+    (features,) = model.encode_alone([model.read_text(sentence)[0]])
+    return text_vectors(features)
 
 
 class BareFindings:
@@ -79,10 +84,12 @@ class BareFindings:
     def map(self, found: BareFinding) -> np.ndarray:
         """Its map over the square that the encoder saw, without anatomy: textbooks know no side, and what
         they take away on both sides tells nothing of the one that is affected."""
-        return native_map(self._features, found.vectors, self._calibration, found.sentences)
+        encode = partial(encode_sentence, self._model)
+        text = finding_vectors(found.entry.id, found.entry.modality, self._calibration, encode)
+        return native_map(self._features, text, self._calibration)
 
     def _judge(self, entry: FindingEntry, point: OperatingPoint, vectors: TextVectors) -> BareFinding:
         sentences = sentence_logits(self._features, vectors, self._calibration)
         logit = float(score_logits(self._features, vectors, sentences, self._calibration))
         probability, present = point.judge(logit)
-        return BareFinding(entry, probability, present, point, point.excess(logit), vectors, sentences)
+        return BareFinding(entry, probability, present, point, point.excess(logit))

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from afloc.errors import DescriptionError, ModelError, SettingsError
 from afloc.imaging.geometry import Letterbox
@@ -31,7 +32,7 @@ from afloc.language.modalities import MODALITIES
 from afloc.model.calibration import UNCALIBRATED, Calibration
 from afloc.model.device import choose_device
 from afloc.model.files.checkpoint import Checkpoint, load_checkpoint
-from afloc.model.image_encoder import ImageFeatures, normalise
+from afloc.model.image_encoder import ImageFeatures, normalise, seen_turned
 from afloc.model.network import AFLoc
 from afloc.model.onnx_encoders import OnnxEncoders
 from afloc.model.text_encoder import TextFeatures
@@ -224,6 +225,7 @@ class Model:
     @torch.inference_mode()
     def _encode_image(self, image: Image, encoder: str, gray: bool, protocol: str) -> ImageFeatures:
         size = self.config.side(encoder)
+        turned = protocol == "native" and self.calibration(encoder).turned
         if protocol == "paper" and gray:
             square = paper.prepare_image(image, size)
         else:
@@ -231,9 +233,12 @@ class Model:
             square = fit(image.height, image.width, size).image(image.gray() if gray else image.rgb())
         pixels = normalise(square[None], self.config.normalisation)
 
-        def encode() -> ImageFeatures:
-            batch = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+        def look(square: Tensor) -> ImageFeatures:
+            batch = square.to(self.device).contiguous(memory_format=torch.channels_last)
             return self.encoders.encode_images(batch, encoder)
+
+        def encode() -> ImageFeatures:
+            return seen_turned(look, pixels) if turned else look(pixels)
 
         return self._on_cpu_if_need_be(encode)
 

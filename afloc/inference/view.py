@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -14,10 +14,11 @@ from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
 from afloc.inference.anatomy import Anatomy
 from afloc.inference.answers import Answer, Judge
-from afloc.inference.bare_findings import BareFindings, SentenceEncoder
+from afloc.inference.bare_findings import BareFindings, SentenceEncoder, encode_sentence
 from afloc.inference.doubt import Doubt, doubt_of
 from afloc.inference.finding import Finding, Query
-from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
+from afloc.inference.map_text import with_precise
+from afloc.inference.native_protocol import map_cells, native_map, score_logits, sentence_logits
 from afloc.inference.orientation import ViewOrientation
 from afloc.inference.picture import Picture
 from afloc.inference.word_maps import Word, remarks, weigh_words
@@ -151,10 +152,10 @@ class View:
         self, query: Query, answer: Answer, whole: TextVectors, affirmed: TextVectors
     ) -> Finding:
         calibration = self._calibration
-        sentences = sentence_logits(self._features, affirmed, calibration)
-        log_odds = self._log_odds(query.reading.statements)
-        square = native_map(self._features, affirmed, calibration, sentences, log_odds)
-        found = sentences if query.reading.affirms else None
+        said, encode = query.reading.statements, partial(encode_sentence, self._model)
+        asked = with_precise(affirmed, said, self.modality, calibration, encode)
+        square = native_map(self._features, asked, calibration, self._log_odds(said))
+        found = sentence_logits(self._features, affirmed, calibration) if query.reading.affirms else None
         return Finding(
             query.reading.text,
             float(score_logits(self._features, whole, found, calibration).sigmoid()),
@@ -187,7 +188,9 @@ class View:
         """What anatomy adds to a map of what is stated; None where the model gives it no weight."""
         if not self._calibration.anatomy_weight:
             return None
-        return self._anatomy.log_odds(statements, self._letterbox(), self._features.shallow.shape[-1])
+        return self._anatomy.log_odds(
+            statements, self._letterbox(), map_cells(self._features, self._calibration)
+        )
 
     def _with_cautions(self, answer: Answer, query: Query) -> Answer:
         """The answer with what is to be said of the text, the model and the image."""

@@ -4,6 +4,7 @@ Read in the manner of NegEx (Chapman et al., J Biomed Inform 2001): words that n
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from afloc.language.findings import load_findings, of_lists
@@ -43,6 +44,13 @@ class Statement:
     side: str | None = None  # "left", "right" or "bilateral"
     zone: str | None = None  # "upper", "middle" or "lower"
     zones: tuple[str, ...] = field(default=(), compare=False)
+
+
+def placed_statements(statements: Iterable[Statement]) -> list[Statement]:
+    """The statements whose place a map shows: those that affirm, or all where none does."""
+    statements = tuple(statements)
+    said = [each for each in statements if each.status not in (DENIED, NORMAL_STATUS)]
+    return said or [each for each in statements if each.status == DENIED]
 
 
 Span = tuple[int, int, Statement]  # start, end in the text, what is said there

@@ -22,6 +22,7 @@ RETIRED = ("localizes", "sides")  # keys of earlier versions that say nothing an
 
 Share = Annotated[float, Field(ge=0, le=1)]
 AnatomyWeight = Annotated[float, Field(ge=0, le=4)]
+MapDetail = Annotated[int, Field(ge=1, le=4)]
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,11 @@ class Calibration:
     `anatomy_weight`: how much of the log odds that anatomy gives a place are added to the logits of a map
     (`afloc.inference.anatomy`): 1 takes them whole, None or 0 not at all, as before version 0.9.
 
+    `precise_weight`: the share of the precise sentences of the findings that a description names in what its
+    map is asked by; the rest is the description. `map_detail`: cells of a map along one cell of the shallow
+    features. `turned`: images are looked at in four quarter turns (`afloc.model.image_encoder.seen_turned`).
+    Without them maps are as before version 0.9.1.
+
     `finding_points`: operating points of single findings, which outdo those of their families. `performance`:
     by finding, how verdicts on it went. `side_margins`: the findings whose side is judged. `normality`: when
     an image holds for normal; None: that is not judged. `known_words`: those of the reports it learned from.
@@ -200,6 +206,9 @@ class Calibration:
     normality: Normality | None = None
     known_words: tuple[str, ...] | None = None
     anatomy_weight: Annotated[AnatomyWeight | None, Field(alias="anatomy")] = None
+    precise_weight: Annotated[Share, Field(alias="precise")] = 0.0
+    map_detail: Annotated[MapDetail, Field(alias="detail")] = 1
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if self.presence is not None and OTHER not in self.presence:

@@ -1,5 +1,6 @@
 """Image encoder: a convolutional backbone and three projections into the space of the text embeddings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,6 +31,21 @@ class ImageFeatures:
         """The same with vectors of length 1; worked out once, for every description is held against them."""
         parts = (self.shallow, self.deep, self.global_)
         return ImageFeatures(*(functional.normalize(each, dim=1) for each in parts))
+
+
+def seen_turned(encode: Callable[[Tensor], ImageFeatures], pixels: Tensor) -> ImageFeatures:
+    """The features of images (B, 3, S, S) that have no up and no down, as tissue: the mean of the unit
+    features of their four quarter turns, each turned back."""
+    turned = [encode(torch.rot90(pixels, turns, (2, 3))).units for turns in range(4)]
+
+    def mean(maps: list[Tensor]) -> Tensor:
+        return torch.stack([torch.rot90(each, -turns, (2, 3)) for turns, each in enumerate(maps)]).mean(0)
+
+    return ImageFeatures(
+        mean([each.shallow for each in turned]),
+        mean([each.deep for each in turned]),
+        torch.stack([each.global_ for each in turned]).mean(0),
+    )
 
 
 class ResNet50(nn.Module):

@@ -1,6 +1,7 @@
 """How alike image and text are at the three levels, as cosines: the common ground of training and of the
 maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,19 @@ def _inner_mean(units: Tensor, mask: Tensor) -> Tensor:
     position = torch.arange(mask.shape[1], device=mask.device)
     inner = mask & (position > 0) & (position < mask.sum(1, keepdim=True) - 1)
     return (units * inner[:, None]).sum(2) / inner.sum(1, keepdim=True).clamp(min=1)
+
+
+def ask_with(text: TextVectors, others: Sequence[TextVectors], share: float) -> TextVectors:
+    """One text asked together with others, each (1, D): a map of it is the mean of its own and theirs, in
+    which the others together have `share`. Its vectors are no unit vectors."""
+    if not others:
+        return text
+
+    def mean(level: str) -> Tensor:
+        beside = torch.stack([getattr(each, level) for each in others]).mean(0)
+        return (1 - share) * getattr(text, level) + share * beside
+
+    return TextVectors(*map(mean, LEVELS))
 
 
 def word_cosines(images: ImageFeatures, vectors: TextVectors) -> Tensor:

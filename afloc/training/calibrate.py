@@ -3,8 +3,8 @@
 python -m afloc calibrate MODEL --data DATA --recipe assets/configs/mini.toml --out FOLDER
 
 The weights stay, and so do the scales of maps and scores, which were fitted in training: no map changes,
-unless anatomy gets another weight in the maps. The held-back patients are those that training left out, by a
-hash of the patient's name.
+unless maps are to be drawn as the recipe says by now. The held-back patients are those that training left
+out, by a hash of the patient's name.
 """
 
 import shutil
@@ -15,14 +15,13 @@ from typing import cast
 from afloc.errors import ModelError, SettingsError
 from afloc.files import whole_file
 from afloc.language.modalities import MODALITIES
-from afloc.language.zones import load_zones
 from afloc.model.calibration import Calibration
 from afloc.model.config import ModelConfig
 from afloc.model.files.checkpoint import FILES, LISTS, Checkpoint, load_checkpoint
 from afloc.model.image_encoder import ImageEncoder
 from afloc.training.data.sampler import Sampler
 from afloc.training.data.table import check_calibration_split, read_recipe_table
-from afloc.training.fit.calibration import fit_verdicts, weigh_anatomy
+from afloc.training.fit.calibration import fit_maps, fit_verdicts
 from afloc.training.fit.inputs import FitInputs
 from afloc.training.fit.split import CalibrationSplit
 from afloc.training.pictures.stored_images import ImagePaths, ImagesOnDemand, stored_size
@@ -36,12 +35,12 @@ def calibrate_model(
     data: Path,
     folder: Path,
     version: str | None = None,
-    anatomy_weight: float | None = None,
+    maps: bool = False,
 ) -> ModelConfig:
     """Write the model folder `source` to `folder`, calibrated anew; returns its config.
 
     `recipe`: the one it was trained by. `version`: of the calibrated model, its former one unless given.
-    `anatomy_weight`: of its maps, wherever findings have zones; as it is unless given.
+    `maps`: draw maps as the recipe says, which may say so otherwise than when the model was trained.
     `folder` may be `source`; otherwise it must be new. ModelError where the model has no scales or is not of
     the recipe's modalities; DataError where a table is missing or too small.
     """
@@ -61,8 +60,9 @@ def calibrate_model(
     fitted = {}
     for modality in config.modalities:
         inputs, own = trained_inputs(checkpoint, recipe, modality, data), scales[modality]
-        if anatomy_weight is not None and load_zones(modality):
-            own = weigh_anatomy(inputs, own, anatomy_weight)
+        if maps:
+            inputs = replace(inputs, turned=recipe.images[modality].turned)
+            own = fit_maps(inputs, own)
         fitted[modality] = fit_verdicts(CalibrationSplit(inputs), own)
     new = replace(config, version=version or config.version, calibration={**scales, **fitted})
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,4 +98,5 @@ def trained_inputs(checkpoint: Checkpoint, recipe: Recipe, modality: str, data: 
         seed=recipe.seed,
         fits_report=False,
         without=frozenset(recipe.without),
+        turned=calibration.turned,
     )

@@ -152,6 +152,10 @@ def recipe_for(job: Continuation, before: Calibration, batch_size: int) -> Image
         smoothing=before.smoothing,
         word_weight=before.word_weight,
         sentence_weight=before.sentence_weight,
+        anatomy_weight=before.anatomy_weight,
+        precise_weight=before.precise_weight,
+        map_detail=before.map_detail,
+        turned=before.turned,
         unreliable_maps=before.unreliable_maps,
         specificity=SPECIFICITY,
     )

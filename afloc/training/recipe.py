@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from afloc.errors import SettingsError
 from afloc.language.findings import load_findings
 from afloc.language.modalities import MODALITIES
-from afloc.model.calibration import UNCALIBRATED, AnatomyWeight
+from afloc.model.calibration import UNCALIBRATED, AnatomyWeight, MapDetail
 from afloc.model.config import ModelConfig
 from afloc.model.similarity import LEVELS
 from afloc.schema import CLOSED, Text, check, read_toml
@@ -84,8 +84,9 @@ class ImageRecipe:
 
     Maps and scores: `smoothing` is the sigma of the maps as a share of the side, `word_weight` the weight of
     the word level in a map, `sentence_weight` that of the sentence level in a score, `anatomy_weight` that of
-    anatomy in a map (`Calibration.anatomy_weight`). `unreliable_maps` names
-    findings whose maps were measured not to locate them; every answer about them carries a warning.
+    anatomy in a map. `precise_weight`, `map_detail` and `turned`: see `Calibration`, as for `anatomy_weight`.
+    `unreliable_maps` names findings whose maps were measured not to locate them; every answer about them
+    carries a warning.
     `specificity`: the share of absent findings that no verdict may flag, in every source.
     """
 
@@ -109,6 +110,9 @@ class ImageRecipe:
     word_weight: Share = UNCALIBRATED.word_weight
     sentence_weight: Share = SENTENCE_WEIGHT
     anatomy_weight: AnatomyWeight | None = None
+    precise_weight: Share = UNCALIBRATED.precise_weight
+    map_detail: MapDetail = UNCALIBRATED.map_detail
+    turned: bool = UNCALIBRATED.turned
     unreliable_maps: tuple[str, ...] = ()
     specificity: Annotated[float, Field(gt=0, lt=1)] = SPECIFICITY
 
@@ -197,6 +201,8 @@ class Recipe:
                 raise ValueError(
                     f"images.{modality}.unreliable_maps must name findings of {modality}, not {unknown[0]!r}"
                 )
+            if MODALITIES[modality].has_layout and recipe.turned:
+                raise ValueError(f"images.{modality}.turned must be false: such images have an up and a down")
             if MODALITIES[modality].radiology_reports and recipe.collage_rate:
                 raise ValueError(
                     f"images.{modality}.collage_rate must be 0: a finding of the report might be cut away"

@@ -91,19 +91,22 @@ def test_another_recipe_changes_what_is_said_and_no_map(trained, tmp_path):
     np.testing.assert_array_equal(*maps)
 
 
-def test_anatomy_is_given_its_weight(trained, tmp_path, capsys):
-    options = ("--data", trained, "--recipe", trained / "recipe.toml", "--out")
-    assert run("calibrate", trained / "model", *options, tmp_path / "out", "--anatomy", "1") == 0
+def test_maps_are_drawn_as_another_recipe_says(trained, tmp_path):
+    said = "anatomy_weight = 1\nprecise_weight = 0.25\nmap_detail = 2\nsmoothing = 0.05\n"
+    (trained / "drawn.toml").write_text(RECIPE.format([]) + said)
+    options = ("--data", trained, "--recipe", trained / "drawn.toml", "--out", tmp_path / "out")
+    assert run("calibrate", trained / "model", *options, "--maps") == 0
     before, after = (load_model(folder, "cpu") for folder in (trained / "model", tmp_path / "out"))
-    assert before.calibration("chest_xray").anatomy_weight is None
-    assert after.calibration("chest_xray").anatomy_weight == 1
+    old, new = (model.calibration("chest_xray") for model in (before, after))
+    assert (new.anatomy_weight, new.precise_weight, new.map_detail, new.smoothing) == (1, 0.25, 2, 0.05)
+    assert (old.anatomy_weight, old.precise_weight, old.map_detail) == (None, 0, 1)
+    assert new.levels == old.levels and new.map_range != old.map_range
     film = image_from_array(area_resize(draw_chest_film(), 128, 128))
     plain, placed = (
         model.encode(film, "chest_xray").locate("cardiomegaly").grid for model in (before, after)
     )
+    assert placed.shape[0] == 2 * plain.shape[0]
     assert placed[0].mean() < plain[0].mean(), "the heart does not lie in the neck"
-    assert run("calibrate", trained / "model", *options, tmp_path / "no", "--anatomy", "5") == 2
-    assert "--anatomy: must be a number from 0 to 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

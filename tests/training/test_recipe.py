@@ -58,6 +58,8 @@ def refused(folder: Path, capsys) -> str:
         (END, "dropout = 1\n", f"{IMAGES}.dropout must be a number from 0 below 1"),
         (END, "joined = -0.5\n", f"{IMAGES}.collage_rate must be a number from 0 to 1"),
         (END, "collage_rate = 0.5\n", f"{IMAGES}.collage_rate must be 0"),
+        (END, "turned = true\n", f"{IMAGES}.turned must be false: such images have an up and a down"),
+        (END, "map_detail = 5\n", f"{IMAGES}.map_detail must be a whole number from 1 to 4"),
         (END, "weight_decay = nan\n", f"{IMAGES}.weight_decay must be a number from 0"),
         (END, "unplaced = [1]\n", f"{IMAGES}.unreliable_maps[1] must be a text"),
         (END, 'unreliable_maps = ["nodules"]\n', "must name findings of chest_xray, not 'nodules'"),

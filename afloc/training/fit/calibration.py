@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from afloc.inference.appearance import feature_distance
-from afloc.inference.native_protocol import raw_map
+from afloc.inference.map_text import finding_vectors
+from afloc.inference.native_protocol import map_cells, raw_map
 from afloc.language.findings import load_findings
 from afloc.language.words import words_of
 from afloc.model.calibration import Calibration, Levels, LevelScale, MapRange, TrainingDistribution
@@ -47,19 +48,26 @@ def fit_scales(split: CalibrationSplit) -> Calibration:
         texts = [text for finding in common for text in (entries[finding].name, entries[finding].simple)]
         targets = np.repeat(split.targets(common), 2, axis=1)
         levels = replace(levels, report=fit_scale(split.logits(texts, COSINES), targets))
-    word_weight = 0.0 if "word" in without else 1.0 if "sentence" in without else inputs.recipe.word_weight
     sentence_weight = (
         0.0 if "sentence" in without else 1.0 if "report" in without else inputs.recipe.sentence_weight
     )
-    weights = round(word_weight, 4), round(sentence_weight, 4)
-    so_far = Calibration(levels, round(inputs.recipe.smoothing, 4), *weights)
-    return weigh_anatomy(inputs, so_far, inputs.recipe.anatomy_weight)
+    return fit_maps(inputs, Calibration(levels, sentence_weight=round(sentence_weight, 4)))
 
 
-def weigh_anatomy(inputs: FitInputs, scales: Calibration, weight: float | None) -> Calibration:
-    """`scales` with this weight of anatomy in the maps, and the range that the maps then have."""
-    weighed = replace(scales, anatomy_weight=weight)
-    return replace(weighed, map_range=fit_map_range(inputs, weighed))
+def fit_maps(inputs: FitInputs, scales: Calibration) -> Calibration:
+    """`scales` with maps as the recipe wants them, and the range that the maps then have."""
+    recipe, without = inputs.recipe, inputs.without
+    words = 0.0 if "word" in without else 1.0 if "sentence" in without else recipe.word_weight
+    drawn = replace(
+        scales,
+        smoothing=round(recipe.smoothing, 4),
+        word_weight=round(words, 4),
+        anatomy_weight=recipe.anatomy_weight,
+        precise_weight=recipe.precise_weight,
+        map_detail=recipe.map_detail,
+        turned=inputs.turned,
+    )
+    return replace(drawn, map_range=fit_map_range(inputs, drawn))
 
 
 def fit_verdicts(split: CalibrationSplit, scales: Calibration) -> Calibration:
@@ -105,7 +113,7 @@ def describe_known(textures: np.ndarray, sources: Sequence[str]) -> TrainingDist
 def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
     """The range of raw maps that becomes 0 … 1: from a low quantile of the maps of absent findings to a high
     quantile of the peaks of present ones; at least LEAST_RANGE."""
-    entries, rng = load_findings(inputs.modality), random.Random(inputs.seed)
+    rng = random.Random(inputs.seed)
     lows: list[float] = []
     peaks: list[float] = []
     for row in inputs.calibration_rows:
@@ -114,8 +122,8 @@ def fit_map_range(inputs: FitInputs, calibration: Calibration) -> MapRange:
         for present, found in ((1, peaks), (0, lows)):
             having = [f for f in inputs.sampler.common if f in facts and facts[f].present == present]
             for finding in rng.sample(having, min(MAPS_A_ROW, len(having))):
-                text = inputs.vectors([entries[finding].simple])
-                log_odds = anatomy(finding, image.shallow.shape[-1]) if anatomy else None
+                text = finding_vectors(finding, inputs.modality, calibration, inputs.vector)
+                log_odds = anatomy(finding, map_cells(image, calibration)) if anatomy else None
                 grid = raw_map(image, text, calibration, log_odds=log_odds)
                 found.append(grid.max() if present else np.quantile(grid, 0.05))
     floor, top = np.quantile(lows, 0.05), np.quantile(peaks, 0.95)

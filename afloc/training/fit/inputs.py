@@ -12,7 +12,7 @@ from afloc.inference.anatomy import Anatomy
 from afloc.inference.picture import Picture
 from afloc.language.statements import AFFIRMED, Statement
 from afloc.model.calibration import Levels
-from afloc.model.image_encoder import ImageEncoder, ImageFeatures
+from afloc.model.image_encoder import ImageEncoder, ImageFeatures, seen_turned
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
@@ -30,7 +30,7 @@ class FitInputs:
     `pairs` are all rows of the table, `images` their stored images, uint8 (N, S, S[, 3]), which the encoder
     sees with `size` pixels a side; they may be decoded on demand. `texts` gives the vectors of texts.
     `levels` are the learned scales, rounded as they are stored. `fits_report`: the report level is not
-    learned but fitted. `without`: what the ablation leaves out.
+    learned but fitted. `without`: what the ablation leaves out. `turned`: as `Calibration.turned`.
     """
 
     modality: str
@@ -45,6 +45,7 @@ class FitInputs:
     seed: int
     fits_report: bool
     without: frozenset[str]
+    turned: bool = False
 
     @property
     def calibration_rows(self) -> np.ndarray:
@@ -61,7 +62,8 @@ class FitInputs:
     def encode(self, rows: np.ndarray) -> Iterator[ImageFeatures]:
         """The features of the images of `rows` in the memory of the CPU, AT_ONCE at a time."""
         for pixels in self.encoder_inputs(rows):
-            yield ImageFeatures(*(each.cpu() for each in vars(self.encoder(pixels)).values()))
+            found = seen_turned(self.encoder, pixels) if self.turned else self.encoder(pixels)
+            yield ImageFeatures(*(each.cpu() for each in vars(found).values()))
 
     def anatomy(self, row: int) -> Callable[[str, int], np.ndarray | None]:
         """What anatomy adds to the maps over the image of a row, by finding and number of cells along a side:
@@ -70,6 +72,10 @@ class FitInputs:
         letterbox = Letterbox.fit(image.height, image.width, self.size, image.aspect)
         anatomy = Anatomy(Picture(image), self.modality)
         return lambda finding, cells: anatomy.log_odds([Statement(finding, AFFIRMED)], letterbox, cells)
+
+    def vector(self, text: str) -> TextVectors:
+        """The vectors of one text, as `vectors`."""
+        return self.vectors([text])
 
     def vectors(self, texts: list[str]) -> TextVectors:
         """The vectors of texts in the memory of the CPU."""

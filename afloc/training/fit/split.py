@@ -10,6 +10,7 @@ import torch
 from afloc.imaging.geometry import Letterbox
 from afloc.imaging.image import image_size
 from afloc.inference.appearance import texture_vectors
+from afloc.inference.map_text import finding_vectors
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import load_findings
 from afloc.language.statements import AFFIRMED, Statement
@@ -90,6 +91,6 @@ class CalibrationSplit:
         columns)."""
         inputs, pair = self.inputs, self.pairs[index]
         (image,) = inputs.encode(self.rows[[index]])
-        text = inputs.vectors([load_findings(inputs.modality)[finding].simple])
+        text = finding_vectors(finding, inputs.modality, calibration, inputs.vector)
         square = native_map(image, text, calibration)
         return Letterbox.fit(*image_size(pair.image), inputs.size).crop(square)

@@ -41,6 +41,9 @@ NOT_LEARNED = (
     "word_weight",
     "sentence_weight",
     "anatomy_weight",
+    "precise_weight",
+    "map_detail",
+    "turned",
     "unreliable_maps",
     "specificity",
 )
@@ -211,6 +214,7 @@ class ImageStage(Stage):
             seed=self.seed,
             fits_report=self.fits_report,
             without=self.without,
+            turned=self.recipe.turned,
         )
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:
