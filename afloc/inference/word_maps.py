@@ -48,7 +48,8 @@ def weigh_words(
     words = functional.normalize(text.words[0, :, 1:-1], dim=0)
     cosines = torch.einsum("dhw,dn->nhw", image.units.shallow[0], words)
     grids = letterbox.crop((level.scale * cosines + level.bias).sigmoid().cpu().numpy())
-    row, column = np.unravel_index(whole.argmax(), whole.shape)
+    peak = np.array(np.unravel_index(whole.argmax(), whole.shape))
+    row, column = peak * grids.shape[1:] // whole.shape  # `whole` may have more cells
     return [
         Word(word, is_known(word, count), float(grid[row, column]), grid)
         for (word, count), grid in zip(pieces, grids, strict=True)

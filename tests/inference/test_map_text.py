@@ -62,10 +62,13 @@ def test_the_findings_whose_place_the_map_shows_bring_their_sentences(located, t
     assert logits(located(text, replace(PLAIN, precise_weight=0.5))) == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_finer_map_has_more_cells_and_shows_the_same(located):
+def test_a_finer_map_has_more_cells_and_shows_the_same(located, small_model):
     coarse, fine = (located("effusion", replace(UNCALIBRATED, map_detail=detail)) for detail in (1, 2))
     assert fine.grid.shape == (2 * coarse.grid.shape[0], 2 * coarse.grid.shape[1])
     assert np.corrcoef(fine.heatmap.ravel(), coarse.heatmap.ravel())[0, 1] > 0.98
+    (word,) = small_model.encode(IMAGE, "chest_xray").words(fine)
+    row, column = np.unravel_index(fine.grid.argmax(), fine.grid.shape)
+    assert word.pull == word.grid[row // 2, column // 2]
 
 
 class Uneven(nn.Module):
