@@ -1,29 +1,19 @@
-"""The findings of the lists in one image, each asked by its simple sentence: the one number of a finding,
-whatever words it was asked in."""
+"""The findings of the lists in one image, the score of each asked by its simple sentence: the one number of a
+finding, whatever words it was asked in."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
 
-from afloc.inference.map_text import finding_vectors
+from afloc.inference.map_text import SentenceEncoder, encode_sentence, finding_vectors
 from afloc.inference.native_protocol import native_map, score_logits, sentence_logits
 from afloc.language.findings import FindingEntry, load_findings
 from afloc.model.calibration import Calibration, OperatingPoint
 from afloc.model.image_encoder import ImageFeatures
 from afloc.model.similarity import TextVectors, text_vectors
-from afloc.model.text_encoder import TextFeatures
-from afloc.model.tokenizer import Tokens
-
-
-class SentenceEncoder(Protocol):
-    """What is asked of a model; `afloc.inference.model.Model` says what each does."""
-
-    def read_text(self, description: str) -> tuple[Tokens, str | None]: ...
-    def encode_alone(self, texts: Iterable[Tokens]) -> list[TextFeatures]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +26,6 @@ class BareFinding:
     present: bool
     point: OperatingPoint
     excess: float
-
-
-def encode_sentence(model: SentenceEncoder, sentence: str) -> TextVectors:
-    """The vectors of a sentence of the lists, which are kept for good."""
-    (features,) = model.encode_alone([model.read_text(sentence)[0]])
-    return text_vectors(features)
 
 
 class BareFindings:

@@ -14,10 +14,10 @@ from afloc.imaging.image import Image
 from afloc.inference import paper_protocol as paper
 from afloc.inference.anatomy import Anatomy
 from afloc.inference.answers import Answer, Judge
-from afloc.inference.bare_findings import BareFindings, SentenceEncoder, encode_sentence
+from afloc.inference.bare_findings import BareFindings
 from afloc.inference.doubt import Doubt, doubt_of
 from afloc.inference.finding import Finding, Query
-from afloc.inference.map_text import with_precise
+from afloc.inference.map_text import SentenceEncoder, encode_sentence, with_precise
 from afloc.inference.native_protocol import map_cells, native_map, score_logits, sentence_logits
 from afloc.inference.orientation import ViewOrientation
 from afloc.inference.picture import Picture

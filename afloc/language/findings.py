@@ -186,6 +186,8 @@ def _value(where: str, value: object, field: Field) -> Any:
     if field.type in (str, bool):
         if not isinstance(value, field.type):
             raise DataError(f"{where} should be {'true or false' if field.type is bool else 'a text'}.")
+        if isinstance(value, str) and not any(map(str.isalnum, value)):
+            raise DataError(f"{where} holds no word.")
         return value
     return _texts(where, value)
 

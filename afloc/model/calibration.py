@@ -182,8 +182,8 @@ class Calibration:
 
     `precise_weight`: the share of the precise sentences of the findings that a description names in what its
     map is asked by; the rest is the description. `map_detail`: cells of a map along one cell of the shallow
-    features. `turned`: images are looked at in four quarter turns (`afloc.model.image_encoder.seen_turned`).
-    Without them maps are as before version 0.9.1.
+    features. `turned`: images are looked at in four quarter turns (`afloc.model.image_encoder.seen_turned`),
+    by scores and doubts too. Without the three all is as before version 0.9.1.
 
     `finding_points`: operating points of single findings, which outdo those of their families. `performance`:
     by finding, how verdicts on it went. `side_margins`: the findings whose side is judged. `normality`: when

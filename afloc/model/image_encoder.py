@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from afloc.model.efficientnet import EfficientNetLite0
 
 
+QUARTER_TURNS = 4
+
+
 @dataclass(frozen=True)
 class ImageFeatures:
     """Embeddings of B images: `shallow` (B, D, h, w) at stride 8, `deep` (B, D, h/2, w/2), `global_` (B,
@@ -35,17 +38,15 @@ class ImageFeatures:
 
 def seen_turned(encode: Callable[[Tensor], ImageFeatures], pixels: Tensor) -> ImageFeatures:
     """The features of images (B, 3, S, S) that have no up and no down, as tissue: the mean of the unit
-    features of their four quarter turns, each turned back."""
-    turned = [encode(torch.rot90(pixels, turns, (2, 3))).units for turns in range(4)]
+    features of their QUARTER_TURNS, each turned back. `encode` is asked once, for all of them."""
+    turned = encode(torch.cat([torch.rot90(pixels, turns, (2, 3)) for turns in range(QUARTER_TURNS)])).units
 
-    def mean(maps: list[Tensor]) -> Tensor:
-        return torch.stack([torch.rot90(each, -turns, (2, 3)) for turns, each in enumerate(maps)]).mean(0)
+    def mean(maps: Tensor) -> Tensor:
+        each = enumerate(maps.chunk(QUARTER_TURNS))
+        return torch.stack([torch.rot90(part, -turns, (2, 3)) for turns, part in each]).mean(0)
 
-    return ImageFeatures(
-        mean([each.shallow for each in turned]),
-        mean([each.deep for each in turned]),
-        torch.stack([each.global_ for each in turned]).mean(0),
-    )
+    vectors = torch.stack(turned.global_.chunk(QUARTER_TURNS)).mean(0)
+    return ImageFeatures(mean(turned.shallow), mean(turned.deep), vectors)
 
 
 class ResNet50(nn.Module):

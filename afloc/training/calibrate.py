@@ -3,7 +3,7 @@
 python -m afloc calibrate MODEL --data DATA --recipe assets/configs/mini.toml --out FOLDER
 
 The weights stay, and so do the scales of maps and scores, which were fitted in training: no map changes,
-unless maps are to be drawn as the recipe says by now. The held-back patients are those that training left
+unless maps are to be drawn as the recipe now says. The held-back patients are those that training left
 out, by a hash of the patient's name.
 """
 

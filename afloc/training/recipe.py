@@ -84,10 +84,9 @@ class ImageRecipe:
 
     Maps and scores: `smoothing` is the sigma of the maps as a share of the side, `word_weight` the weight of
     the word level in a map, `sentence_weight` that of the sentence level in a score, `anatomy_weight` that of
-    anatomy in a map. `precise_weight`, `map_detail` and `turned`: see `Calibration`, as for `anatomy_weight`.
+    anatomy in a map; `precise_weight`, `map_detail` and `turned` are as `Calibration` says.
     `unreliable_maps` names findings whose maps were measured not to locate them; every answer about them
-    carries a warning.
-    `specificity`: the share of absent findings that no verdict may flag, in every source.
+    carries a warning. `specificity`: the share of absent findings that no verdict may flag, in every source.
     """
 
     __pydantic_config__ = CLOSED

@@ -114,8 +114,8 @@ export interface Performance {
 }
 /** Of a scan; a map only where it is flagged. */
 export interface ScannedFinding extends Omit<Finding, "grid"> { id: string; name: string; family: string; parents: string[]; grid: Grid | null }
-/** `grid`: two hexadecimal digits a cell, row by row. */
-export interface Word { text: string; known: boolean; pull: number; grid: string }
+/** `grid`: two hexadecimal digits a cell, row by row, `columns` in each; it may have fewer cells than the finding's. */
+export interface Word { text: string; known: boolean; pull: number; grid: string; columns: number }
 
 export interface Saved { id: string; time: string }
 /** "stopped": no answer unless the user insists; "unusual": the sentence stands beside the answer. */

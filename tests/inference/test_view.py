@@ -1,4 +1,5 @@
-"""A description is read once, and held against the image once a level, however much is asked of it."""
+"""A description is read once, and held against the image once by its score and once by its map, however much
+is asked of it."""
 
 from collections import Counter
 
@@ -53,4 +54,4 @@ def test_each_step_is_taken_once(small_model, monkeypatch, calls):
     assert calls["__call__", AFFIRMED] == 1
     for name in ("word_cosines", "report_cosines", "enlarge"):
         assert calls[name,] == 1, name
-    assert calls["sentence_cosines",] == 2  # the score asks by the text alone, the map by its finding, too
+    assert calls["sentence_cosines",] == 2  # by the score and by the map

@@ -138,6 +138,7 @@ def test_generated_sentences_read_back_as_what_they_say(status):
     "line, wrong, sentence",
     [
         ('name = "cavity"', "name = 3", "name of spot should be a text"),
+        ('name = "cavity"', 'name = " - "', "name of spot holds no word"),
         ('synonyms = ["hole"]', 'synonyms = "hole"', "synonyms of spot should be a list of texts"),
         ("sided = true", 'sided = "yes"', "sided of spot should be true or false"),
         ('de = ["Fleck"]', 'de = "Fleck"', "translations of spot should be a list of texts"),

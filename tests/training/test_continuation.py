@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -9,6 +10,8 @@ from safetensors.torch import load_file
 from afloc.inference.model import load_model
 from afloc.language import findings
 from afloc.language.findings import load_findings
+from afloc.model.calibration import Calibration
+from afloc.training.continuation import Continuation, recipe_for
 from tests.cli.test_main import run
 from tests.training.small import write_films
 from tests.training.test_calibrate import trained
@@ -74,6 +77,14 @@ def test_a_model_goes_on_and_says_what_changed(trained, tmp_path, capsys, lists)
         known.levels,
         known.map_range,
     )
+
+
+def test_a_model_that_is_gone_on_with_looks_and_draws_as_before():
+    job = Continuation(None, (Path("reports.csv"),), "histopathology")
+    before = Calibration(precise_weight=0.5, map_detail=2, turned=True, anatomy_weight=0.25, smoothing=0.02)
+    recipe = recipe_for(job, before, 8)
+    for name in ("precise_weight", "map_detail", "turned", "anatomy_weight", "smoothing"):
+        assert getattr(recipe, name) == getattr(before, name)
 
 
 @pytest.mark.parametrize(

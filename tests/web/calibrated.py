@@ -12,7 +12,7 @@ COUNTS = {"n_present": sum(RISING), "n_absent": sum(FALLING), "ill": RISING, "he
 
 def write_calibrated_model(embedded: Path, folder: Path) -> Path:
     """Verdicts on effusions and pneumothoraces have figures, sides of effusions are judged, normality too;
-    verdicts on nodules miss nearly every one."""
+    verdicts on nodules miss nearly every one. Maps have more cells than what the model sees."""
     shutil.copytree(embedded, folder)
     config = json.loads((folder / "config.json").read_text())
     chest = config["calibration"]["chest_xray"]
@@ -31,5 +31,6 @@ def write_calibrated_model(embedded: Path, folder: Path) -> Path:
         "cardiomegaly",
     ]
     chest["normality"] = {"findings": pathologies, "threshold": 0.0, "performance": good}
+    chest["detail"] = 2
     (folder / "config.json").write_text(json.dumps(config))
     return folder

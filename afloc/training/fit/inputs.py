@@ -12,7 +12,7 @@ from afloc.inference.anatomy import Anatomy
 from afloc.inference.picture import Picture
 from afloc.language.statements import AFFIRMED, Statement
 from afloc.model.calibration import Levels
-from afloc.model.image_encoder import ImageEncoder, ImageFeatures, seen_turned
+from afloc.model.image_encoder import QUARTER_TURNS, ImageEncoder, ImageFeatures, seen_turned
 from afloc.model.similarity import TextVectors
 from afloc.training.data.pairs import Pair
 from afloc.training.data.sampler import Sampler
@@ -53,14 +53,15 @@ class FitInputs:
         return np.flatnonzero([pair.in_calibration_split for pair in self.pairs])
 
     def encoder_inputs(self, rows: np.ndarray) -> Iterator[Tensor]:
-        """The images of `rows` without augmentation, AT_ONCE at a time, as the encoder's input, where it
-        computes."""
+        """The images of `rows` without augmentation as the encoder's input, where it computes: as many at a
+        time as make AT_ONCE with their turns."""
         device = next(self.encoder.parameters()).device
-        for start in range(0, len(rows), AT_ONCE):
-            yield plain_input(self.images[rows[start : start + AT_ONCE]], self.size).to(device)
+        count = AT_ONCE // QUARTER_TURNS if self.turned else AT_ONCE
+        for start in range(0, len(rows), count):
+            yield plain_input(self.images[rows[start : start + count]], self.size).to(device)
 
     def encode(self, rows: np.ndarray) -> Iterator[ImageFeatures]:
-        """The features of the images of `rows` in the memory of the CPU, AT_ONCE at a time."""
+        """The features of the images of `rows` in the memory of the CPU, as many at a time."""
         for pixels in self.encoder_inputs(rows):
             found = seen_turned(self.encoder, pixels) if self.turned else self.encoder(pixels)
             yield ImageFeatures(*(each.cpu() for each in vars(found).values()))

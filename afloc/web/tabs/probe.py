@@ -146,11 +146,13 @@ def _describe_check(view: View, finding: Finding) -> dict:
 
 
 def _describe_word(word: Word) -> dict:
-    """The map as hexadecimal text, two digits a cell, row by row: 00 is 0 and ff is 1."""
+    """The map as hexadecimal text, two digits a cell, row by row: 00 is 0 and ff is 1. It may have fewer
+    cells than the finding's."""
     levels = np.rint(255 * word.grid).astype(np.uint8)
     return {
         "text": word.text,
         "known": word.known,
         "pull": round(word.pull, 3),
         "grid": levels.tobytes().hex(),
+        "columns": levels.shape[1],
     }

@@ -54,12 +54,12 @@ export function createBeside(viewer, { server, question, refuse }) {
   // Opens an image beside the one on the stage: { file }, { example } or any other source.
   /** @param {Source} source */
   async function open(source) {
-    const mine = ++opened, first = viewer.film;
+    const mine = ++opened, first = viewer.imagesShown;
     let from;
     try { from = await openImage(source); }
     catch (error) { return refuse(error instanceof Refusal ? error.message : UNREACHED); }
     const { image, pixels } = from, { about } = image, count = about.frames ?? 1;
-    if (mine !== opened || viewer.film !== first) return forget(image.token);
+    if (mine !== opened || viewer.imagesShown !== first) return forget(image.token);
     let here = image, wanted = about.frame ?? 0;      // the frame of this file that is shown, and the one that should be
     const isHere = () => shown === here;
     const show = newestOnly(async (/** @type {number} */ frame) => {

@@ -5,15 +5,15 @@ import { openSheet } from "../shared/key_sheet.js";
 import { addressOf } from "../shared/server.js";
 /** @import { Grid, ProbeProps } from "../types" */
 
-// `image` and `grid`: those shown, or null.
-/** @param {HTMLDialogElement} dialog @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} [grid] */
-export function openHelp(dialog, props, image, grid) {
+// `image`: that shown, or null; `cells`: those that the model sees it in.
+/** @param {HTMLDialogElement} dialog @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} cells */
+export function openHelp(dialog, props, image, cells) {
   const part = (title, ...texts) => [make("h3", "", title), ...texts.map((text) => make("p", "", text))];
   const list = make("ul"), card = make("p"), link = Object.assign(make("a", "", "model card"), { href: addressOf("card"), target: "_blank" });
   list.append(...limits(props).map((text) => make("li", "", text)));
   card.append(`${props.model} (${props.fingerprint}). How it was made and tested, and how often it is right: `, link, ".");
   dialog.querySelector(".text").replaceChildren(
-    ...part("What it does", "It shows where an image fits your words, and how likely the finding is. Nobody drew boxes to train it: it learned from images and their reports.", number(props), map(image, grid),
+    ...part("What it does", "It shows where an image fits your words, and how likely the finding is. Nobody drew boxes to train it: it learned from images and their reports.", number(props), map(image, cells),
       "Point at a word under the description to see its own map. R and L are what the file says, or “assumed”."),
     ...part("What it cannot do"), list,
     ...part("Keys", "? lists them all. / describes, s scans for every finding, h held down looks beneath the map, m and o hide map and contour, k keeps a map beside the next, 1 to 6 judge the answer, Ctrl O opens images."),
@@ -28,8 +28,8 @@ function number({ calibrated }) {
   return "The number is a probability, the same however the finding is worded. From the line across the scale on it is flagged; below, the map is held back, because every map has a highest place. The strips are patients without and with the finding, whose images it did not learn from.";
 }
 
-function map(image, grid) {
-  const cell = grid && image ? ` A cell of it is about ${Math.round(image.width / grid[0].length)} by ${Math.round(image.height / grid.length)} pixels here (${grid[0].length} by ${grid.length} cells); edges within one mean nothing.` : "";
+function map(image, cells) {
+  const cell = cells && image ? ` The model sees in cells of about ${Math.round(image.width / cells[0].length)} by ${Math.round(image.height / cells.length)} pixels here (${cells[0].length} by ${cells.length}); edges within one mean nothing.` : "";
   return `The map is coloured from the value “From” on, on a scale of 0 to 1 that is the same for every image.${cell}`;
 }
 

@@ -34,7 +34,7 @@ export function createSheets(element, { viewer, answer, props, hasList, asked })
   }
 
   async function help() {
-    try { (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer.finding?.grid); } catch { answer.refuse(NOT_LOADED); }
+    try { (await import("./help.js")).openHelp(find(".about"), props, viewer.image, answer.cells); } catch { answer.refuse(NOT_LOADED); }
   }
 
   async function keys() {

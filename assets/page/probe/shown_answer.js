@@ -154,7 +154,7 @@ export function createShownAnswer(element, { viewer, isTyping, trust, insists, f
       unknown = reply.unknown ?? [];
       show(next, greeting && next?.present === false);
       greeting = false;
-      wordMaps.put(next ? reply.words : [], next?.grid[0].length);
+      wordMaps.put(next ? reply.words : []);
       return true;
     },
     // The server does not answer: what is shown is of an earlier description.
@@ -173,6 +173,9 @@ export function createShownAnswer(element, { viewer, isTyping, trust, insists, f
       else if (kindOf() === "doubt") { trusted = true; trust(); }
       else insist(!insisted);
     },
+    // The cells that the model sees in: a map may be drawn finer.
+    /** @returns {Grid | null} */
+    get cells() { return wordMaps.grid ?? finding?.grid ?? null; },
     // The map of one word, for as long as it is held.
     /** @param {{ text: string, grid: Grid } | null} word */
     peekAtWord(word) {

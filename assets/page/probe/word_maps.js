@@ -19,11 +19,14 @@ export function createWordMaps(root, show) {
   for (const name of ["pointerleave", "focusout"]) root.addEventListener(name, () => show(null));
 
   return {
-    // `list` as the server gives it; `columns` of the finding's grid.
-    /** @param {Word[]} list @param {number} [columns] */
-    put(list, columns) {
+    // A word's map: its cells are those that the model sees in; null without words.
+    /** @returns {Grid | null} */
+    get grid() { return words[0]?.grid ?? null; },
+    // `list` as the server gives it.
+    /** @param {Word[]} list */
+    put(list) {
       root.classList.remove("more");
-      words = list.filter(({ text }) => /[\p{L}\p{N}]/u.test(text)).map((word) => ({ ...word, grid: readGrid(word.grid, columns) }));
+      words = list.filter(({ text }) => /[\p{L}\p{N}]/u.test(text)).map((word) => ({ ...word, grid: readGrid(word.grid, word.columns) }));
       root.replaceChildren(...words.map(({ text, known, pull }) => {
         const made = button(known ? "word" : "word unknown", text);
         made.style.setProperty("--pull", pull);

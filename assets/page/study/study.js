@@ -338,6 +338,9 @@ export function mount({ element, props, server }) {
     const refused = study.dataset.stage === "consent" ? (await call("agree", {})).error : "";
     go(null, refused);
   });
+  find(".card .go").addEventListener("click", (event) => {
+    if (event.detail > 1) event.preventDefault();   // the second press of a double click is not meant for the card that came meanwhile
+  });
   element.addEventListener("click", (event) => {
     const target = event.target.closest("button");
     if (event.detail && inCase()) target?.blur();   // pressed with the mouse: Enter saves, and does not press it again

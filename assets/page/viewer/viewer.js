@@ -30,7 +30,7 @@
 //   key(event)                        handles a key pressed outside a text field; true when it was one of the viewer's
 //   await render(options)             a pane as a canvas at the image's size: { overlay, caption: [line, …], pane (from 0; the last), largest,
 //                                     beside (the second film instead) }
-//   film (as given to showImage), image (its width and height), grid, transform, valueAt(x, y), actions, painted, size, element     what is shown, for other scripts and tests
+//   imagesShown (how many so far; frames of one file count once), film (as given to showImage), image (its width and height), grid, transform, valueAt(x, y), actions, painted, size, element     what is shown, for other scripts and tests
 //
 // A tab that must hide tools gives root `data-hide="draw maps"` (any of draw, maps, window, measure, beside).
 import { createActions } from "./actions.js";
@@ -60,6 +60,7 @@ export function createViewer(root, options) {
   const tables = Object.fromEntries(Object.entries(options.colors).map(([name, text]) => [name, readColors(text)])), names = Object.keys(tables);
   const start = { opacity: 0.45, threshold: PAINT_FROM, outline: true, map: true, invert: false, window: [0, 255], colors: names[0], film: "plain", texts: true };
   let display = { ...start };
+  let imagesShown = 0;
   let dragged = /** @type {Pane | null} */ (null);    // the pane a drag began on
 
   // --- its parts --------------------------------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ export function createViewer(root, options) {
     get beside() { return films.second !== null; },
     get grid() { return layout.maps[0]?.rows ?? null; },
     get film() { return current.image; },
+    get imagesShown() { return imagesShown; },
     get image() { const { image } = current; return image && { width: image.width, height: image.height }; },
     get shades() { return current.shades; },
     get painted() { return loop.done; },
@@ -200,6 +202,7 @@ export function createViewer(root, options) {
     get size() { return size(); },
     get colors() { return tables[display.colors]; },
     showImage(shown, name, which = [0, 1], about = {}) {
+      imagesShown++;
       closeBeside();
       marks.forget();
       current.annotations.loadTruth([]);

@@ -10,6 +10,7 @@ from torch import nn
 from afloc.errors import DataError
 from afloc.inference.appearance import feature_distance
 from afloc.inference.native_protocol import native_map
+from afloc.model.image_encoder import seen_turned
 from afloc.training.fit.calibration import calibrate
 from afloc.training.fit.split import CalibrationSplit
 from tests.training.small import image_stage
@@ -31,6 +32,19 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
         image = encoder(next(inputs.encoder_inputs(np.array([0]))))
         heatmap = native_map(image, text, calibration)
     assert heatmap.max() < 0.01
+
+
+@torch.inference_mode()
+def test_images_that_are_turned_are_calibrated_as_they_are_looked_at(tmp_path):
+    inputs = replace(image_stage(tmp_path).fit_inputs(), turned=True)
+    inputs.encoder.eval()
+    rows = inputs.calibration_rows
+    seen = torch.cat([each.deep for each in inputs.encode(rows)])
+    upright = next(replace(inputs, turned=False).encode(rows))
+    expected = seen_turned(inputs.encoder, next(inputs.encoder_inputs(rows[:2]))).deep
+    torch.testing.assert_close(seen[:2], expected)
+    assert len(seen) == len(rows) and (seen[:2] - upright.units.deep[:2]).abs().max() > 0.01
+    assert calibrate(inputs).turned and not calibrate(replace(inputs, turned=False)).turned
 
 
 @pytest.mark.parametrize("label", ["Effusion", "No Finding"])

@@ -55,6 +55,9 @@ def test_an_image_stage_from_table_to_calibration(tmp_path):
         "unplaced",
         "words",
         "local",
+        "precise",
+        "detail",
+        "turned",
     }
     assert 0 < calibration.presence["other"].threshold < 1
     known = calibration.training_distribution

@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 from skimage import data
@@ -41,6 +42,21 @@ def url(calibrated, tmp_path_factory):
     own = {"AFLOC_DATA_DIR": str(tmp_path_factory.mktemp("data")), "AFLOC_STUDIES_DIR": str(folder)}
     with serve(calibrated, **own) as url:
         yield url
+
+
+def test_a_word_s_map_is_shown_as_it_is_where_the_finding_s_is_finer(url, calibrated, open_page):
+    page = open_page(url)
+    ask(page, "effusion")
+    model = load_model(calibrated, "cpu")
+    view = model.encode(EXAMPLES[0].load())
+    found = view.locate("effusion")
+    (word,) = view.words(found)
+    assert found.grid.shape == (2 * word.grid.shape[0], 2 * word.grid.shape[1])
+    viewer = "document.querySelector('#probe .viewer').viewer"
+    page.evaluate(f"{viewer}.peek = rows => {{ window.peeked = rows; }}")
+    page.hover(".word")
+    page.wait_for_function("window.peeked")
+    np.testing.assert_allclose(page.evaluate("window.peeked"), word.grid, atol=0.003)
 
 
 def text_of(page, part):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import PIL.Image
@@ -249,6 +250,20 @@ def test_the_frames_of_a_prior_after_another_file_was_refused_and_a_frame_was_no
     page.unroute("**/afloc/images?frame=2")
     page.keyboard.press("PageUp")
     expect(name).to_have_text("prior.dcm  1 of 3")
+
+
+def test_a_prior_that_opens_while_another_frame_is_chosen_is_shown(page):
+    show(page, dicom(np.stack([BLOCK] * 3)))
+    held = []
+    sent = re.compile(r"/afloc/images\?$")
+    page.route(sent, held.append)
+    with page.expect_request(sent):
+        choose_beside(page, film())
+    page.locator("#probe .stage").focus()
+    page.keyboard.press("PageDown")
+    expect(page.locator("#probe .corner .name")).to_have_text("Doe_Jane.dcm  2 of 3")
+    held[0].continue_()
+    expect(page.locator("#probe .pane")).to_have_count(2)
 
 
 def test_the_wheel_goes_through_frames_and_zooms_with_control(page):

@@ -357,7 +357,9 @@ def test_enter_after_drawing_saves_and_draws_nothing(tiny_folder, chromium, tmp_
         page.keyboard.press("b")
         page.keyboard.press("Space")
         assert shapes() == 1
+        expect(viewer.locator("path.own")).to_have_count(1)  # Tab goes to what is on the screen
         page.keyboard.press("Tab")
+        expect(viewer.locator("path.own")).to_be_focused()
         page.keyboard.press("Shift+ArrowDown")
         page.keyboard.press("Enter")
         seat.arrive(4)

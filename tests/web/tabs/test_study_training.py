@@ -39,6 +39,9 @@ def test_training_comes_first_shows_the_truth_and_does_not_count(tiny_folder, ch
         page.click(".study[data-stage=consent] .card .go")
         expect(current).to_have_text("Training, 1 reading")
         expect(page.locator(".card .text")).to_contain_text("They do not count.")
+        page.evaluate("document.addEventListener('submit', () => { window.pressed = true; }, true)")
+        page.dispatch_event("#study .card .go", "click", {"detail": 2})  # the second of a double click
+        assert not page.evaluate("window.pressed")
         page.click(".study[data-stage=training] .card .go")
         seat.arrive(0)
         expect(page.locator(".count")).to_have_text("Training 1 of 1")
