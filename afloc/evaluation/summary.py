@@ -25,7 +25,6 @@ def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
     `normal_images`: by source. `calibration` of the probabilities: by modality and family.
     """
     whole = localization(cases)
-    sources = sorted(set(cases["source"].to_pylist()))
     overall = whole["overall"]["all"]
     return {
         "categories": whole["categories"],
@@ -33,16 +32,21 @@ def summarise(cases: pa.Table, scores: pa.Table, normals: pa.Table) -> dict:
         "overall": whole["overall"],
         "honest": whole["honest"],
         "sources": {
-            source: localization(part)
-            for source in sources
-            if len(sources) > 1
-            and len(set((part := where(cases, "source", source))["patient"].to_pylist())) > 1
+            source: localization(where(cases, "source", source)) for source in _several_sources(cases)
         },
         "classification": classification(scores),
         "detection": detection(cases, scores),
         "calibration": calibration(scores),
         "normal_images": false_positives(normals),
     }
+
+
+def _several_sources(cases: pa.Table) -> list[str]:
+    """The sources that have two patients or more; none where all cases are of one source."""
+    patients: dict[str, set] = {}
+    for source, patient in zip(cases["source"].to_pylist(), cases["patient"].to_pylist(), strict=True):
+        patients.setdefault(source, set()).add(patient)
+    return sorted(s for s, each in patients.items() if len(each) > 1) if len(patients) > 1 else []
 
 
 def localization(cases: pa.Table) -> dict:
@@ -58,15 +62,25 @@ def localization(cases: pa.Table) -> dict:
 
 
 def paired_differences(cases: pa.Table, others: pa.Table) -> dict:
-    """`cases` less `others`: the same cases, asked of another model or in other words. As `localization`."""
+    """`cases` less `others`: the same cases, asked of another model or in other words. As `localization`, and
+    as `sources` in `summarise`."""
     keys = [list(zip(t["row"].to_pylist(), t["truth"].to_pylist(), strict=True)) for t in (cases, others)]
     row_of = {key: row for row, key in enumerate(keys[1])}
     shared = [(row, row_of[key]) for row, key in enumerate(keys[0]) if key in row_of]
     first, second = (list(rows) for rows in zip(*shared, strict=True)) if shared else ([], [])
     cases, others = cases.take(first), others.take(second)
+    sources = {
+        source: _differences(where(cases, "source", source), where(others, "source", source))
+        for source in _several_sources(cases)
+    }
+    return _differences(cases, others) | {"sources": sources}
+
+
+def _differences(cases: pa.Table, others: pa.Table) -> dict:
+    """The same of two tables of the same cases in the same order."""
     values = {("", metric): numbers(cases, metric) - numbers(others, metric) for metric in LOCALIZATION}
     labels = np.array(cases["label"].to_pylist(), dtype=object)
-    return {"n_cases": len(shared), **category_figures(values, labels, cases["patient"].to_pylist())}
+    return {"n_cases": len(labels), **category_figures(values, labels, cases["patient"].to_pylist())}
 
 
 def category_figures(values: dict[tuple[str, str], np.ndarray], labels: np.ndarray, patients: list) -> dict:

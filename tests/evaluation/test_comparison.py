@@ -35,6 +35,11 @@ def test_two_styles_of_a_model_are_compared_in_pairs(dataset, small_folder, tmp_
     iou = [entrant.summary["overall"]["all"]["iou"]["mean"] for entrant in found.entrants]
     assert difference["overall"]["all"]["iou"]["mean"] == pytest.approx(iou[1] - iou[0], abs=2e-6)
     assert difference["n_cases"] == simple.cases.num_rows == 6
+    for source in ("north", "south"):
+        iou = [each.summary["sources"][source]["overall"]["all"]["iou"]["mean"] for each in found.entrants]
+        there = difference["sources"][source]
+        assert there["overall"]["all"]["iou"]["mean"] == pytest.approx(iou[1] - iou[0], abs=2e-6)
+        assert there["n_cases"] == simple.cases["source"].to_pylist().count(source)
 
 
 def test_a_shard_alone_keeps_nothing_without_a_folder(dataset, small_folder):
