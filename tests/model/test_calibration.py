@@ -118,4 +118,4 @@ def test_the_fingerprint_is_that_of_the_file(small_folder, tmp_path):
     config["calibration"] = {"chest_xray": {"unplaced": [], "presence": {"other": point}}}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     assert read_folder(folder).config.to_json() == (folder / "config.json").read_text()
-    assert read_folder(EMBEDDED).fingerprint == "aa1797c7b66c"
+    assert read_folder(EMBEDDED).fingerprint == "ff0bf78a6f96"
