@@ -44,8 +44,8 @@ def url(calibrated, tmp_path_factory):
         yield url
 
 
-def test_a_word_s_map_is_shown_as_it_is_where_the_finding_s_is_finer(url, calibrated, open_page):
-    page = open_page(url)
+def test_a_word_s_map_is_shown_as_it_is_where_the_finding_s_is_finer(calibrated, open_page):
+    page = open_page()
     ask(page, "effusion")
     model = load_model(calibrated, "cpu")
     view = model.encode(EXAMPLES[0].load())

@@ -256,7 +256,7 @@ def test_a_prior_that_opens_while_another_frame_is_chosen_is_shown(page):
     show(page, dicom(np.stack([BLOCK] * 3)))
     held = []
     sent = re.compile(r"/afloc/images\?$")
-    page.route(sent, held.append)
+    page.route(sent, lambda route: held.append(route))
     with page.expect_request(sent):
         choose_beside(page, film())
     page.locator("#probe .stage").focus()
