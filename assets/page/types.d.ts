@@ -194,7 +194,7 @@ export type Colors = Record<string, string>;
 interface Descriptions { simple: string[]; precise: string[]; about: string[]; terms: string[][] }
 
 export interface ProbeProps {
-  colors: Colors; model: string; fingerprint: string; calibrated: boolean; trained_on: string[];
+  colors: Colors; model: string; fingerprint: string; calibrated: boolean; own_sentences: boolean; trained_on: string[];
   most_checked: number; upload_mb: number;
   modalities: Record<string, string>; descriptions: Record<string, Descriptions>; examples: Example[];
   pacs: { search: boolean; send: boolean; dicom: boolean };

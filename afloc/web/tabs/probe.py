@@ -126,6 +126,7 @@ def probe_tab(
         model=f"{model.name} {model.config.version}",
         fingerprint=model.fingerprint,
         calibrated=model.config.calibration is not None,
+        own_sentences=any(each.precise_weight for each in (model.config.calibration or {}).values()),
         trained_on=[MODALITIES[each].title for each in model.modalities],
         most_checked=MOST_CHECKED,
         upload_mb=upload_mb,

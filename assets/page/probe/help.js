@@ -13,7 +13,7 @@ export function openHelp(dialog, props, image, cells) {
   list.append(...limits(props).map((text) => make("li", "", text)));
   card.append(`${props.model} (${props.fingerprint}). How it was made and tested, and how often it is right: `, link, ".");
   dialog.querySelector(".text").replaceChildren(
-    ...part("What it does", "It shows where an image fits your words, and how likely the finding is. Nobody drew boxes to train it: it learned from images and their reports.", number(props), map(image, cells),
+    ...part("What it does", "It shows where an image fits your words, and how likely the finding is. Nobody drew boxes to train it: it learned from images and their reports.", number(props), map(props, image, cells),
       "Point at a word under the description to see its own map. R and L are what the file says, or “assumed”."),
     ...part("What it cannot do"), list,
     ...part("Keys", "? lists them all. / describes, s scans for every finding, h held down looks beneath the map, m and o hide map and contour, k keeps a map beside the next, 1 to 6 judge the answer, Ctrl O opens images."),
@@ -28,9 +28,11 @@ function number({ calibrated }) {
   return "The number is a probability, the same however the finding is worded. From the line across the scale on it is flagged; below, the map is held back, because every map has a highest place. The strips are patients without and with the finding, whose images it did not learn from.";
 }
 
-function map(image, cells) {
-  const cell = cells && image ? ` The model sees in cells of about ${Math.round(image.width / cells[0].length)} by ${Math.round(image.height / cells.length)} pixels here (${cells[0].length} by ${cells.length}); edges within one mean nothing.` : "";
-  return `The map is coloured from the value “From” on, on a scale of 0 to 1 that is the same for every image.${cell}`;
+/** @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} cells */
+function map({ own_sentences }, image, cells) {
+  const asked = own_sentences ? " Half of it is asked by your words, half by our sentence on the finding." : "";
+  const cell = cells && image ? ` The model sees cells of about ${Math.round(image.width / cells[0].length)} by ${Math.round(image.height / cells.length)} pixels here (${cells[0].length} by ${cells.length} cells); edges within one mean nothing.` : "";
+  return `The map is coloured from the value “From” on, on one scale of 0 to 1 for all images.${asked}${cell}`;
 }
 
 /** @param {ProbeProps} props */

@@ -57,6 +57,10 @@ def test_a_word_s_map_is_shown_as_it_is_where_the_finding_s_is_finer(calibrated,
     page.hover(".word")
     page.wait_for_function("window.peeked")
     np.testing.assert_allclose(page.evaluate("window.peeked"), word.grid, atol=0.003)
+    page.click(".help")
+    told = page.locator(".about .text")
+    expect(told).to_contain_text("half by our sentence on the finding")
+    expect(told).to_contain_text(f"({word.grid.shape[1]} by {word.grid.shape[0]} cells)")
 
 
 def text_of(page, part):
