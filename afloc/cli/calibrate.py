@@ -33,7 +33,7 @@ def add_calibrate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--maps",
         action="store_true",
-        help="draw the maps as the recipe says, too (default: as they are)",
+        help="look at images and draw their maps as the recipe now says (default: as before)",
     )
     parser.set_defaults(run=run_calibrate)
 

@@ -63,7 +63,7 @@ test("without pointer or key the clock of who is there stops after two minutes",
   globalThis.IntersectionObserver = /** @type {any} */ (class { constructor(tell) { show = (isIntersecting) => tell([{ isIntersecting }]); } observe() {} });
   Object.assign(document, { visibilityState: "visible", addEventListener: (name, listener) => { hear[name] = listener; } });
   const stopwatch = createStopwatch(/** @type {any} */ (element()));
-  const wait = (time) => { now += time; }, both = () => [stopwatch.read(), stopwatch.readActive()];
+  const wait = (time) => { now += time; }, both = () => Object.values(stopwatch.readBoth());
   show(true);
   wait(IDLE - 1000);
   hear.keydown();
@@ -81,6 +81,12 @@ test("without pointer or key the clock of who is there stops after two minutes",
   stopwatch.restart(700, 300);
   wait(50);
   assert.deepEqual(both(), [750, 350]);
+  stopwatch.restart(0.4, 0.4);
+  mock.method(performance, "now", () => (now += 0.3));      // time goes on while the clocks are read
+  for (let i = 0; i < 50; i++) {
+    const { visible_ms, active_ms } = stopwatch.readBoth();
+    assert.ok(active_ms <= visible_ms);
+  }
   mock.restoreAll();
 });
 

@@ -50,6 +50,7 @@ def test_a_description_is_asked_together_with_the_precise_sentence_of_its_findin
         ("Left effusion. No pneumothorax.", ["pleural_effusion"]),
         ("effusion and cardiomegaly", ["pleural_effusion", "cardiomegaly"]),
         ("a strange thing at the top", []),
+        ("not a normal chest", []),
     ],
 )
 def test_the_findings_whose_place_the_map_shows_bring_their_sentences(located, text, findings):

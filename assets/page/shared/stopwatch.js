@@ -35,7 +35,8 @@ export function createStopwatch(shown) {
   for (const name of SIGNS) document.addEventListener(name, notice, { capture: true, passive: true });
   return {
     read() { take(); return Math.round(total); },
-    readActive() { take(); return Math.round(active); },
+    // Both clocks at one instant: read one after the other, somebody could have been there for longer than it was shown.
+    readBoth() { take(); return { visible_ms: Math.round(total), active_ms: Math.round(active) }; },
     restart(from = 0, activeFrom = 0) { take(); total = from; active = activeFrom; sign = since; },
   };
 }

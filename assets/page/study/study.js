@@ -234,7 +234,7 @@ export function mount({ element, props, server }) {
 
   // --- answers ------------------------------------------------------------------------------------------------------
 
-  const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), visible_ms: stopwatch.read(), active_ms: stopwatch.readActive() });
+  const reading = () => ({ code, index: now.slot.index, answers: questions.answers, regions: viewer.shapes.map(toRegion), ...stopwatch.readBoth() });
 
   function changed() {
     if (moving || truth || now?.stage !== "case" || !now.open) return;
