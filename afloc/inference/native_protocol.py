@@ -25,6 +25,7 @@ def native_map(
     image: ImageFeatures,
     text: TextVectors,
     calibration: Calibration,
+    sentences: Tensor | None = None,
     log_odds: np.ndarray | None = None,
 ) -> np.ndarray:
     """Where one text's finding is seen in the square the image encoder saw: float32 (h, w), `map_cells` each,
@@ -32,11 +33,12 @@ def native_map(
 
     The logits of the shallow map with the words and of the deep map with the sentences, mixed, through a
     sigmoid, and smoothed, as widely as the published maps are unless the model says otherwise; then from the
-    model's own range to 0 … 1. `log_odds` (h, w): of what the text names by `afloc.inference.anatomy`; they
-    count where the calibration gives them a weight.
+    model's own range to 0 … 1. `sentences`: the text's `sentence_logits`, if they are there already.
+    `log_odds` (h, w): of what the text names by `afloc.inference.anatomy`; they count where the calibration
+    gives them a weight.
     """
     scale = calibration.map_range
-    found = raw_map(image, text, calibration, log_odds)
+    found = raw_map(image, text, calibration, sentences, log_odds)
     return np.clip((found - scale.floor) / (scale.top - scale.floor), 0, 1)
 
 
@@ -44,16 +46,17 @@ def raw_map(
     image: ImageFeatures,
     text: TextVectors,
     calibration: Calibration,
+    sentences: Tensor | None = None,
     log_odds: np.ndarray | None = None,
 ) -> np.ndarray:
     """The same before it is stretched to 0 … 1."""
-    cells = map_cells(image, calibration)
+    word = _logit(word_cosines(image, text), calibration.levels.word)
+    if sentences is None:
+        sentences = sentence_logits(image, text, calibration)
+    cells = [map_cells(image, calibration)] * 2
     word, sentence = (
-        functional.interpolate(each, [cells, cells], mode="bilinear", align_corners=False)
-        for each in (
-            _logit(word_cosines(image, text), calibration.levels.word),
-            sentence_logits(image, text, calibration),
-        )
+        functional.interpolate(each, cells, mode="bilinear", align_corners=False)
+        for each in (word, sentences)
     )
     weight = calibration.word_weight
     logits = (weight * word + (1 - weight) * sentence)[0, 0].cpu().numpy()

@@ -154,8 +154,10 @@ class View:
         calibration = self._calibration
         said, encode = query.reading.statements, partial(encode_sentence, self._model)
         asked = with_precise(affirmed, said, self.modality, calibration, encode)
-        square = native_map(self._features, asked, calibration, self._log_odds(said))
-        found = sentence_logits(self._features, affirmed, calibration) if query.reading.affirms else None
+        sentences = sentence_logits(self._features, affirmed, calibration)
+        already = sentences if asked is affirmed else None
+        square = native_map(self._features, asked, calibration, already, self._log_odds(said))
+        found = sentences if query.reading.affirms else None
         return Finding(
             query.reading.text,
             float(score_logits(self._features, whole, found, calibration).sigmoid()),

@@ -61,7 +61,7 @@ def calibrate_model(
     for modality in config.modalities:
         inputs, own = trained_inputs(checkpoint, recipe, modality, data), scales[modality]
         if maps:
-            inputs = replace(inputs, turned=recipe.images[modality].turned)
+            inputs = replace(inputs, recipe=recipe.images[modality])
             own = fit_maps(inputs, own)
         fitted[modality] = fit_verdicts(CalibrationSplit(inputs), own)
     new = replace(config, version=version or config.version, calibration={**scales, **fitted})
@@ -94,9 +94,8 @@ def trained_inputs(checkpoint: Checkpoint, recipe: Recipe, modality: str, data: 
         size=size,
         sampler=Sampler.by_recipe(pairs, own, recipe.seed, recipe.without),
         levels=calibration.levels,
-        recipe=own,
+        recipe=replace(own, turned=calibration.turned),  # its images are looked at as they were
         seed=recipe.seed,
         fits_report=False,
         without=frozenset(recipe.without),
-        turned=calibration.turned,
     )

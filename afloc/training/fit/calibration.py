@@ -65,7 +65,7 @@ def fit_maps(inputs: FitInputs, scales: Calibration) -> Calibration:
         anatomy_weight=recipe.anatomy_weight,
         precise_weight=recipe.precise_weight,
         map_detail=recipe.map_detail,
-        turned=inputs.turned,
+        turned=recipe.turned,
     )
     return replace(drawn, map_range=fit_map_range(inputs, drawn))
 

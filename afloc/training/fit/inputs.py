@@ -30,7 +30,7 @@ class FitInputs:
     `pairs` are all rows of the table, `images` their stored images, uint8 (N, S, S[, 3]), which the encoder
     sees with `size` pixels a side; they may be decoded on demand. `texts` gives the vectors of texts.
     `levels` are the learned scales, rounded as they are stored. `fits_report`: the report level is not
-    learned but fitted. `without`: what the ablation leaves out. `turned`: as `Calibration.turned`.
+    learned but fitted. `without`: what the ablation leaves out.
     """
 
     modality: str
@@ -45,7 +45,6 @@ class FitInputs:
     seed: int
     fits_report: bool
     without: frozenset[str]
-    turned: bool = False
 
     @property
     def calibration_rows(self) -> np.ndarray:
@@ -56,14 +55,14 @@ class FitInputs:
         """The images of `rows` without augmentation as the encoder's input, where it computes: as many at a
         time as make AT_ONCE with their turns."""
         device = next(self.encoder.parameters()).device
-        count = AT_ONCE // QUARTER_TURNS if self.turned else AT_ONCE
+        count = AT_ONCE // QUARTER_TURNS if self.recipe.turned else AT_ONCE
         for start in range(0, len(rows), count):
             yield plain_input(self.images[rows[start : start + count]], self.size).to(device)
 
     def encode(self, rows: np.ndarray) -> Iterator[ImageFeatures]:
         """The features of the images of `rows` in the memory of the CPU, as many at a time."""
         for pixels in self.encoder_inputs(rows):
-            found = seen_turned(self.encoder, pixels) if self.turned else self.encoder(pixels)
+            found = seen_turned(self.encoder, pixels) if self.recipe.turned else self.encoder(pixels)
             yield ImageFeatures(*(each.cpu() for each in vars(found).values()))
 
     def anatomy(self, row: int) -> Callable[[str, int], np.ndarray | None]:

@@ -214,7 +214,6 @@ class ImageStage(Stage):
             seed=self.seed,
             fits_report=self.fits_report,
             without=self.without,
-            turned=self.recipe.turned,
         )
 
     def _encode(self, pixels: Tensor, rows: slice, count: int) -> ImageFeatures:

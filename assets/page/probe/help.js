@@ -30,7 +30,7 @@ function number({ calibrated }) {
 
 /** @param {ProbeProps} props @param {{ width: number, height: number } | null} image @param {Grid | null} cells */
 function map({ own_sentences }, image, cells) {
-  const asked = own_sentences ? " Half of it is asked by your words, half by our sentence on the finding." : "";
+  const asked = own_sentences ? " Where you name a listed finding, our sentence on it counts for half." : "";
   const cell = cells && image ? ` The model sees cells of about ${Math.round(image.width / cells[0].length)} by ${Math.round(image.height / cells.length)} pixels here (${cells[0].length} by ${cells.length} cells); edges within one mean nothing.` : "";
   return `The map is coloured from the value “From” on, on one scale of 0 to 1 for all images.${asked}${cell}`;
 }

@@ -36,15 +36,16 @@ def test_a_model_that_sees_no_difference_is_calibrated_too(tmp_path):
 
 @torch.inference_mode()
 def test_images_that_are_turned_are_calibrated_as_they_are_looked_at(tmp_path):
-    inputs = replace(image_stage(tmp_path).fit_inputs(), turned=True)
+    plain = image_stage(tmp_path).fit_inputs()
+    inputs = replace(plain, recipe=replace(plain.recipe, turned=True))
     inputs.encoder.eval()
     rows = inputs.calibration_rows
     seen = torch.cat([each.deep for each in inputs.encode(rows)])
-    upright = next(replace(inputs, turned=False).encode(rows))
+    upright = next(plain.encode(rows))
     expected = seen_turned(inputs.encoder, next(inputs.encoder_inputs(rows[:2]))).deep
     torch.testing.assert_close(seen[:2], expected)
     assert len(seen) == len(rows) and (seen[:2] - upright.units.deep[:2]).abs().max() > 0.01
-    assert calibrate(inputs).turned and not calibrate(replace(inputs, turned=False)).turned
+    assert calibrate(inputs).turned and not calibrate(plain).turned
 
 
 @pytest.mark.parametrize("label", ["Effusion", "No Finding"])

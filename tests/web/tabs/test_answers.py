@@ -59,7 +59,7 @@ def test_a_word_s_map_is_shown_as_it_is_where_the_finding_s_is_finer(calibrated,
     np.testing.assert_allclose(page.evaluate("window.peeked"), word.grid, atol=0.003)
     page.click(".help")
     told = page.locator(".about .text")
-    expect(told).to_contain_text("half by our sentence on the finding")
+    expect(told).to_contain_text("Where you name a listed finding, our sentence on it counts for half.")
     expect(told).to_contain_text(f"({word.grid.shape[1]} by {word.grid.shape[0]} cells)")
 
 
